@@ -1,0 +1,48 @@
+//! Converters between Connect data and bytes.
+//!
+//! Source: `org.apache.kafka.connect.storage.{Converter,HeaderConverter}`.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::ConnectError;
+use crate::value::SchemaAndValue;
+
+/// Turns keys or values into bytes and back. One instance serves one task; plans per schema are cached inside.
+pub trait Converter: Send + Sync {
+    /// Appends the serialised form to `out`. `Ok(false)` stands for Kafka's null: nothing was appended.
+    ///
+    /// # Errors
+    /// `Data` if the value does not fit its schema; `out` may then hold a part of the value, which the caller cuts off.
+    fn from_connect_data(
+        &self,
+        topic: &str,
+        data: &SchemaAndValue,
+        out: &mut BytesMut,
+    ) -> Result<bool, ConnectError>;
+
+    /// Reads the serialised form; `None` is Kafka's null.
+    ///
+    /// # Errors
+    /// `Data` if the bytes cannot be read.
+    fn to_connect_data(
+        &self,
+        topic: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError>;
+}
+
+/// Turns header values into bytes and back.
+pub trait HeaderConverter: Send + Sync {
+    fn from_connect_header(
+        &self,
+        topic: &str,
+        key: &str,
+        data: &SchemaAndValue,
+    ) -> Result<Option<Bytes>, ConnectError>;
+    fn to_connect_header(
+        &self,
+        topic: &str,
+        key: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError>;
+}

@@ -1,0 +1,310 @@
+//! Decimals as Java's `BigDecimal` has them: an unscaled integer and a scale.
+
+use std::fmt;
+use std::str::FromStr;
+
+use num_bigint::BigInt;
+
+/// `unscaled * 10^-scale`. Two decimals are equal if both parts are, as in Java's `BigDecimal.equals`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Decimal {
+    unscaled: Unscaled,
+    scale: i32,
+}
+
+/// Integers of up to 18 digits, by far the most of them, need no allocation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Unscaled {
+    Small(i64),
+    /// Only values that do not fit [`Unscaled::Small`].
+    Big(Box<BigInt>),
+}
+
+/// A text that is no decimal number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a decimal number")]
+pub struct ParseDecimalError(String);
+
+impl Decimal {
+    pub fn new(unscaled: i64, scale: i32) -> Self {
+        Self {
+            unscaled: Unscaled::Small(unscaled),
+            scale,
+        }
+    }
+
+    pub fn from_big(unscaled: BigInt, scale: i32) -> Self {
+        let unscaled = match i64::try_from(&unscaled) {
+            Ok(small) => Unscaled::Small(small),
+            Err(_) => Unscaled::Big(Box::new(unscaled)),
+        };
+        Self { unscaled, scale }
+    }
+
+    /// From big-endian two's-complement bytes, the form of Connect's Decimal. No bytes are zero.
+    pub fn from_unscaled_bytes(bytes: &[u8], scale: i32) -> Self {
+        if bytes.len() <= 8 {
+            let fill = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) {
+                0xff
+            } else {
+                0
+            };
+            let mut buffer = [fill; 8];
+            buffer[8 - bytes.len()..].copy_from_slice(bytes);
+            return Self::new(i64::from_be_bytes(buffer), scale);
+        }
+        Self::from_big(BigInt::from_signed_bytes_be(bytes), scale)
+    }
+
+    pub fn scale(&self) -> i32 {
+        self.scale
+    }
+
+    /// The unscaled integer, if it fits 64 bits.
+    pub fn unscaled_i64(&self) -> Option<i64> {
+        match self.unscaled {
+            Unscaled::Small(small) => Some(small),
+            Unscaled::Big(_) => None,
+        }
+    }
+
+    pub fn unscaled(&self) -> BigInt {
+        match &self.unscaled {
+            Unscaled::Small(small) => BigInt::from(*small),
+            Unscaled::Big(big) => (**big).clone(),
+        }
+    }
+
+    /// Calls `write` with the minimal big-endian two's-complement bytes of the unscaled integer (zero is one byte `00`).
+    pub fn with_unscaled_bytes<R>(&self, write: impl FnOnce(&[u8]) -> R) -> R {
+        match &self.unscaled {
+            Unscaled::Small(small) => {
+                let bytes = small.to_be_bytes();
+                let mut start = 0;
+                while start < 7 {
+                    let (head, next) = (bytes[start], bytes[start + 1]);
+                    let redundant =
+                        (head == 0 && next & 0x80 == 0) || (head == 0xff && next & 0x80 != 0);
+                    if !redundant {
+                        break;
+                    }
+                    start += 1;
+                }
+                write(&bytes[start..])
+            }
+            Unscaled::Big(big) => write(&big.to_signed_bytes_be()),
+        }
+    }
+
+    pub fn is_negative(&self) -> bool {
+        match &self.unscaled {
+            Unscaled::Small(small) => *small < 0,
+            Unscaled::Big(big) => big.sign() == num_bigint::Sign::Minus,
+        }
+    }
+
+    /// The same number with another scale; `None` if digits would be lost.
+    pub fn with_scale(&self, scale: i32) -> Option<Self> {
+        if scale == self.scale {
+            return Some(self.clone());
+        }
+        let ten = BigInt::from(10);
+        if scale > self.scale {
+            let factor = ten.pow(u32::try_from(scale.checked_sub(self.scale)?).ok()?);
+            return Some(Self::from_big(self.unscaled() * factor, scale));
+        }
+        let factor = ten.pow(u32::try_from(self.scale.checked_sub(scale)?).ok()?);
+        let unscaled = self.unscaled();
+        let quotient = &unscaled / &factor;
+        (&quotient * &factor == unscaled).then(|| Self::from_big(quotient, scale))
+    }
+
+    /// Java's `BigDecimal.toPlainString`: never with an exponent.
+    pub fn to_plain_string(&self) -> String {
+        let digits = self.magnitude_digits();
+        let sign = if self.is_negative() { "-" } else { "" };
+        let scale = self.scale;
+        if scale <= 0 {
+            if digits == "0" {
+                return "0".to_owned();
+            }
+            let zeros = "0".repeat(scale.unsigned_abs() as usize);
+            return format!("{sign}{digits}{zeros}");
+        }
+        let scale = scale.unsigned_abs() as usize;
+        if digits.len() > scale {
+            let (whole, fraction) = digits.split_at(digits.len() - scale);
+            return format!("{sign}{whole}.{fraction}");
+        }
+        format!("{sign}0.{}{digits}", "0".repeat(scale - digits.len()))
+    }
+
+    /// The nearest double, as `BigDecimal.doubleValue`.
+    pub fn to_f64(&self) -> f64 {
+        // Rust's float parser rounds correctly and accepts an exponent, so the text form gives the nearest value.
+        let sign = if self.is_negative() { "-" } else { "" };
+        format!(
+            "{sign}{}e{}",
+            self.magnitude_digits(),
+            -i64::from(self.scale)
+        )
+        .parse()
+        .unwrap_or(f64::NAN)
+    }
+
+    fn magnitude_digits(&self) -> String {
+        match &self.unscaled {
+            Unscaled::Small(small) => small.unsigned_abs().to_string(),
+            Unscaled::Big(big) => big.magnitude().to_string(),
+        }
+    }
+}
+
+/// Java's `BigDecimal.toString`: scientific notation where the scale is negative or the number very small.
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.magnitude_digits();
+        let adjusted = i64::try_from(digits.len()).unwrap_or(i64::MAX) - 1 - i64::from(self.scale);
+        if self.scale >= 0 && adjusted >= -6 {
+            return f.write_str(&self.to_plain_string());
+        }
+        if self.is_negative() {
+            f.write_str("-")?;
+        }
+        let (first, rest) = digits.split_at(1);
+        f.write_str(first)?;
+        if !rest.is_empty() {
+            write!(f, ".{rest}")?;
+        }
+        if adjusted != 0 {
+            write!(f, "E{adjusted:+}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Java's `new BigDecimal(String)`: sign, digits with a point, exponent.
+impl FromStr for Decimal {
+    type Err = ParseDecimalError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseDecimalError(text.to_owned());
+        let (mantissa, exponent) = match text.find(['e', 'E']) {
+            Some(at) => {
+                let (mantissa, exponent) = text.split_at(at);
+                (
+                    mantissa,
+                    exponent
+                        .get(1..)
+                        .unwrap_or_default()
+                        .parse::<i32>()
+                        .map_err(|_| error())?,
+                )
+            }
+            None => (text, 0),
+        };
+        let (negative, unsigned) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+        };
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        if whole.len() + fraction.len() == 0
+            || !whole
+                .bytes()
+                .chain(fraction.bytes())
+                .all(|b| b.is_ascii_digit())
+        {
+            return Err(error());
+        }
+        let scale = i32::try_from(fraction.len())
+            .ok()
+            .and_then(|s| s.checked_sub(exponent))
+            .ok_or_else(error)?;
+        if whole.len() + fraction.len() <= 18 {
+            let magnitude = whole
+                .bytes()
+                .chain(fraction.bytes())
+                .fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+            return Ok(Self::new(
+                if negative { -magnitude } else { magnitude },
+                scale,
+            ));
+        }
+        let magnitude = BigInt::from_str(&format!("{whole}{fraction}")).map_err(|_| error())?;
+        Ok(Self::from_big(
+            if negative { -magnitude } else { magnitude },
+            scale,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str, plain: &str) {
+        let decimal: Decimal = text.parse().unwrap();
+        assert_eq!(
+            (
+                decimal.to_string().as_str(),
+                decimal.to_plain_string().as_str()
+            ),
+            (expected, plain)
+        );
+        let copy = decimal
+            .with_unscaled_bytes(|bytes| Decimal::from_unscaled_bytes(bytes, decimal.scale()));
+        assert_eq!(copy, decimal);
+    }
+
+    #[test]
+    fn text_is_javas() {
+        check("0", "0", "0");
+        check("123.4500", "123.4500", "123.4500");
+        check("-0.05", "-0.05", "-0.05");
+        check("1E+3", "1E+3", "1000");
+        check("12E3", "1.2E+4", "12000");
+        check("0.0000001", "1E-7", "0.0000001");
+        check("0.000001", "0.000001", "0.000001");
+        check("-128", "-128", "-128");
+        check(
+            "99999999999999999999999999.99",
+            "99999999999999999999999999.99",
+            "99999999999999999999999999.99",
+        );
+        check(
+            "-9223372036854775809",
+            "-9223372036854775809",
+            "-9223372036854775809",
+        );
+    }
+
+    #[test]
+    fn unscaled_bytes_are_minimal() {
+        let bytes = |text: &str| {
+            text.parse::<Decimal>()
+                .unwrap()
+                .with_unscaled_bytes(<[u8]>::to_vec)
+        };
+        assert_eq!(bytes("0"), [0]);
+        assert_eq!(bytes("1.27"), [0x7f]);
+        assert_eq!(bytes("1.28"), [0, 0x80]);
+        assert_eq!(bytes("-128"), [0x80]);
+        assert_eq!(bytes("-129"), [0xff, 0x7f]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "-", ".", "1.2.3", "abc", "1e", "1e9999999999"] {
+            assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rescaling_never_loses_digits() {
+        let decimal: Decimal = "12.50".parse().unwrap();
+        assert_eq!(decimal.with_scale(1).unwrap().to_string(), "12.5");
+        assert_eq!(decimal.with_scale(4).unwrap().to_string(), "12.5000");
+        assert!(decimal.with_scale(0).is_none());
+    }
+}

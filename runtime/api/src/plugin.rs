@@ -1,0 +1,165 @@
+//! What a plugin says of itself, and the list of all plugins.
+//!
+//! The list is filled by the binary alone; the worker sees plugins only through it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{ConfigDef, Props};
+use crate::connector::{Connector, SinkTask, SourceTask};
+use crate::converter::{Converter, HeaderConverter};
+use crate::error::ConnectError;
+use crate::transform::{Predicate, Transform};
+
+/// Makes the tasks of a connector class.
+#[derive(Clone)]
+pub enum ConnectorKind {
+    Source(Arc<dyn Fn() -> Box<dyn SourceTask> + Send + Sync>),
+    Sink(Arc<dyn Fn() -> Box<dyn SinkTask> + Send + Sync>),
+}
+
+impl ConnectorKind {
+    /// `source` or `sink`, as REST shows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::Sink(_) => "sink",
+        }
+    }
+}
+
+/// A connector class.
+#[derive(Clone)]
+pub struct ConnectorPlugin {
+    /// Full Java class name, e.g. `io.debezium.connector.mysql.MySqlConnector`.
+    pub class: &'static str,
+    /// Java class of the tasks; stored in task configurations as `task.class`.
+    pub task_class: &'static str,
+    /// The release of the original that this one is compared with.
+    pub version: &'static str,
+    pub kind: ConnectorKind,
+    pub config_def: fn() -> ConfigDef,
+    pub create: Arc<dyn Fn() -> Box<dyn Connector> + Send + Sync>,
+}
+
+/// A converter class for keys and values.
+#[derive(Clone)]
+pub struct ConverterPlugin {
+    pub class: &'static str,
+    pub version: &'static str,
+    pub config_def: fn() -> ConfigDef,
+    /// Makes one from its options (prefix stripped) and whether it serves keys.
+    pub create: fn(&Props, bool) -> Result<Box<dyn Converter>, ConnectError>,
+}
+
+/// A converter class for headers.
+#[derive(Clone)]
+pub struct HeaderConverterPlugin {
+    pub class: &'static str,
+    pub version: &'static str,
+    pub config_def: fn() -> ConfigDef,
+    pub create: fn(&Props) -> Result<Box<dyn HeaderConverter>, ConnectError>,
+}
+
+/// A transformation class.
+#[derive(Clone)]
+pub struct TransformPlugin {
+    /// Full Java class name, with `$Key` or `$Value` where the original has the two.
+    pub class: &'static str,
+    pub version: &'static str,
+    pub config_def: fn() -> ConfigDef,
+    pub create: fn(&Props) -> Result<Box<dyn Transform>, ConnectError>,
+}
+
+/// A predicate class.
+#[derive(Clone)]
+pub struct PredicatePlugin {
+    pub class: &'static str,
+    pub version: &'static str,
+    pub config_def: fn() -> ConfigDef,
+    pub create: fn(&Props) -> Result<Box<dyn Predicate>, ConnectError>,
+}
+
+/// Everything that a configuration can name.
+#[derive(Clone, Default)]
+pub struct Plugins {
+    pub connectors: Vec<ConnectorPlugin>,
+    pub converters: Vec<ConverterPlugin>,
+    pub header_converters: Vec<HeaderConverterPlugin>,
+    pub transforms: Vec<TransformPlugin>,
+    pub predicates: Vec<PredicatePlugin>,
+}
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugins")
+            .field(
+                "connectors",
+                &self
+                    .connectors
+                    .iter()
+                    .map(|plugin| plugin.class)
+                    .collect::<Vec<_>>(),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+macro_rules! debug_as_class {
+    ($($plugin:ty),*) => {
+        $(impl fmt::Debug for $plugin {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.class)
+            }
+        })*
+    };
+}
+debug_as_class!(
+    ConnectorPlugin,
+    ConverterPlugin,
+    HeaderConverterPlugin,
+    TransformPlugin,
+    PredicatePlugin
+);
+
+impl fmt::Debug for ConnectorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether `name` names the class `class`: in full, by its simple name, or by the simple name without the suffix of
+/// its sort (`Connector`, `Converter`, `Transformation`, `Predicate`). Inner classes are written `Outer$Inner`.
+///
+/// Source: `org.apache.kafka.connect.runtime.isolation.PluginUtils.{simpleName,prunedName}`.
+pub fn class_matches(class: &str, name: &str, suffix: &str) -> bool {
+    if class == name {
+        return true;
+    }
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    simple == name
+        || simple
+            .strip_suffix(suffix)
+            .is_some_and(|pruned| !pruned.is_empty() && pruned == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class_matches;
+
+    #[test]
+    fn classes_answer_to_their_aliases() {
+        let class = "io.debezium.connector.mysql.MySqlConnector";
+        for name in [class, "MySqlConnector", "MySql"] {
+            assert!(class_matches(class, name, "Connector"), "{name}");
+        }
+        for name in ["", "mysql", "Connector", "connector.mysql.MySqlConnector"] {
+            assert!(!class_matches(class, name, "Connector"), "{name}");
+        }
+        assert!(class_matches(
+            "org.apache.kafka.connect.transforms.Cast$Value",
+            "Cast$Value",
+            "Transformation"
+        ));
+    }
+}

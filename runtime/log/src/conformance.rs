@@ -1,0 +1,1 @@
+//! Tests of the port, the same for every adapter.
