@@ -67,6 +67,10 @@ impl fmt::Display for TableId {
 
 /// A column. Field for field what a schema history record keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the original's record has them"
+)]
 pub struct Column {
     pub name: Arc<str>,
     /// Code of `java.sql.Types` that the original's parser assigns.

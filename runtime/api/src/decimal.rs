@@ -119,6 +119,23 @@ impl Decimal {
         (&quotient * &factor == unscaled).then(|| Self::from_big(quotient, scale))
     }
 
+    /// The number with another scale, rounded to the nearest, halves away from zero (`RoundingMode.HALF_UP`).
+    #[must_use]
+    pub fn rescaled_half_up(&self, scale: i32) -> Self {
+        if let Some(exact) = self.with_scale(scale) {
+            return exact;
+        }
+        let factor = BigInt::from(10).pow(self.scale.abs_diff(scale));
+        let half = &factor / 2;
+        let unscaled = self.unscaled();
+        let shifted = if self.is_negative() {
+            unscaled - half
+        } else {
+            unscaled + half
+        };
+        Self::from_big(shifted / factor, scale)
+    }
+
     /// Java's `BigDecimal.toPlainString`: never with an exponent.
     pub fn to_plain_string(&self) -> String {
         let digits = self.magnitude_digits();

@@ -1,0 +1,411 @@
+//! Plans of tables: Connect schemas of key and row, and the steps from a row image or a result row to values. Built once
+//! per version of a table.
+//!
+//! Source: Debezium `TableSchemaBuilder`.
+
+use std::sync::Arc;
+
+use bitvec::slice::BitSlice;
+use mysql_async::binlog::events::TableMapEvent;
+use tidegate_api::{Schema, SchemaBuilder, Struct, Value};
+use tidegate_relational::{Column, Table};
+
+use crate::values::convert::{Origin, Target, is_unsigned};
+use crate::values::raw::Raw;
+use crate::values::wire::WireType;
+use crate::values::{FailureHandling, ValueConfig, ValueError, defaults, text};
+
+/// A captured table.
+#[derive(Debug)]
+pub struct TablePlan {
+    pub table: Arc<Table>,
+    /// `<topic>.Value`: optional, the captured columns in table order.
+    pub row_schema: Arc<Schema>,
+    /// `<topic>.Key`; `None` for a table without key.
+    pub key_schema: Option<Arc<Schema>>,
+    config: ValueConfig,
+    /// One per column of the table.
+    columns: Box<[ColumnPlan]>,
+    /// Number of fields of the row.
+    width: usize,
+    /// Fields of the key: index of the column.
+    key: Box<[usize]>,
+}
+
+#[derive(Debug)]
+struct ColumnPlan {
+    /// `None` for a type without mapping and for a column that neither row nor key has.
+    target: Option<Target>,
+    unsigned: bool,
+    /// Stands for null.
+    null: Value,
+    place: Place,
+}
+
+/// Where a column's value goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    /// Field of the row.
+    Row(usize),
+    /// Field of the key alone: `column.exclude.list` does not reach keys.
+    KeyOnly,
+}
+
+/// A decoded row. `key` is `None` for a table without key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub key: Option<Struct>,
+    pub value: Struct,
+}
+
+impl TablePlan {
+    /// `columns` says which columns are in the row (`column.include.list`, `column.exclude.list`); `key_columns` are those
+    /// of `message.key.columns` and replace the primary key.
+    ///
+    /// # Errors
+    /// If a column's charset or default cannot be read, or two fields have one name.
+    pub fn build(
+        table: Arc<Table>,
+        config: ValueConfig,
+        row_name: &str,
+        key_name: &str,
+        columns: &dyn Fn(&Column) -> bool,
+        key_columns: Option<&[Arc<str>]>,
+    ) -> Result<Self, ValueError> {
+        let key_names = key_columns.unwrap_or(&table.primary_key);
+        let key: Box<[usize]> = key_names
+            .iter()
+            .filter_map(|name| table.column_index(name))
+            .collect();
+        let mut row_schema = SchemaBuilder::structure().name(row_name).optional();
+        let mut fields = vec![None; table.columns.len()];
+        let mut plans = Vec::with_capacity(table.columns.len());
+        let mut width = 0;
+        for (index, column) in table.columns.iter().enumerate() {
+            let (in_row, in_key) = (columns(column), key.contains(&index));
+            let mut plan = ColumnPlan {
+                target: None,
+                unsigned: is_unsigned(&column.type_name.to_ascii_uppercase()),
+                null: Value::Null,
+                place: Place::Nowhere,
+            };
+            if (in_row || in_key)
+                && let Some(target) = target_of(&table, column, config)?
+            {
+                let default = default_of(&table, column, &target, config)?;
+                if !column.optional {
+                    plan.null = default.clone().unwrap_or_else(|| target.fallback());
+                }
+                let schema = field_schema(column, &target, default, config);
+                if in_row {
+                    row_schema = row_schema.field(Arc::clone(&column.name), Arc::clone(&schema));
+                    plan.place = Place::Row(width);
+                    width += 1;
+                } else {
+                    plan.place = Place::KeyOnly;
+                }
+                fields[index] = Some(schema);
+                plan.target = Some(target);
+            }
+            plans.push(plan);
+        }
+        let key: Box<[usize]> = key
+            .iter()
+            .copied()
+            .filter(|index| fields[*index].is_some())
+            .collect();
+        let broken = |error: tidegate_api::ConnectError| ValueError::Table {
+            table: table.id.to_string(),
+            problem: error.to_string(),
+        };
+        let key_schema = (!key.is_empty())
+            .then(|| {
+                key.iter()
+                    .filter_map(|index| {
+                        Some((
+                            Arc::clone(&table.columns[*index].name),
+                            fields[*index].clone()?,
+                        ))
+                    })
+                    .fold(
+                        SchemaBuilder::structure().name(key_name),
+                        |schema, (name, field)| schema.field(name, field),
+                    )
+                    .try_build()
+            })
+            .transpose()
+            .map_err(broken)?;
+        Ok(Self {
+            row_schema: row_schema.try_build().map_err(broken)?,
+            key_schema,
+            config,
+            columns: plans.into(),
+            width,
+            key,
+            table,
+        })
+    }
+
+    /// One row of the snapshot's SELECT: all columns of the table in order, in the text protocol, the session's time zone
+    /// being UTC and its character set utf8mb4.
+    ///
+    /// # Errors
+    /// If a value does not fit its column, or the row has another number of columns than the table.
+    pub fn text_row(&self, cells: &mysql_async::Row) -> Result<Row, ValueError> {
+        self.check_count(cells.len())?;
+        let mut values = RowValues::new(self);
+        for (index, plan) in self.columns.iter().enumerate() {
+            let Some(target) = &plan.target else { continue };
+            let value = match cells.as_ref(index) {
+                Some(mysql_async::Value::Bytes(bytes)) => match text::read(target, bytes) {
+                    Some(raw) => self.convert(index, raw, Origin::Snapshot)?,
+                    None => self.failed(index, "its text is not one of this type".to_owned())?,
+                },
+                _ => plan.null.clone(),
+            };
+            values.put(index, value);
+        }
+        Ok(values.finish())
+    }
+
+    /// Decoder of the rows events that follow `map`.
+    ///
+    /// # Errors
+    /// If the table map does not match this version of the table.
+    pub fn decoder(self: &Arc<Self>, map: &TableMapEvent<'_>) -> Result<RowDecoder, ValueError> {
+        self.check_count(usize::try_from(map.columns_count()).unwrap_or(usize::MAX))?;
+        let wire = (0..self.columns.len())
+            .map(|index| {
+                WireType::of(map, index).map_err(|problem| {
+                    let (table, column, type_name) = self.place_of(index);
+                    ValueError::Column {
+                        table,
+                        column,
+                        type_name,
+                        problem,
+                    }
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(RowDecoder {
+            plan: Arc::clone(self),
+            wire,
+        })
+    }
+
+    fn check_count(&self, actual: usize) -> Result<(), ValueError> {
+        if actual == self.columns.len() {
+            return Ok(());
+        }
+        Err(ValueError::ColumnCount {
+            table: self.table.id.to_string(),
+            actual,
+            expected: self.columns.len(),
+        })
+    }
+
+    fn convert(&self, index: usize, raw: Raw<'_>, origin: Origin) -> Result<Value, ValueError> {
+        let plan = &self.columns[index];
+        let Some(target) = &plan.target else {
+            return Ok(Value::Null);
+        };
+        match target.value(raw, origin, self.config.enable_time_adjuster) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Ok(plan.null.clone()),
+            Err(problem) => self.failed(index, problem),
+        }
+    }
+
+    /// `event.converting.failure.handling.mode`
+    fn failed(&self, index: usize, problem: String) -> Result<Value, ValueError> {
+        let (table, column, type_name) = self.place_of(index);
+        let error = ValueError::Conversion {
+            table,
+            column,
+            type_name,
+            problem,
+        };
+        match self.config.conversion_failure {
+            FailureHandling::Fail => return Err(error),
+            FailureHandling::Warn => tracing::warn!("{error}; the field stays unset"),
+            FailureHandling::Skip => tracing::debug!("{error}; the field stays unset"),
+        }
+        Ok(Value::Null)
+    }
+
+    fn place_of(&self, index: usize) -> (String, String, String) {
+        let column = &self.table.columns[index];
+        (
+            self.table.id.to_string(),
+            column.name.to_string(),
+            column.type_name.to_string(),
+        )
+    }
+}
+
+/// A plan bound to the types that a table map announced.
+#[derive(Debug)]
+pub struct RowDecoder {
+    plan: Arc<TablePlan>,
+    wire: Box<[WireType]>,
+}
+
+impl RowDecoder {
+    pub fn plan(&self) -> &Arc<TablePlan> {
+        &self.plan
+    }
+
+    /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image.
+    ///
+    /// # Errors
+    /// If a value does not fit its column, or the image is cut off.
+    pub fn decode_row(&self, present: &BitSlice<u8>, image: &mut &[u8]) -> Result<Row, ValueError> {
+        let plan = &*self.plan;
+        let nulls = image
+            .split_off(..present.count_ones().div_ceil(8))
+            .ok_or_else(|| self.cut_off(0))?;
+        let nulls = BitSlice::<u8, bitvec::order::Lsb0>::from_slice(nulls);
+        let mut values = RowValues::new(plan);
+        let mut position = 0;
+        for (index, column) in plan.columns.iter().enumerate() {
+            let is_present = present.get(index).is_some_and(|bit| *bit);
+            let is_null = !is_present || nulls.get(position).is_some_and(|bit| *bit);
+            position += usize::from(is_present);
+            if is_null {
+                if column.target.is_some() {
+                    values.put(index, column.null.clone());
+                }
+                continue;
+            }
+            let raw = self.wire[index]
+                .read(image, column.unsigned)
+                .ok_or_else(|| self.cut_off(index))?;
+            if column.target.is_some() {
+                values.put(index, plan.convert(index, raw, Origin::Stream)?);
+            }
+        }
+        Ok(values.finish())
+    }
+
+    fn cut_off(&self, index: usize) -> ValueError {
+        let (table, column, type_name) = self.plan.place_of(index);
+        ValueError::CutOff {
+            table,
+            column,
+            type_name,
+        }
+    }
+}
+
+/// Values of one row on their way into its structs.
+struct RowValues<'a> {
+    plan: &'a TablePlan,
+    values: Vec<Value>,
+    /// Key columns that the row does not have: column and value.
+    key_only: Vec<(usize, Value)>,
+}
+
+impl<'a> RowValues<'a> {
+    fn new(plan: &'a TablePlan) -> Self {
+        Self {
+            plan,
+            values: Vec::with_capacity(plan.width),
+            key_only: Vec::new(),
+        }
+    }
+
+    /// Columns come in table order, so that a row's field is always the next one.
+    fn put(&mut self, index: usize, value: Value) {
+        match self.plan.columns[index].place {
+            Place::Row(_) => self.values.push(value),
+            Place::KeyOnly => self.key_only.push((index, value)),
+            Place::Nowhere => {}
+        }
+    }
+
+    fn finish(self) -> Row {
+        let key = self.plan.key_schema.as_ref().map(|schema| {
+            let fields = self
+                .plan
+                .key
+                .iter()
+                .map(|index| match self.plan.columns[*index].place {
+                    Place::Row(field) => self.values[field].clone(),
+                    _ => self
+                        .key_only
+                        .iter()
+                        .find(|(column, _)| column == index)
+                        .map_or(Value::Null, |(_, value)| value.clone()),
+                });
+            Struct::new(Arc::clone(schema), fields.collect::<Vec<_>>())
+        });
+        Row {
+            key,
+            value: Struct::new(Arc::clone(&self.plan.row_schema), self.values),
+        }
+    }
+}
+
+fn target_of(
+    table: &Table,
+    column: &Column,
+    config: ValueConfig,
+) -> Result<Option<Target>, ValueError> {
+    let target = Target::of(column, config).map_err(|problem| ValueError::Column {
+        table: table.id.to_string(),
+        column: column.name.to_string(),
+        type_name: column.type_name.to_string(),
+        problem,
+    })?;
+    if target.is_none() {
+        tracing::warn!(
+            "Table '{}': unexpected JDBC type '{}' for column '{}' of type {} that will be ignored",
+            table.id,
+            column.jdbc_type,
+            column.name,
+            column.type_name
+        );
+    }
+    Ok(target)
+}
+
+fn default_of(
+    table: &Table,
+    column: &Column,
+    target: &Target,
+    config: ValueConfig,
+) -> Result<Option<Value>, ValueError> {
+    defaults::of(column, target).or_else(|problem| {
+        let error = ValueError::Default {
+            table: table.id.to_string(),
+            column: column.name.to_string(),
+            type_name: column.type_name.to_string(),
+            problem,
+        };
+        match config.conversion_failure {
+            FailureHandling::Fail => return Err(error),
+            FailureHandling::Warn => tracing::warn!("{error}; the field has no default"),
+            FailureHandling::Skip => tracing::debug!("{error}; the field has no default"),
+        }
+        Ok(None)
+    })
+}
+
+fn field_schema(
+    column: &Column,
+    target: &Target,
+    default: Option<Value>,
+    config: ValueConfig,
+) -> Arc<Schema> {
+    let mut schema = target
+        .schema(config)
+        .set_optional(column.optional || target.is_always_optional());
+    if let Some(default) = default {
+        schema = schema.default_value(default);
+    }
+    if let Some(comment) = &column.comment {
+        schema = schema.doc(Arc::clone(comment));
+    }
+    schema.build()
+}

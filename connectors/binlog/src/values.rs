@@ -1,0 +1,119 @@
+//! Column values: how declared types map to Connect schemas and how cells of snapshots and row images become values.
+
+pub(crate) mod charset;
+pub(crate) mod convert;
+pub(crate) mod defaults;
+pub(crate) mod json_text;
+pub(crate) mod raw;
+pub(crate) mod temporal;
+pub(crate) mod text;
+pub(crate) mod wire;
+
+/// `decimal.handling.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DecimalHandling {
+    #[default]
+    Precise,
+    Double,
+    String,
+}
+
+/// `time.precision.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimePrecision {
+    #[default]
+    AdaptiveTimeMicroseconds,
+    Connect,
+    Microseconds,
+    Nanoseconds,
+    IsoString,
+}
+
+/// `bigint.unsigned.handling.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BigIntUnsigned {
+    /// Values above 2^63-1 become negative.
+    #[default]
+    Long,
+    Precise,
+}
+
+/// `binary.handling.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BinaryHandling {
+    #[default]
+    Bytes,
+    Base64,
+    Base64UrlSafe,
+    Hex,
+}
+
+/// `event.converting.failure.handling.mode`: what becomes of a value that does not fit its column's schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailureHandling {
+    Fail,
+    /// The field stays unset and a warning names the column.
+    #[default]
+    Warn,
+    Skip,
+}
+
+/// Settings that decide about schemas and values of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ValueConfig {
+    pub decimal: DecimalHandling,
+    pub time_precision: TimePrecision,
+    pub bigint_unsigned: BigIntUnsigned,
+    pub binary: BinaryHandling,
+    /// `enable.time.adjuster`: two-digit years become those of 1970 to 2069.
+    pub enable_time_adjuster: bool,
+    pub conversion_failure: FailureHandling,
+}
+
+/// Why a row could not be decoded. Texts carry table and column, never the value.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    #[error(
+        "Failed to properly convert data value for '{table}.{column}' of type {type_name}: {problem}"
+    )]
+    Conversion {
+        table: String,
+        column: String,
+        type_name: String,
+        problem: String,
+    },
+    #[error(
+        "Failed to properly convert default value for '{table}.{column}' of type {type_name}: {problem}"
+    )]
+    Default {
+        table: String,
+        column: String,
+        type_name: String,
+        problem: String,
+    },
+    #[error("Table '{table}', column '{column}' of type {type_name}: {problem}")]
+    Column {
+        table: String,
+        column: String,
+        type_name: String,
+        problem: String,
+    },
+    #[error(
+        "Table '{table}': the binary log has {actual} columns and the schema history {expected}; the internal schema \
+         representation is probably out of sync with the real database schema. Rebuild it: set snapshot.mode=recovery \
+         and restart the connector"
+    )]
+    ColumnCount {
+        table: String,
+        actual: usize,
+        expected: usize,
+    },
+    #[error("Table '{table}': the row image ends inside column '{column}' of type {type_name}")]
+    CutOff {
+        table: String,
+        column: String,
+        type_name: String,
+    },
+    #[error("Table '{table}': {problem}")]
+    Table { table: String, problem: String },
+}
