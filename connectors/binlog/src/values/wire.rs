@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(
             read(
                 WireType::DateTime { fraction: 0 },
-                &[0x99, 0xa5, 0x44, 0x30, 0xc5],
+                &[0x99, 0xa5, 0x44, 0x31, 0x05],
                 false
             ),
             Raw::DateTime(CivilDateTime {
