@@ -1,1 +1,488 @@
-//! Tests of the port, the same for every adapter.
+//! What every adapter of the port must do, as tests over a log. Topics and groups have fresh names, so that the suite
+//! can run against a log that others use.
+//!
+//! An adapter's test target calls [`conformance_tests`](crate::conformance_tests) with an expression that opens a log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tidegate_api::{Str, TopicPartition};
+
+use crate::{
+    ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, Log, LogError, NewTopic, ProducerRecord,
+    RecordHeader, Subscription, TopicCreation, TopicLog, partitioner,
+};
+
+/// Time for anything that a log does without a person's help.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Declares one test per rule; `$open` is an expression of type `Arc<dyn Log>`, awaited where needed.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($open:expr => $($rule:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $rule() {
+                $crate::conformance::$rule($open).await;
+            }
+        )+
+    };
+    ($open:expr) => {
+        $crate::conformance_tests!($open =>
+            records_come_back_in_order_with_all_their_parts,
+            keyed_records_go_to_javas_partition,
+            topics_are_created_once_with_their_settings,
+            what_does_not_exist_is_not_found,
+            a_group_continues_where_it_committed,
+            a_group_without_offsets_starts_where_it_is_told,
+            members_share_partitions_and_inherit_them,
+            patterns_pick_up_new_topics,
+            paused_partitions_deliver_nothing_and_seek_goes_back,
+            group_offsets_can_be_read_and_altered,
+            a_topic_log_reads_to_the_end,
+            large_batches_pass,
+        );
+    };
+}
+
+fn fresh(what: &str) -> Arc<str> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    Arc::from(format!(
+        "{what}-{nanos}-{}",
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ))
+}
+
+async fn topic(log: &Arc<dyn Log>, partitions: i32) -> Arc<str> {
+    let name = fresh("topic");
+    let new = NewTopic {
+        name: Arc::clone(&name),
+        partitions: Some(partitions),
+        replication_factor: Some(1),
+        settings: BTreeMap::new(),
+    };
+    log.create_topic(&new).await.expect("the topic is created");
+    name
+}
+
+fn record(topic: &Arc<str>, key: &str, value: &str) -> ProducerRecord {
+    let bytes = |text: &str| Some(Bytes::copy_from_slice(text.as_bytes()));
+    ProducerRecord::new(Arc::clone(topic), bytes(key), bytes(value))
+}
+
+async fn append(log: &Arc<dyn Log>, records: Vec<ProducerRecord>) -> Vec<crate::RecordMetadata> {
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let receipt = producer.append(records).await.expect("the batch is taken");
+    receipt
+        .await
+        .into_iter()
+        .map(|result| result.expect("the record is stored"))
+        .collect()
+}
+
+async fn read(
+    log: &Arc<dyn Log>,
+    topic: &Arc<str>,
+    partition: i32,
+    count: usize,
+) -> Vec<ConsumedRecord> {
+    let start = [(TopicPartition::new(Arc::clone(topic), partition), 0)];
+    let mut reader = log
+        .reader(&ClientConfig::default(), &start)
+        .await
+        .expect("a reader");
+    let all = async {
+        let mut records = Vec::new();
+        while records.len() < count {
+            records.extend(reader.poll(POLL).await.expect("records"));
+        }
+        records
+    };
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .expect("all records in time")
+}
+
+fn group_config(group: &str) -> ClientConfig {
+    ClientConfig::default()
+        .with("group.id", group)
+        .with("auto.offset.reset", "earliest")
+}
+
+async fn member(log: &Arc<dyn Log>, group: &str, topic: &Arc<str>) -> Box<dyn Consumer> {
+    let topics = Subscription::Topics(vec![Arc::clone(topic)]);
+    log.consumer(&group_config(group), topics)
+        .await
+        .expect("a consumer")
+}
+
+/// Polls until `done` holds; gives partitions back as they are revoked.
+async fn poll_until(
+    consumer: &mut Box<dyn Consumer>,
+    seen: &mut Seen,
+    done: impl Fn(&Seen) -> bool + Send,
+) {
+    let all = async {
+        while !done(seen) {
+            match consumer.poll(POLL).await.expect("an event") {
+                ConsumerEvent::Records(records) => seen.records.extend(records),
+                ConsumerEvent::Assigned(partitions) => seen.assigned.extend(partitions),
+                ConsumerEvent::Revoked { partitions, done } => {
+                    for partition in partitions {
+                        seen.assigned.remove(&partition);
+                    }
+                    drop(done);
+                }
+                ConsumerEvent::Lost(partitions) => {
+                    for partition in partitions {
+                        seen.assigned.remove(&partition);
+                    }
+                }
+                ConsumerEvent::Idle => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .expect("the condition in time");
+}
+
+#[derive(Default)]
+struct Seen {
+    records: Vec<ConsumedRecord>,
+    assigned: BTreeMap<TopicPartition, i64>,
+}
+
+pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) {
+    let topic = topic(&log, 1).await;
+    let mut full = record(&topic, "k", "v");
+    full.timestamp = Some(1_600_000_000_123);
+    full.headers = vec![
+        RecordHeader {
+            key: Str::new("h"),
+            value: Some(Bytes::from_static(b"1")),
+        },
+        RecordHeader {
+            key: Str::new("h"),
+            value: None,
+        },
+    ];
+    let mut bare = ProducerRecord::new(Arc::clone(&topic), None, None);
+    bare.partition = Some(0);
+    let empty = ProducerRecord::new(Arc::clone(&topic), Some(Bytes::new()), Some(Bytes::new()));
+    let stored = append(&log, vec![full.clone(), bare, empty]).await;
+    assert_eq!(
+        stored.iter().map(|at| at.offset).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    let read = read(&log, &topic, 0, 3).await;
+    assert_eq!(
+        read.iter().map(|record| record.offset).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    assert_eq!((&read[0].key, &read[0].value), (&full.key, &full.value));
+    assert_eq!(
+        (read[0].timestamp, &read[0].headers),
+        (full.timestamp, &full.headers)
+    );
+    assert_eq!((&read[1].key, &read[1].value), (&None, &None));
+    assert!(
+        read[1]
+            .timestamp
+            .is_some_and(|timestamp| timestamp > 1_600_000_000_123)
+    );
+    assert_eq!(
+        (&read[2].key, &read[2].value),
+        (&Some(Bytes::new()), &Some(Bytes::new()))
+    );
+}
+
+pub async fn keyed_records_go_to_javas_partition(log: Arc<dyn Log>) {
+    let topic = topic(&log, 7).await;
+    let records: Vec<_> = (0..50)
+        .map(|n| record(&topic, &format!("key-{n}"), "v"))
+        .collect();
+    let expected: Vec<i32> = records
+        .iter()
+        .map(|r| partitioner::partition_for_key(r.key.as_deref().unwrap_or_default(), 7))
+        .collect();
+    let stored = append(&log, records).await;
+    assert_eq!(
+        stored.iter().map(|at| at.partition).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+pub async fn topics_are_created_once_with_their_settings(log: Arc<dyn Log>) {
+    let new = NewTopic {
+        name: fresh("compacted"),
+        partitions: Some(3),
+        replication_factor: Some(1),
+        settings: BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]),
+    };
+    assert_eq!(log.create_topic(&new).await, Ok(TopicCreation::Created));
+    assert_eq!(log.create_topic(&new).await, Ok(TopicCreation::Existed));
+    let description = log
+        .describe_topic(&new.name)
+        .await
+        .expect("an answer")
+        .expect("a topic");
+    assert_eq!(
+        (description.partitions, description.replication_factor),
+        (3, 1)
+    );
+    let settings = log.topic_settings(&new.name).await.expect("settings");
+    assert_eq!(
+        settings.get("cleanup.policy").map(String::as_str),
+        Some("compact")
+    );
+    assert!(settings.contains_key("retention.ms"));
+    assert!(log.topics().await.expect("topics").contains(&new.name));
+    log.delete_topic(&new.name)
+        .await
+        .expect("the topic is deleted");
+}
+
+pub async fn what_does_not_exist_is_not_found(log: Arc<dyn Log>) {
+    let name = fresh("nothing");
+    assert_eq!(log.describe_topic(&name).await, Ok(None));
+    assert!(matches!(
+        log.topic_settings(&name).await,
+        Err(LogError::NotFound(_))
+    ));
+    assert!(matches!(
+        log.delete_topic(&name).await,
+        Err(LogError::NotFound(_))
+    ));
+    assert_eq!(log.group_offsets(&name).await, Ok(BTreeMap::new()));
+    assert!(log.cluster_id().await.is_ok_and(|id| !id.is_empty()));
+}
+
+pub async fn a_group_continues_where_it_committed(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 1).await, fresh("group"));
+    append(
+        &log,
+        (0..10)
+            .map(|n| record(&topic, "k", &n.to_string()))
+            .collect(),
+    )
+    .await;
+    let mut first = member(&log, &group, &topic).await;
+    let mut seen = Seen::default();
+    poll_until(&mut first, &mut seen, |seen| seen.records.len() == 10).await;
+    let partition = TopicPartition::new(Arc::clone(&topic), 0);
+    first
+        .commit(vec![(partition.clone(), 4)])
+        .await
+        .expect("committed");
+    first.close().await.expect("closed");
+    let mut second = member(&log, &group, &topic).await;
+    let mut seen = Seen::default();
+    poll_until(&mut second, &mut seen, |seen| seen.records.len() == 6).await;
+    assert_eq!(seen.assigned.get(&partition), Some(&4));
+    assert_eq!(seen.records[0].offset, 4);
+    second.close().await.expect("closed");
+}
+
+pub async fn a_group_without_offsets_starts_where_it_is_told(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 1).await, fresh("group"));
+    append(&log, vec![record(&topic, "k", "old")]).await;
+    let config = group_config(&group).with("auto.offset.reset", "latest");
+    let mut consumer = log
+        .consumer(&config, Subscription::Topics(vec![Arc::clone(&topic)]))
+        .await
+        .expect("a consumer");
+    let mut seen = Seen::default();
+    poll_until(&mut consumer, &mut seen, |seen| !seen.assigned.is_empty()).await;
+    append(&log, vec![record(&topic, "k", "new")]).await;
+    poll_until(&mut consumer, &mut seen, |seen| !seen.records.is_empty()).await;
+    assert_eq!(seen.records[0].value.as_deref(), Some(&b"new"[..]));
+    consumer.close().await.expect("closed");
+}
+
+pub async fn members_share_partitions_and_inherit_them(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 4).await, fresh("group"));
+    let mut first = member(&log, &group, &topic).await;
+    let mut seen = Seen::default();
+    poll_until(&mut first, &mut seen, |seen| seen.assigned.len() == 4).await;
+    let mut second = member(&log, &group, &topic).await;
+    let mut others = Seen::default();
+    let shared = AtomicBool::new(false);
+    let both = async {
+        poll_until(&mut second, &mut others, |seen| seen.assigned.len() == 2).await;
+        shared.store(true, Ordering::Release);
+    };
+    // The first one goes on polling until the second has its half.
+    tokio::join!(
+        poll_until(&mut first, &mut seen, |_| shared.load(Ordering::Acquire)),
+        both
+    );
+    assert_eq!(seen.assigned.len(), 2);
+    assert!(
+        seen.assigned
+            .keys()
+            .all(|partition| !others.assigned.contains_key(partition))
+    );
+    second.close().await.expect("closed");
+    poll_until(&mut first, &mut seen, |seen| seen.assigned.len() == 4).await;
+    first.close().await.expect("closed");
+}
+
+pub async fn patterns_pick_up_new_topics(log: Arc<dyn Log>) {
+    let (prefix, group) = (fresh("pattern"), fresh("group"));
+    let config = group_config(&group).with("metadata.max.age.ms", "500");
+    let pattern = Subscription::Pattern(format!("{prefix}\\.(?!hidden).*"));
+    let mut consumer = log.consumer(&config, pattern).await.expect("a consumer");
+    let mut seen = Seen::default();
+    for name in ["shown", "hidden"] {
+        let new = NewTopic {
+            name: Arc::from(format!("{prefix}.{name}")),
+            partitions: Some(1),
+            replication_factor: Some(1),
+            settings: BTreeMap::new(),
+        };
+        log.create_topic(&new).await.expect("created");
+        append(&log, vec![record(&new.name, "k", name)]).await;
+    }
+    poll_until(&mut consumer, &mut seen, |seen| !seen.records.is_empty()).await;
+    assert!(
+        seen.assigned
+            .keys()
+            .all(|partition| partition.topic.ends_with("shown")),
+        "{:?}",
+        seen.assigned
+    );
+    consumer.close().await.expect("closed");
+}
+
+pub async fn paused_partitions_deliver_nothing_and_seek_goes_back(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 1).await, fresh("group"));
+    append(
+        &log,
+        (0..3)
+            .map(|n| record(&topic, "k", &n.to_string()))
+            .collect(),
+    )
+    .await;
+    let mut consumer = member(&log, &group, &topic).await;
+    let mut seen = Seen::default();
+    poll_until(&mut consumer, &mut seen, |seen| seen.records.len() == 3).await;
+    let partition = TopicPartition::new(Arc::clone(&topic), 0);
+    consumer
+        .pause(std::slice::from_ref(&partition))
+        .expect("paused");
+    append(&log, vec![record(&topic, "k", "3")]).await;
+    assert!(matches!(consumer.poll(POLL).await, Ok(ConsumerEvent::Idle)));
+    consumer.seek(&partition, 1).await.expect("moved");
+    consumer
+        .resume(std::slice::from_ref(&partition))
+        .expect("resumed");
+    seen.records.clear();
+    poll_until(&mut consumer, &mut seen, |seen| seen.records.len() == 3).await;
+    assert_eq!(
+        seen.records.iter().map(|r| r.offset).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    consumer.close().await.expect("closed");
+}
+
+pub async fn group_offsets_can_be_read_and_altered(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 2).await, fresh("group"));
+    append(
+        &log,
+        (0..20)
+            .map(|n| record(&topic, &n.to_string(), "v"))
+            .collect(),
+    )
+    .await;
+    let at = |partition| TopicPartition::new(Arc::clone(&topic), partition);
+    log.alter_group_offsets(&group, &[(at(0), Some(2)), (at(1), Some(1))])
+        .await
+        .expect("set");
+    assert_eq!(
+        log.group_offsets(&group).await,
+        Ok(BTreeMap::from([(at(0), 2), (at(1), 1)]))
+    );
+    log.alter_group_offsets(&group, &[(at(1), None)])
+        .await
+        .expect("deleted");
+    assert_eq!(
+        log.group_offsets(&group).await,
+        Ok(BTreeMap::from([(at(0), 2)]))
+    );
+    log.delete_group(&group).await.expect("deleted");
+    assert_eq!(log.group_offsets(&group).await, Ok(BTreeMap::new()));
+}
+
+pub async fn a_topic_log_reads_to_the_end(log: Arc<dyn Log>) {
+    let topic = topic(&log, 3).await;
+    append(&log, vec![record(&topic, "before", "1")]).await;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let config = ClientConfig::default();
+    let followed = TopicLog::start(Arc::clone(&log), &topic, &config, &config, move |record| {
+        // The receiver lives until the end of the test.
+        drop(sender.send(record.key));
+    })
+    .await
+    .expect("the log starts");
+    let seen = || {
+        receiver
+            .try_iter()
+            .map(|key| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(), ["before"]);
+    let bytes = |text: &str| Some(Bytes::copy_from_slice(text.as_bytes()));
+    followed
+        .send_all(vec![(bytes("a"), bytes("1")), (bytes("b"), None)])
+        .await
+        .expect("stored");
+    followed.read_to_end().await.expect("the end");
+    let mut keys = seen();
+    keys.sort();
+    assert_eq!(keys, ["a", "b"]);
+    followed.stop().await;
+}
+
+pub async fn large_batches_pass(log: Arc<dyn Log>) {
+    let topic = topic(&log, 1).await;
+    let value = Bytes::from(vec![b'x'; 1000]);
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let mut receipts = Vec::new();
+    for _ in 0..10 {
+        let records = (0..1000)
+            .map(|n: u32| {
+                ProducerRecord::new(
+                    Arc::clone(&topic),
+                    Some(n.to_be_bytes().to_vec().into()),
+                    Some(value.clone()),
+                )
+            })
+            .collect();
+        receipts.push(producer.append(records).await.expect("taken"));
+    }
+    producer.flush(PATIENCE).await.expect("flushed");
+    for receipt in receipts {
+        assert!(receipt.await.iter().all(Result::is_ok));
+    }
+    let read = read(&log, &topic, 0, 10_000).await;
+    assert!(
+        read.iter()
+            .enumerate()
+            .all(|(n, record)| usize::try_from(record.offset) == Ok(n))
+    );
+}

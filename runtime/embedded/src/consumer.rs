@@ -1,0 +1,256 @@
+//! Members of consumer groups, and readers outside of groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tidegate_api::TopicPartition;
+use tidegate_log::{ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, LogError, Reader};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use crate::fetch::Fetcher;
+use crate::groups::TopicFilter;
+use crate::log::Core;
+use crate::store;
+
+/// Java's default of `max.poll.records`.
+const MAX_POLL_RECORDS: usize = 500;
+
+pub(crate) struct EmbeddedConsumer {
+    core: Arc<Core>,
+    group: Arc<str>,
+    member: u64,
+    fetcher: Fetcher,
+    from_latest: bool,
+    /// Partitions on their way out, until their owner has finished with them.
+    leaving: Option<(Vec<TopicPartition>, oneshot::Receiver<()>)>,
+    commits: watch::Receiver<u64>,
+    changes: watch::Receiver<u64>,
+}
+
+impl EmbeddedConsumer {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        group: Arc<str>,
+        subscription: TopicFilter,
+        config: &ClientConfig,
+    ) -> Self {
+        let max_records = config
+            .get("max.poll.records")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(MAX_POLL_RECORDS);
+        let (commits, changes) = (core.commits.subscribe(), core.groups.changes());
+        let member = core.groups.join(&group, subscription);
+        Self {
+            fetcher: Fetcher::new(Arc::clone(&core), max_records),
+            from_latest: config.get("auto.offset.reset") == Some("latest"),
+            leaving: None,
+            core,
+            group,
+            member,
+            commits,
+            changes,
+        }
+    }
+
+    /// A change of the assignment that is due, if any.
+    async fn assignment_event(&mut self) -> Result<Option<ConsumerEvent>, LogError> {
+        if self.leaving.is_some() {
+            return Ok(None);
+        }
+        let step = self
+            .core
+            .groups
+            .step(&self.group, self.member, &self.core.topics);
+        if !step.give_up.is_empty() {
+            for partition in &step.give_up {
+                self.fetcher.unassign(partition);
+            }
+            let (done, finished) = oneshot::channel();
+            self.leaving = Some((step.give_up.clone(), finished));
+            return Ok(Some(ConsumerEvent::Revoked {
+                partitions: step.give_up,
+                done,
+            }));
+        }
+        if step.take.is_empty() {
+            return Ok(None);
+        }
+        let committed = self.core.group_offsets(&self.group).await?;
+        let mut assigned = Vec::with_capacity(step.take.len());
+        for partition in step.take {
+            let Some(topic) = self.core.topics.get(&partition.topic) else {
+                continue;
+            };
+            let Some(bounds) = topic.partition(partition.partition) else {
+                continue;
+            };
+            let start = committed
+                .get(&partition)
+                .copied()
+                .filter(|offset| (bounds.first()..=bounds.next()).contains(offset))
+                .unwrap_or(if self.from_latest {
+                    bounds.next()
+                } else {
+                    bounds.first()
+                });
+            self.fetcher.assign(partition.clone(), start);
+            assigned.push((partition, start));
+        }
+        Ok((!assigned.is_empty()).then_some(ConsumerEvent::Assigned(assigned)))
+    }
+
+    /// Waits for new records, a change of the group or a partition that is free to go.
+    async fn wait(&mut self) {
+        let left = async {
+            match &mut self.leaving {
+                Some((_, finished)) => drop(finished.await),
+                None => std::future::pending().await,
+            }
+        };
+        let gone = tokio::select! {
+            () = left => true,
+            _ = self.commits.changed() => false,
+            _ = self.changes.changed() => false,
+        };
+        if gone && let Some((partitions, _)) = self.leaving.take() {
+            self.core
+                .groups
+                .release(&self.group, self.member, &partitions);
+        }
+    }
+}
+
+#[async_trait]
+impl Consumer for EmbeddedConsumer {
+    async fn poll(&mut self, timeout: Duration) -> Result<ConsumerEvent, LogError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            // Marked as seen before looking, so that nothing that comes in between is missed.
+            self.commits.mark_unchanged();
+            self.changes.mark_unchanged();
+            if let Some(event) = self.assignment_event().await? {
+                return Ok(event);
+            }
+            let records = self.fetcher.records().await?;
+            if !records.is_empty() {
+                return Ok(ConsumerEvent::Records(records));
+            }
+            if tokio::time::timeout_at(deadline, self.wait())
+                .await
+                .is_err()
+            {
+                return Ok(ConsumerEvent::Idle);
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        offsets: Vec<(TopicPartition, i64)>,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let (core, group) = (Arc::clone(&self.core), Arc::clone(&self.group));
+        async move {
+            let offsets = offsets
+                .into_iter()
+                .map(|(partition, offset)| (partition, Some(offset)))
+                .collect();
+            core.set_group_offsets(&group, offsets).await
+        }
+        .boxed()
+    }
+
+    async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        self.fetcher.seek(partition, offset)
+    }
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        partitions
+            .iter()
+            .try_for_each(|partition| self.fetcher.set_paused(partition, true))
+    }
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        partitions
+            .iter()
+            .try_for_each(|partition| self.fetcher.set_paused(partition, false))
+    }
+    async fn close(self: Box<Self>) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+impl Drop for EmbeddedConsumer {
+    fn drop(&mut self) {
+        self.core.groups.leave(&self.group, self.member);
+    }
+}
+
+pub(crate) struct EmbeddedReader {
+    fetcher: Fetcher,
+    commits: watch::Receiver<u64>,
+}
+
+impl EmbeddedReader {
+    pub(crate) fn new(core: &Arc<Core>, start: &[(TopicPartition, i64)]) -> Self {
+        let mut fetcher = Fetcher::new(Arc::clone(core), usize::MAX);
+        for (partition, offset) in start {
+            fetcher.assign(partition.clone(), *offset);
+        }
+        Self {
+            fetcher,
+            commits: core.commits.subscribe(),
+        }
+    }
+}
+
+#[async_trait]
+impl Reader for EmbeddedReader {
+    async fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumedRecord>, LogError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            self.commits.mark_unchanged();
+            let records = self.fetcher.records().await?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            if tokio::time::timeout_at(deadline, self.commits.changed())
+                .await
+                .is_err()
+            {
+                return Ok(Vec::new());
+            }
+        }
+    }
+    fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.fetcher.position(partition)
+    }
+}
+
+/// Offsets of a group as stored.
+impl Core {
+    pub(crate) async fn set_group_offsets(
+        &self,
+        group: &Arc<str>,
+        offsets: Vec<(TopicPartition, Option<i64>)>,
+    ) -> Result<(), LogError> {
+        let group = Arc::clone(group);
+        self.writer
+            .execute(
+                move |connection| {
+                    offsets.iter().try_for_each(|(partition, offset)| {
+                        store::set_group_offset(
+                            connection,
+                            &group,
+                            &partition.topic,
+                            partition.partition,
+                            *offset,
+                        )
+                    })
+                },
+                |()| (),
+            )
+            .await
+    }
+}

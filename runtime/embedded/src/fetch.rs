@@ -1,0 +1,184 @@
+//! Reading records of assigned partitions, shared by group members and plain readers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tidegate_api::TopicPartition;
+use tidegate_log::{ConsumedRecord, LogError};
+
+use crate::batch::Records;
+use crate::errors::translate;
+use crate::log::Core;
+use crate::store;
+
+/// Bytes of batches read at a time.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Positions in partitions and the records read ahead of them.
+#[derive(Debug)]
+pub(crate) struct Fetcher {
+    core: Arc<Core>,
+    connection: Option<Connection>,
+    partitions: BTreeMap<TopicPartition, Cursor>,
+    /// Where the next round starts, so that every partition gets its turn.
+    turn: usize,
+    max_records: usize,
+}
+
+#[derive(Debug)]
+struct Cursor {
+    /// Next offset to return.
+    position: i64,
+    ahead: VecDeque<ConsumedRecord>,
+    paused: bool,
+}
+
+impl Fetcher {
+    pub(crate) fn new(core: Arc<Core>, max_records: usize) -> Self {
+        Self {
+            core,
+            connection: None,
+            partitions: BTreeMap::new(),
+            turn: 0,
+            max_records: max_records.max(1),
+        }
+    }
+
+    pub(crate) fn assign(&mut self, partition: TopicPartition, position: i64) {
+        self.partitions.insert(
+            partition,
+            Cursor {
+                position,
+                ahead: VecDeque::new(),
+                paused: false,
+            },
+        );
+    }
+    pub(crate) fn unassign(&mut self, partition: &TopicPartition) {
+        self.partitions.remove(partition);
+    }
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.partitions.get(partition).map(|cursor| cursor.position)
+    }
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
+        let cursor = self.cursor(partition)?;
+        cursor.position = offset;
+        cursor.ahead.clear();
+        Ok(())
+    }
+    pub(crate) fn set_paused(
+        &mut self,
+        partition: &TopicPartition,
+        paused: bool,
+    ) -> Result<(), LogError> {
+        self.cursor(partition)?.paused = paused;
+        Ok(())
+    }
+    fn cursor(&mut self, partition: &TopicPartition) -> Result<&mut Cursor, LogError> {
+        self.partitions.get_mut(partition).ok_or_else(|| {
+            LogError::Invalid(format!(
+                "partition {partition} is not assigned to this consumer"
+            ))
+        })
+    }
+
+    /// Whether a partition has records that were not returned.
+    fn due(&self) -> Option<(TopicPartition, i64)> {
+        let count = self.partitions.len();
+        let unread = |(partition, cursor): (&TopicPartition, &Cursor)| {
+            let topic = self.core.topics.get(&partition.topic)?;
+            let bounds = topic.partition(partition.partition)?;
+            let unread = !cursor.paused && cursor.position < bounds.next();
+            unread.then(|| (partition.clone(), cursor.position.max(bounds.first())))
+        };
+        self.partitions
+            .iter()
+            .cycle()
+            .skip(self.turn)
+            .take(count)
+            .find_map(unread)
+    }
+
+    /// The next records without waiting; empty if there are none.
+    pub(crate) async fn records(&mut self) -> Result<Vec<ConsumedRecord>, LogError> {
+        while let Some((partition, position)) = self.due() {
+            if self
+                .partitions
+                .get(&partition)
+                .is_some_and(|cursor| cursor.ahead.is_empty())
+            {
+                self.read_ahead(&partition, position).await?;
+            }
+            self.turn = (self.turn + 1) % self.partitions.len().max(1);
+            let max_records = self.max_records;
+            let cursor = self.cursor(&partition)?;
+            let count = cursor.ahead.len().min(max_records);
+            let records: Vec<_> = cursor.ahead.drain(..count).collect();
+            if let Some(last) = records.last() {
+                cursor.position = last.offset + 1;
+                return Ok(records);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Fills `ahead`, or moves the position to the end if nothing is left before it.
+    async fn read_ahead(
+        &mut self,
+        partition: &TopicPartition,
+        position: i64,
+    ) -> Result<(), LogError> {
+        let Some(topic) = self.core.topics.get(&partition.topic) else {
+            return Ok(());
+        };
+        let end = topic
+            .partition(partition.partition)
+            .map_or(0, crate::topics::Partition::next);
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.core.directory.reader()?,
+        };
+        let number = partition.partition;
+        let id = topic.id;
+        let (connection, batches) = tokio::task::spawn_blocking(move || {
+            let batches = store::read_batches(&connection, id, number, position, READ_BYTES);
+            (connection, batches)
+        })
+        .await
+        .map_err(|error| {
+            LogError::Fatal(format!("reading the embedded log was interrupted: {error}"))
+        })?;
+        self.connection = Some(connection);
+        let batches =
+            batches.map_err(|error| translate(&self.core.directory.path, "be read", &error))?;
+        let read_to = batches.last().map_or(end, |batch| batch.next);
+        let mut ahead = VecDeque::new();
+        for batch in batches {
+            let base = batch.base;
+            for record in Records::new(
+                Arc::clone(&partition.topic),
+                number,
+                base,
+                Bytes::from(batch.data),
+            ) {
+                let record = record.map_err(|_| {
+                    LogError::Fatal(format!(
+                        "the embedded log in '{}' is damaged: the batch at offset {base} of {partition} cannot be read",
+                        self.core.directory.path.display()
+                    ))
+                })?;
+                if record.offset >= position {
+                    ahead.push_back(record);
+                }
+            }
+        }
+        let cursor = self.cursor(partition)?;
+        if ahead.is_empty() {
+            cursor.position = read_to;
+        }
+        cursor.ahead = ahead;
+        Ok(())
+    }
+}

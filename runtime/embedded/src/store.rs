@@ -1,0 +1,302 @@
+//! The SQLite file: its tables and the statements on them.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tidegate_log::LogError;
+
+use crate::errors::translate;
+use crate::topics::{Partition, Topic};
+
+const FILE: &str = "log.sqlite";
+const LOCK: &str = "lock";
+/// Form of the tables; another number is another program's file.
+const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS topics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, settings TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS partitions (
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, base INTEGER NOT NULL, next INTEGER NOT NULL,
+    max_timestamp INTEGER NOT NULL, bytes INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS batches_by_offset ON batches (topic, partition, base);
+CREATE TABLE IF NOT EXISTS group_offsets (
+    group_id TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+    PRIMARY KEY (group_id, topic, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identity (cluster_id TEXT NOT NULL);
+";
+
+/// The directory of a log, held by this process alone.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
+    /// Locked until dropped; the system unlocks it when the process dies.
+    _lock: File,
+}
+
+impl Directory {
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
+        let failed = |error: std::io::Error| {
+            LogError::Unauthorized(format!(
+                "the embedded log's directory '{}' (embedded.data.dir) cannot be used: {error}",
+                path.display()
+            ))
+        };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(path.join(LOCK))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(LogError::Occupied(format!(
+                "the embedded log in '{}' is in use by another process. Stop it, or set embedded.data.dir to a \
+                 directory of this worker's own",
+                path.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    fn error<'a>(&'a self, doing: &'a str) -> impl Fn(rusqlite::Error) -> LogError + 'a {
+        move |error| translate(&self.path, doing, &error)
+    }
+
+    /// The one connection that writes. Creates the tables of a new file.
+    pub(crate) fn writer(&self) -> Result<Connection, LogError> {
+        let file = self.path.join(FILE);
+        let connect = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open(&file)?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.execute_batch(
+                "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; \
+                 PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1024; PRAGMA cache_size=-4096; \
+                 PRAGMA auto_vacuum=INCREMENTAL;",
+            )?;
+            Ok(connection)
+        };
+        let connection = connect().map_err(self.error("open its file"))?;
+        let format: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(self.error("read its file"))?;
+        if format != 0 && format != FORMAT {
+            return Err(LogError::Fatal(format!(
+                "'{}' has format {format}, this program reads format {FORMAT}; use the program that wrote it",
+                file.display()
+            )));
+        }
+        connection
+            .execute_batch(&format!(
+                "BEGIN; {TABLES} PRAGMA user_version={FORMAT}; COMMIT;"
+            ))
+            .map_err(self.error("create its tables"))?;
+        Ok(connection)
+    }
+
+    /// A connection that only reads.
+    pub(crate) fn reader(&self) -> Result<Connection, LogError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connect = || -> rusqlite::Result<Connection> {
+            let connection = Connection::open_with_flags(self.path.join(FILE), flags)?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.execute_batch("PRAGMA cache_size=-1024;")?;
+            Ok(connection)
+        };
+        connect().map_err(self.error("be read"))
+    }
+}
+
+/// The id of this log, made at its first use.
+pub(crate) fn cluster_id(
+    connection: &Connection,
+    fresh: impl FnOnce() -> String,
+) -> rusqlite::Result<String> {
+    let known = connection
+        .query_row("SELECT cluster_id FROM identity", [], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id = fresh();
+    connection.execute("INSERT INTO identity VALUES (?1)", [&id])?;
+    Ok(id)
+}
+
+pub(crate) fn load_topics(connection: &Connection) -> rusqlite::Result<Vec<Topic>> {
+    let mut topics = connection.prepare("SELECT id, name, settings FROM topics")?;
+    let mut partitions = connection
+        .prepare("SELECT first, next FROM partitions WHERE topic = ?1 ORDER BY partition")?;
+    topics
+        .query_map([], |row| {
+            Ok((
+                row.get(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+            ))
+        })?
+        .map(|row| {
+            let (id, name, settings): (i64, String, String) = row?;
+            Ok(Topic {
+                id,
+                name: Arc::from(name),
+                partitions: partitions
+                    .query_map([id], |row| Ok(Partition::new(row.get(0)?, row.get(1)?)))?
+                    .collect::<rusqlite::Result<_>>()?,
+                settings: serde_json::from_str(&settings).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// `None` if there is one of this name.
+pub(crate) fn create_topic(
+    connection: &Connection,
+    name: &Arc<str>,
+    partitions: i32,
+    settings: BTreeMap<String, String>,
+) -> rusqlite::Result<Option<Topic>> {
+    let text = serde_json::to_string(&settings).unwrap_or_default();
+    let inserted = connection.execute(
+        "INSERT OR IGNORE INTO topics (name, settings) VALUES (?1, ?2)",
+        params![name, text],
+    )?;
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let id = connection.last_insert_rowid();
+    for partition in 0..partitions {
+        connection.execute(
+            "INSERT INTO partitions VALUES (?1, ?2, 0, 0)",
+            params![id, partition],
+        )?;
+    }
+    Ok(Some(Topic {
+        id,
+        name: Arc::clone(name),
+        partitions: (0..partitions).map(|_| Partition::default()).collect(),
+        settings,
+    }))
+}
+
+pub(crate) fn delete_topic(connection: &Connection, topic: &Topic) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM batches WHERE topic = ?1", [topic.id])?;
+    connection.execute("DELETE FROM partitions WHERE topic = ?1", [topic.id])?;
+    connection.execute("DELETE FROM topics WHERE id = ?1", [topic.id])?;
+    connection.execute("DELETE FROM group_offsets WHERE topic = ?1", [&*topic.name])?;
+    Ok(())
+}
+
+/// A batch as stored: `base` is its first offset, `next` the first offset behind it.
+pub(crate) struct StoredBatch {
+    pub(crate) base: i64,
+    pub(crate) next: i64,
+    pub(crate) data: Vec<u8>,
+}
+
+/// SQLite counts in signed numbers.
+pub(crate) fn length(data: &[u8]) -> i64 {
+    i64::try_from(data.len()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn insert_batch(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    range: std::ops::Range<i64>,
+    max_timestamp: i64,
+    data: &[u8],
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO batches VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            topic,
+            partition,
+            range.start,
+            range.end,
+            max_timestamp,
+            length(data),
+            data
+        ])?;
+    connection
+        .prepare_cached(
+            "UPDATE partitions SET next = ?3 WHERE topic = ?1 AND partition = ?2 AND next < ?3",
+        )?
+        .execute(params![topic, partition, range.end])?;
+    Ok(())
+}
+
+/// Batches from the one that holds `offset`, until their bytes exceed `budget`; always one if there is one.
+pub(crate) fn read_batches(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    offset: i64,
+    budget: usize,
+) -> rusqlite::Result<Vec<StoredBatch>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT base, next, data FROM batches \
+         WHERE topic = ?1 AND partition = ?2 AND base >= coalesce((SELECT max(base) FROM batches \
+             WHERE topic = ?1 AND partition = ?2 AND base <= ?3), 0) AND next > ?3 ORDER BY base",
+    )?;
+    let mut rows = statement.query(params![topic, partition, offset])?;
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while bytes < budget
+        && let Some(row) = rows.next()?
+    {
+        let batch = StoredBatch {
+            base: row.get(0)?,
+            next: row.get(1)?,
+            data: row.get(2)?,
+        };
+        bytes += batch.data.len();
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+pub(crate) fn group_offsets(
+    connection: &Connection,
+    group: &str,
+) -> rusqlite::Result<Vec<(String, i32, i64)>> {
+    connection
+        .prepare_cached("SELECT topic, partition, offset FROM group_offsets WHERE group_id = ?1")?
+        .query_map([group], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
+}
+
+/// Sets or, with `None`, deletes a group's offset.
+pub(crate) fn set_group_offset(
+    connection: &Connection,
+    group: &str,
+    topic: &str,
+    partition: i32,
+    offset: Option<i64>,
+) -> rusqlite::Result<()> {
+    match offset {
+        Some(offset) => connection
+            .prepare_cached("INSERT OR REPLACE INTO group_offsets VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![group, topic, partition, offset])?,
+        None => connection
+            .prepare_cached(
+                "DELETE FROM group_offsets WHERE group_id = ?1 AND topic = ?2 AND partition = ?3",
+            )?
+            .execute(params![group, topic, partition])?,
+    };
+    Ok(())
+}
+
+pub(crate) fn delete_group(connection: &Connection, group: &str) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM group_offsets WHERE group_id = ?1", [group])?;
+    Ok(())
+}
