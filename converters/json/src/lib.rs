@@ -1,1 +1,11 @@
-//! (module documentation)
+//! Connect's `JsonConverter`: the same bytes as the original, from plans that are compiled once per schema.
+//!
+//! Source: `org.apache.kafka.connect.json.{JsonConverter,JsonConverterConfig}`.
+
+mod converter;
+mod decode;
+mod encode;
+mod schema_text;
+mod text;
+
+pub use converter::{JsonConverter, register};

@@ -8,6 +8,7 @@ pub mod connector;
 pub mod converter;
 pub mod decimal;
 pub mod error;
+pub mod java_text;
 pub mod logical;
 pub mod plugin;
 pub mod record;

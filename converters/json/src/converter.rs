@@ -1,0 +1,394 @@
+//! The converter: settings, and the plans that it keeps.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
+use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
+use tidegate_api::schema::Schema;
+use tidegate_api::{
+    ConnectError, Converter, HeaderConverter, Plugins, Props, SchemaAndValue, Value,
+};
+
+use crate::encode::{self, DecimalFormat, Format};
+use crate::text::Reader;
+use crate::{decode, schema_text};
+
+const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
+const VERSION: &str = "4.3.0";
+const SCHEMAS_GROUP: &str = "Schemas";
+const SERIALIZATION_GROUP: &str = "Serialization";
+
+static SCHEMAS_ENABLE: ConfigKey<bool> = ConfigKey::new("schemas.enable", "true")
+    .group(SCHEMAS_GROUP)
+    .order_in_group(0)
+    .importance(Importance::High)
+    .width(Width::Medium)
+    .display_name("Enable Schemas")
+    .doc("Include schemas within each of the serialized values and keys.");
+static SCHEMAS_CACHE_SIZE: ConfigKey<i32> = ConfigKey::new("schemas.cache.size", "1000")
+    .group(SCHEMAS_GROUP)
+    .order_in_group(1)
+    .importance(Importance::High)
+    .width(Width::Medium)
+    .display_name("Schema Cache Size")
+    .doc("The maximum number of schemas that can be cached in this converter instance.");
+static SCHEMA_CONTENT: ConfigKey<Option<String>> = ConfigKey::nullable("schema.content")
+    .group(SCHEMAS_GROUP)
+    .order_in_group(2)
+    .importance(Importance::High)
+    .width(Width::Medium)
+    .display_name("Schema Content")
+    .doc("When set, this is used as the schema for all messages. Otherwise, the schema should be in the contents of each message.");
+static DECIMAL_FORMAT: ConfigKey<String> = ConfigKey::new("decimal.format", "BASE64")
+    .group(SERIALIZATION_GROUP)
+    .order_in_group(0)
+    .importance(Importance::Low)
+    .width(Width::Medium)
+    .display_name("Decimal Format")
+    .validator(decimal_format)
+    .doc("Controls which format this converter will serialize decimals in. This value is case insensitive and can be either 'BASE64' (default) or 'NUMERIC'");
+static REPLACE_NULL_WITH_DEFAULT: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true")
+    .group(SERIALIZATION_GROUP)
+    .order_in_group(1)
+    .importance(Importance::Low)
+    .width(Width::Medium)
+    .display_name("Replace null with default")
+    .doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+
+fn decimal_format(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text) if parse_decimal_format(text).is_none() => Err(invalid(
+            name,
+            text,
+            "String must be one of (case insensitive): NUMERIC, BASE64",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn parse_decimal_format(text: &str) -> Option<DecimalFormat> {
+    match text.to_ascii_uppercase().as_str() {
+        "BASE64" => Some(DecimalFormat::Base64),
+        "NUMERIC" => Some(DecimalFormat::Numeric),
+        _ => None,
+    }
+}
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new(&[
+        &SCHEMAS_ENABLE,
+        &SCHEMAS_CACHE_SIZE,
+        &SCHEMA_CONTENT,
+        &DECIMAL_FORMAT,
+        &REPLACE_NULL_WITH_DEFAULT,
+    ])
+}
+
+/// Adds the converter, for keys, values and headers.
+pub fn register(plugins: &mut Plugins) {
+    plugins.converters.push(ConverterPlugin {
+        class: CLASS,
+        version: VERSION,
+        config_def,
+        create: |props, _| Ok(Box::new(JsonConverter::new(props)?)),
+    });
+    plugins.header_converters.push(HeaderConverterPlugin {
+        class: CLASS,
+        version: VERSION,
+        config_def,
+        create: |props| Ok(Box::new(JsonConverter::new(props)?)),
+    });
+}
+
+/// JSON with (`schemas.enable`) or without the schema beside the payload.
+#[derive(Debug)]
+pub struct JsonConverter {
+    schemas_enable: bool,
+    format: Format,
+    cache_size: usize,
+    /// `schema.content`: payloads come and go without their schema, which is this one.
+    fixed: Option<decode::Plan>,
+    encoders: Mutex<Encoders>,
+    decoders: Mutex<Decoders>,
+}
+
+/// Plans by the address of their schema, which they keep alive.
+#[derive(Debug, Default)]
+struct Encoders {
+    last: Option<Arc<Encoder>>,
+    all: HashMap<usize, Arc<Encoder>>,
+}
+
+#[derive(Debug)]
+struct Encoder {
+    head: Bytes,
+    plan: encode::Plan,
+}
+
+/// Plans by the bytes before the payload.
+#[derive(Debug, Default)]
+struct Decoders {
+    last: Option<Arc<Decoder>>,
+    all: HashMap<Bytes, Arc<Decoder>>,
+}
+
+#[derive(Debug)]
+struct Decoder {
+    /// `{"schema":…,"payload":`
+    head: Bytes,
+    plan: Option<decode::Plan>,
+}
+
+const NOT_AN_ENVELOPE: &str = "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
+     additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration.";
+
+impl JsonConverter {
+    /// # Errors
+    /// `Config` for settings out of their range.
+    pub fn new(props: &Props) -> Result<Self, ConnectError> {
+        let content = props
+            .get(&SCHEMA_CONTENT)?
+            .filter(|content| !content.is_empty());
+        let fixed = content
+            .map(|content| schema_text::parse(content.as_bytes()))
+            .transpose()
+            .map_err(|error| {
+                ConnectError::config(format!("{}: {}", SCHEMA_CONTENT.name(), error.text()))
+            })?
+            .flatten();
+        Ok(Self {
+            schemas_enable: props.get(&SCHEMAS_ENABLE)?,
+            format: Format {
+                decimals: parse_decimal_format(&props.get(&DECIMAL_FORMAT)?)
+                    .unwrap_or(DecimalFormat::Base64),
+                replace_null_with_default: props.get(&REPLACE_NULL_WITH_DEFAULT)?,
+            },
+            cache_size: usize::try_from(props.get(&SCHEMAS_CACHE_SIZE)?).unwrap_or(0),
+            fixed: fixed.map(|schema| decode::Plan::of(&schema)),
+            encoders: Mutex::default(),
+            decoders: Mutex::default(),
+        })
+    }
+
+    fn encoder(&self, schema: &Arc<Schema>) -> Result<Arc<Encoder>, ConnectError> {
+        let mut encoders = self.encoders.lock().expect("no holder panics");
+        if let Some(last) = &encoders.last
+            && Arc::ptr_eq(last.plan.schema(), schema)
+        {
+            return Ok(Arc::clone(last));
+        }
+        let address = Arc::as_ptr(schema).addr();
+        if let Some(known) = encoders.all.get(&address).cloned() {
+            encoders.last = Some(Arc::clone(&known));
+            return Ok(known);
+        }
+        let encoder = Arc::new(Encoder {
+            head: encode::envelope_head(Some(schema))?,
+            plan: encode::Plan::of(schema, self.format)?,
+        });
+        if encoders.all.len() >= self.cache_size {
+            encoders.all.clear();
+        }
+        encoders.all.insert(address, Arc::clone(&encoder));
+        encoders.last = Some(Arc::clone(&encoder));
+        Ok(encoder)
+    }
+
+    fn decoder(&self, bytes: &[u8]) -> Result<Arc<Decoder>, ConnectError> {
+        let mut decoders = self.decoders.lock().expect("no holder panics");
+        if let Some(last) = &decoders.last
+            && bytes.starts_with(&last.head)
+        {
+            return Ok(Arc::clone(last));
+        }
+        let (schema, payload) = envelope(bytes)?;
+        let head = &bytes[..payload];
+        if let Some(known) = decoders.all.get(head).cloned() {
+            decoders.last = Some(Arc::clone(&known));
+            return Ok(known);
+        }
+        let schema = schema_text::parse(&bytes[schema])?;
+        let decoder = Arc::new(Decoder {
+            head: Bytes::copy_from_slice(head),
+            plan: schema.map(|schema| decode::Plan::of(&schema)),
+        });
+        if decoders.all.len() >= self.cache_size {
+            decoders.all.clear();
+        }
+        decoders
+            .all
+            .insert(decoder.head.clone(), Arc::clone(&decoder));
+        decoders.last = Some(Arc::clone(&decoder));
+        Ok(decoder)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
+        if let Some(plan) = &self.fixed {
+            let mut reader = Reader::new(bytes);
+            let value = plan.read(&mut reader)?;
+            reader.finish()?;
+            return Ok(SchemaAndValue {
+                schema: Some(Arc::clone(plan.schema())),
+                value,
+            });
+        }
+        if !self.schemas_enable {
+            let mut reader = Reader::new(bytes);
+            let value = decode::read_schemaless(&mut reader)?;
+            reader.finish()?;
+            return Ok(SchemaAndValue::schemaless(value));
+        }
+        if !starts_in_order(bytes) {
+            return Self::read_in_any_order(bytes);
+        }
+        let decoder = self.decoder(bytes)?;
+        let mut reader = Reader::at(bytes, decoder.head.len());
+        let value = read_payload(decoder.plan.as_ref(), &mut reader)?;
+        let mut first = false;
+        if reader.next_member(&mut first)?.is_some() {
+            return Err(ConnectError::data(NOT_AN_ENVELOPE));
+        }
+        reader.finish()?;
+        Ok(SchemaAndValue {
+            schema: decoder.plan.as_ref().map(|plan| Arc::clone(plan.schema())),
+            value,
+        })
+    }
+
+    /// The payload may come before the schema; seldom, and without cache.
+    fn read_in_any_order(bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
+        let mut reader = Reader::new(bytes);
+        if reader.token()? != crate::text::Token::Object {
+            return Err(ConnectError::data(NOT_AN_ENVELOPE));
+        }
+        let (mut schema, mut payload, mut first) = (None, None, true);
+        while let Some(name) = reader.next_member(&mut first)? {
+            let start = reader.position();
+            reader.skip()?;
+            match &*name {
+                "schema" => schema = Some(start..reader.position()),
+                "payload" => payload = Some(start),
+                _ => return Err(ConnectError::data(NOT_AN_ENVELOPE)),
+            }
+        }
+        reader.finish()?;
+        let (Some(schema), Some(payload)) = (schema, payload) else {
+            return Err(ConnectError::data(NOT_AN_ENVELOPE));
+        };
+        let plan = schema_text::parse(&bytes[schema])?.map(|schema| decode::Plan::of(&schema));
+        let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload))?;
+        Ok(SchemaAndValue {
+            schema: plan.map(|plan| Arc::clone(plan.schema())),
+            value,
+        })
+    }
+}
+
+fn read_payload(
+    plan: Option<&decode::Plan>,
+    reader: &mut Reader<'_>,
+) -> Result<Value, ConnectError> {
+    match plan {
+        Some(plan) => plan.read(reader),
+        None => decode::read_schemaless(reader),
+    }
+}
+
+fn starts_in_order(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{\"schema\":")
+}
+
+/// Where the schema lies in an envelope that begins with it, and where the payload begins.
+fn envelope(bytes: &[u8]) -> Result<(std::ops::Range<usize>, usize), ConnectError> {
+    let mut reader = Reader::new(bytes);
+    let mut first = true;
+    reader.token()?;
+    reader.next_member(&mut first)?;
+    let start = reader.position();
+    reader.skip()?;
+    let schema = start..reader.position();
+    match reader.next_member(&mut first)?.as_deref() {
+        Some("payload") => Ok((schema, reader.position())),
+        _ => Err(ConnectError::data(NOT_AN_ENVELOPE)),
+    }
+}
+
+impl Converter for JsonConverter {
+    fn from_connect_data(
+        &self,
+        _topic: &str,
+        data: &SchemaAndValue,
+        out: &mut BytesMut,
+    ) -> Result<bool, ConnectError> {
+        let Some(schema) = &data.schema else {
+            if data.value.is_null() {
+                return Ok(false);
+            }
+            let envelope = self.schemas_enable && self.fixed.is_none();
+            if envelope {
+                out.put_slice(b"{\"schema\":null,\"payload\":");
+            }
+            encode::put_schemaless(out, &data.value, self.format.decimals)?;
+            if envelope {
+                out.put_u8(b'}');
+            }
+            return Ok(true);
+        };
+        let encoder = self.encoder(schema)?;
+        if self.schemas_enable && self.fixed.is_none() {
+            out.put_slice(&encoder.head);
+            encoder.plan.put(out, &data.value)?;
+            out.put_u8(b'}');
+        } else {
+            encoder.plan.put(out, &data.value)?;
+        }
+        Ok(true)
+    }
+
+    fn to_connect_data(
+        &self,
+        _topic: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError> {
+        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
+            return Ok(SchemaAndValue::default());
+        };
+        self.read(bytes).map_err(|error| {
+            if error.java_class().starts_with("com.fasterxml") {
+                ConnectError::data(
+                    "Converting byte[] to Kafka Connect data failed due to serialization error: ",
+                )
+                .caused_by(error)
+            } else {
+                error
+            }
+        })
+    }
+}
+
+impl HeaderConverter for JsonConverter {
+    fn from_connect_header(
+        &self,
+        topic: &str,
+        _key: &str,
+        data: &SchemaAndValue,
+    ) -> Result<Option<Bytes>, ConnectError> {
+        let mut out = BytesMut::new();
+        Ok(self
+            .from_connect_data(topic, data, &mut out)?
+            .then(|| out.freeze()))
+    }
+    fn to_connect_header(
+        &self,
+        topic: &str,
+        _key: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError> {
+        self.to_connect_data(topic, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+use tidegate_api::schema::SchemaBuilder;
+use tidegate_api::{Decimal, Struct, logical};
+
+use super::*;
+
+fn converter(props: &[(&str, &str)]) -> JsonConverter {
+    JsonConverter::new(&props.iter().copied().collect()).expect("a converter")
+}
+
+fn write(converter: &JsonConverter, data: &SchemaAndValue) -> Option<String> {
+    let mut out = BytesMut::new();
+    let some = converter
+        .from_connect_data("t", data, &mut out)
+        .expect("convertible");
+    some.then(|| String::from_utf8(out.to_vec()).expect("text"))
+}
+
+fn read(converter: &JsonConverter, text: &str) -> Result<SchemaAndValue, ConnectError> {
+    converter.to_connect_data("t", Some(&Bytes::copy_from_slice(text.as_bytes())))
+}
+
+fn row() -> SchemaAndValue {
+    let schema = SchemaBuilder::structure()
+        .name("inv.inventory.t.Value")
+        .field(
+            "id",
+            SchemaBuilder::int32()
+                .default_value(Value::Int32(0))
+                .build(),
+        )
+        .field(
+            "doc",
+            SchemaBuilder::string()
+                .optional()
+                .name("io.debezium.data.Json")
+                .version(1)
+                .build(),
+        )
+        .field("price", logical::decimal(2).build())
+        .field(
+            "m",
+            SchemaBuilder::map(
+                SchemaBuilder::string().build(),
+                SchemaBuilder::int32().optional().build(),
+            )
+            .build(),
+        )
+        .build();
+    let values = vec![
+        Value::Int32(1),
+        Value::Null,
+        Value::Decimal(Decimal::new(200, 2)),
+        Value::Map(vec![(Value::string("a"), Value::Int32(1))]),
+    ];
+    SchemaAndValue {
+        schema: Some(Arc::clone(&schema)),
+        value: Value::Struct(Struct::new(schema, values)),
+    }
+}
+
+const ROW: &str = concat!(
+    r#"{"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"default":0,"field":"id"},"#,
+    r#"{"type":"string","optional":true,"name":"io.debezium.data.Json","version":1,"field":"doc"},"#,
+    r#"{"type":"bytes","optional":false,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"},"field":"price"},"#,
+    r#"{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"int32","optional":true},"optional":false,"field":"m"}],"#,
+    r#""optional":false,"name":"inv.inventory.t.Value"},"payload":{"id":1,"doc":null,"price":"AMg=","m":{"a":1}}}"#
+);
+
+#[test]
+fn an_envelope_is_written_as_by_the_original_and_read_back() {
+    let converter = converter(&[]);
+    assert_eq!(write(&converter, &row()).as_deref(), Some(ROW));
+    let first = read(&converter, ROW).expect("readable");
+    assert_eq!(first, row());
+    let second = read(&converter, ROW).expect("readable");
+    let (first, second) = (
+        first.schema.expect("a schema"),
+        second.schema.expect("a schema"),
+    );
+    assert!(
+        Arc::ptr_eq(&first, &second),
+        "the same schema bytes give the same schema"
+    );
+}
+
+#[test]
+fn payloads_alone_are_written_without_schemas() {
+    let converter = converter(&[("schemas.enable", "false"), ("decimal.format", "numeric")]);
+    assert_eq!(
+        write(&converter, &row()).as_deref(),
+        Some(r#"{"id":1,"doc":null,"price":2.00,"m":{"a":1}}"#)
+    );
+}
+
+#[test]
+fn nulls_are_tombstones_only_without_schema() {
+    let with = converter(&[]);
+    let without = converter(&[("schemas.enable", "false")]);
+    let optional = SchemaAndValue {
+        schema: Some(SchemaBuilder::string().optional().build()),
+        value: Value::Null,
+    };
+    assert_eq!(write(&with, &SchemaAndValue::default()), None);
+    assert_eq!(
+        write(&with, &optional).as_deref(),
+        Some(r#"{"schema":{"type":"string","optional":true},"payload":null}"#)
+    );
+    assert_eq!(write(&without, &optional).as_deref(), Some("null"));
+    assert_eq!(
+        with.to_connect_data("t", None).expect("null"),
+        SchemaAndValue::default()
+    );
+}
+
+#[test]
+fn a_null_becomes_the_default_unless_told_otherwise() {
+    let schema = SchemaBuilder::int32()
+        .optional()
+        .default_value(Value::Int32(7))
+        .build();
+    let data = SchemaAndValue {
+        schema: Some(schema),
+        value: Value::Null,
+    };
+    assert_eq!(
+        write(&converter(&[("schemas.enable", "false")]), &data).as_deref(),
+        Some("7")
+    );
+    let keeping = converter(&[
+        ("schemas.enable", "false"),
+        ("replace.null.with.default", "false"),
+    ]);
+    assert_eq!(write(&keeping, &data).as_deref(), Some("null"));
+}
+
+#[test]
+fn a_missing_required_value_is_an_error() {
+    let schema = SchemaBuilder::int32().build();
+    let data = SchemaAndValue {
+        schema: Some(schema),
+        value: Value::Null,
+    };
+    let error = converter(&[])
+        .from_connect_data("t", &data, &mut BytesMut::new())
+        .expect_err("required");
+    assert_eq!(
+        error.text(),
+        "Conversion error: null value for field that is required and has no default value"
+    );
+}
+
+#[test]
+fn values_are_written_as_jackson_writes_them() {
+    fn check(value: Value, text: &str) {
+        let converter = converter(&[("schemas.enable", "false")]);
+        assert_eq!(
+            write(&converter, &SchemaAndValue::schemaless(value)).as_deref(),
+            Some(text)
+        );
+    }
+    check(Value::Float64(1.0), "1.0");
+    check(Value::Float64(1.0e10), "1.0E10");
+    check(Value::Float32(0.1), "0.1");
+    check(Value::Float64(f64::NAN), "\"NaN\"");
+    check(Value::Float64(f64::NEG_INFINITY), "\"-Infinity\"");
+    check(
+        Value::string("a\"\\/\u{1f}\n😀é"),
+        "\"a\\\"\\\\/\\u001F\\n\\uD83D\\uDE00é\"",
+    );
+    check(Value::Bytes(Bytes::from_static(b"\x00\xff")), "\"AP8=\"");
+    check(Value::Int64(i64::MIN), "-9223372036854775808");
+    check(
+        Value::Map(vec![(Value::Int32(1), Value::Boolean(true))]),
+        "[[1,true]]",
+    );
+    check(
+        Value::Array(vec![Value::Null, Value::Int8(-1)]),
+        "[null,-1]",
+    );
+    check(Value::Map(vec![]), "{}");
+}
+
+#[test]
+fn schemaless_texts_are_read() {
+    fn check(text: &str, value: Value) {
+        let converter = converter(&[("schemas.enable", "false")]);
+        assert_eq!(
+            read(&converter, text).expect("readable"),
+            SchemaAndValue::schemaless(value)
+        );
+    }
+    check(" 12 ", Value::Int64(12));
+    check("1.5", Value::Float64(1.5));
+    check("9223372036854775808", Value::Int64(i64::MIN));
+    check(r#""\u00e9\ud83d\ude00\n""#, Value::string("é😀\n"));
+    check(
+        r#"{"a":[1,{"b":null}]}"#,
+        Value::Map(vec![(
+            Value::string("a"),
+            Value::Array(vec![
+                Value::Int64(1),
+                Value::Map(vec![(Value::string("b"), Value::Null)]),
+            ]),
+        )]),
+    );
+}
+
+#[test]
+fn what_is_no_envelope_is_refused_with_the_originals_text() {
+    let converter = converter(&[]);
+    for text in [
+        "{}",
+        "1",
+        r#"{"schema":null}"#,
+        r#"{"schema":null,"payload":1,"more":2}"#,
+        r#"{"a":1}"#,
+    ] {
+        assert_eq!(
+            read(&converter, text).expect_err(text).text(),
+            NOT_AN_ENVELOPE,
+            "{text}"
+        );
+    }
+    for text in [
+        "{",
+        "tru",
+        r#"{"schema":null,"payload":1"#,
+        r#"{"schema":null,"payload":1}x"#,
+    ] {
+        let error = read(&converter, text).expect_err(text);
+        assert_eq!(
+            error.text(),
+            "Converting byte[] to Kafka Connect data failed due to serialization error: ",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn members_may_come_in_any_order() {
+    let converter = converter(&[]);
+    let data =
+        read(&converter, r#"{ "payload": 5, "schema": {"type":"int8"} }"#).expect("readable");
+    assert_eq!(data.value, Value::Int8(5));
+}
+
+#[test]
+fn absent_fields_take_their_default() {
+    let converter = converter(&[]);
+    let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","default":3,"field":"a"},{"type":"string","optional":true,"field":"b"}]},"payload":{"extra":[1]}}"#;
+    let data = read(&converter, text).expect("readable");
+    assert_eq!(
+        data.value.as_struct().expect("a struct").values(),
+        [Value::Int32(3), Value::Null]
+    );
+    let missing = text.replace("\"default\":3,", "");
+    let error = read(&converter, &missing).expect_err("required");
+    assert_eq!(
+        error.text(),
+        "Invalid null value for required INT32 field (field 'a')"
+    );
+}

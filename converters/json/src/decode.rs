@@ -1,0 +1,302 @@
+//! From JSON to values, by a plan per schema.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tidegate_api::schema::{Kind, Schema};
+use tidegate_api::{ConnectError, Decimal, Str, Struct, Value, logical};
+
+use crate::text::{Reader, Token};
+
+/// How values of one schema are read.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    schema: Arc<Schema>,
+    parts: Parts,
+}
+
+#[derive(Debug)]
+enum Parts {
+    None,
+    Decimal { scale: i32 },
+    Items(Box<Plan>),
+    Entries(Box<Plan>, Box<Plan>),
+    Fields(Box<[Plan]>),
+}
+
+impl Plan {
+    pub(crate) fn of(schema: &Arc<Schema>) -> Self {
+        let parts = match &schema.kind {
+            Kind::Bytes => {
+                logical::decimal_scale(schema).map_or(Parts::None, |scale| Parts::Decimal { scale })
+            }
+            Kind::Array(items) => Parts::Items(Box::new(Self::of(items))),
+            Kind::Map(keys, values) => {
+                Parts::Entries(Box::new(Self::of(keys)), Box::new(Self::of(values)))
+            }
+            Kind::Struct(fields) => Parts::Fields(
+                fields
+                    .as_slice()
+                    .iter()
+                    .map(|field| Self::of(&field.schema))
+                    .collect(),
+            ),
+            _ => Parts::None,
+        };
+        Self {
+            schema: Arc::clone(schema),
+            parts,
+        }
+    }
+
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// What an absent or null member becomes.
+    fn null(&self) -> Result<Value, ConnectError> {
+        match &self.schema.default {
+            Some(default) => Ok(default.clone()),
+            None if self.schema.optional => Ok(Value::Null),
+            None => Err(ConnectError::data(format!(
+                "Invalid null value for required {} field",
+                self.schema.kind.type_name()
+            ))),
+        }
+    }
+
+    pub(crate) fn read(&self, reader: &mut Reader<'_>) -> Result<Value, ConnectError> {
+        let token = reader.token()?;
+        let value = match (&self.schema.kind, &self.parts, token) {
+            (_, _, Token::Null) => return self.null(),
+            (Kind::Boolean, _, Token::Boolean(flag)) => Value::Boolean(flag),
+            (Kind::Int8, _, Token::Number(text)) => Value::Int8(self.integer(text)?),
+            (Kind::Int16, _, Token::Number(text)) => Value::Int16(self.integer(text)?),
+            (Kind::Int32, _, Token::Number(text)) => Value::Int32(self.integer(text)?),
+            (Kind::Int64, _, Token::Number(text)) => Value::Int64(self.integer(text)?),
+            (Kind::Float32, _, token) => Value::Float32(narrow(self.float(&token)?)),
+            (Kind::Float64, _, token) => Value::Float64(self.float(&token)?),
+            (Kind::String, _, Token::String(text)) => Value::String(Str::from(text)),
+            (Kind::Bytes, Parts::Decimal { scale }, Token::String(text)) => {
+                let bytes = base64(&text)?;
+                Value::Decimal(Decimal::from_unscaled_bytes(&bytes, *scale))
+            }
+            (Kind::Bytes, Parts::Decimal { .. }, Token::Number(text)) => {
+                Value::Decimal(text.parse().map_err(|_| self.unfit("a number"))?)
+            }
+            (Kind::Bytes, _, Token::String(text)) => Value::Bytes(base64(&text)?.into()),
+            (_, Parts::Items(items), Token::Array) => {
+                let (mut values, mut first) = (Vec::new(), true);
+                while reader.next_item(&mut first)? {
+                    values.push(items.read(reader)?);
+                }
+                Value::Array(values)
+            }
+            (_, Parts::Entries(_, values), Token::Object) => {
+                let (mut entries, mut first) = (Vec::new(), true);
+                while let Some(name) = reader.next_member(&mut first)? {
+                    entries.push((Value::string(name), values.read(reader)?));
+                }
+                Value::Map(entries)
+            }
+            (_, Parts::Entries(keys, values), Token::Array) => self.pairs(reader, keys, values)?,
+            (_, Parts::Fields(plans), Token::Object) => {
+                Value::Struct(self.structure(reader, plans)?)
+            }
+            (_, _, token) => return Err(self.unfit(name(&token))),
+        };
+        Ok(value)
+    }
+
+    fn unfit(&self, found: &str) -> ConnectError {
+        ConnectError::data(format!(
+            "Invalid type for {}, underlying representation should be {} but was {found}",
+            self.schema.kind.type_name(),
+            expected(&self.schema.kind)
+        ))
+    }
+
+    fn integer<T: TryFrom<i64>>(&self, text: &str) -> Result<T, ConnectError> {
+        let number = match text.parse::<i64>() {
+            Ok(number) => number,
+            // Fractions are cut off, as Java's number nodes do.
+            Err(_) => truncated(text).ok_or_else(|| self.unfit("no integer"))?,
+        };
+        T::try_from(number).map_err(|_| {
+            ConnectError::data(format!(
+                "{number} is out of the range of {}",
+                self.schema.kind.type_name()
+            ))
+        })
+    }
+
+    fn float(&self, token: &Token<'_>) -> Result<f64, ConnectError> {
+        match token {
+            Token::Number(text) => text.parse().map_err(|_| self.unfit("no number")),
+            Token::String(text) if text == "NaN" => Ok(f64::NAN),
+            Token::String(text) if text == "Infinity" => Ok(f64::INFINITY),
+            Token::String(text) if text == "-Infinity" => Ok(f64::NEG_INFINITY),
+            other => Err(self.unfit(name(other))),
+        }
+    }
+
+    fn pairs(
+        &self,
+        reader: &mut Reader<'_>,
+        keys: &Plan,
+        values: &Plan,
+    ) -> Result<Value, ConnectError> {
+        let (mut entries, mut first) = (Vec::new(), true);
+        while reader.next_item(&mut first)? {
+            if reader.token()? != Token::Array {
+                return Err(self.unfit("an array of something else than pairs"));
+            }
+            let mut first_of_pair = true;
+            let mut part = |plan: &Plan, reader: &mut Reader<'_>| {
+                if reader.next_item(&mut first_of_pair)? {
+                    plan.read(reader)
+                } else {
+                    Err(self.unfit("a pair of less than two items"))
+                }
+            };
+            let entry = (part(keys, reader)?, part(values, reader)?);
+            if reader.next_item(&mut first_of_pair)? {
+                return Err(self.unfit("a pair of more than two items"));
+            }
+            entries.push(entry);
+        }
+        Ok(Value::Map(entries))
+    }
+
+    /// Members usually come in the order of the schema; others are looked up.
+    fn structure(&self, reader: &mut Reader<'_>, plans: &[Plan]) -> Result<Struct, ConnectError> {
+        let fields = self.schema.fields();
+        let mut values = vec![None; fields.len()];
+        let (mut expected, mut first) = (0, true);
+        while let Some(member) = reader.next_member(&mut first)? {
+            let index = match fields.get(expected) {
+                Some(field) if *field.name == *member => Some(expected),
+                _ => self.schema.field(&member).map(|field| field.index),
+            };
+            match index {
+                Some(index) => {
+                    let value = plans[index]
+                        .read(reader)
+                        .map_err(|error| in_field(&error, &fields[index].name))?;
+                    values[index] = Some(value);
+                    expected = index + 1;
+                }
+                None => reader.skip()?,
+            }
+        }
+        let values = values
+            .into_iter()
+            .zip(plans)
+            .zip(fields)
+            .map(|((value, plan), field)| match value {
+                Some(value) => Ok(value),
+                None => plan.null().map_err(|error| in_field(&error, &field.name)),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Struct::new(Arc::clone(&self.schema), values))
+    }
+}
+
+fn in_field(error: &ConnectError, field: &str) -> ConnectError {
+    ConnectError::data(format!("{} (field '{field}')", error.text()))
+}
+
+/// A value without schema: whole numbers are 64-bit, others doubles.
+pub(crate) fn read_schemaless(reader: &mut Reader<'_>) -> Result<Value, ConnectError> {
+    Ok(match reader.token()? {
+        Token::Null => Value::Null,
+        Token::Boolean(flag) => Value::Boolean(flag),
+        Token::Number(text) => match text.parse::<i64>() {
+            Ok(number) => Value::Int64(number),
+            Err(_) if text.contains(['.', 'e', 'E']) => {
+                Value::Float64(text.parse().map_err(|_| reader.error("Invalid number"))?)
+            }
+            Err(_) => Value::Int64(wrapped(text).ok_or_else(|| reader.error("Invalid number"))?),
+        },
+        Token::String(text) => Value::String(Str::from(text)),
+        Token::Array => {
+            let (mut values, mut first) = (Vec::new(), true);
+            while reader.next_item(&mut first)? {
+                values.push(read_schemaless(reader)?);
+            }
+            Value::Array(values)
+        }
+        Token::Object => {
+            let (mut entries, mut first) = (Vec::new(), true);
+            while let Some(name) = reader.next_member(&mut first)? {
+                entries.push((Value::string(name), read_schemaless(reader)?));
+            }
+            Value::Map(entries)
+        }
+    })
+}
+
+/// The low 64 bits of an integer of any length, as `BigInteger.longValue`.
+fn wrapped(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let mut number = 0_i64;
+    for digit in digits.bytes() {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number = number.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    Some(if negative {
+        number.wrapping_neg()
+    } else {
+        number
+    })
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "Java's conversion of a double node cuts off too"
+)]
+fn truncated(text: &str) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    number.is_finite().then_some(number as i64)
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a FLOAT32's own text comes back to itself"
+)]
+fn narrow(number: f64) -> f32 {
+    number as f32
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, ConnectError> {
+    STANDARD
+        .decode(text.as_bytes())
+        .map_err(|error| ConnectError::data(format!("Invalid bytes field: not base64: {error}")))
+}
+
+fn expected(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Boolean => "a boolean",
+        Kind::String => "a string",
+        Kind::Bytes => "a base64 string",
+        Kind::Array(_) => "an array",
+        Kind::Map(..) => "an object or an array of pairs",
+        Kind::Struct(_) => "an object",
+        _ => "a number",
+    }
+}
+
+fn name(token: &Token<'_>) -> &'static str {
+    match token {
+        Token::Null => "null",
+        Token::Boolean(_) => "a boolean",
+        Token::Number(_) => "a number",
+        Token::String(_) => "a string",
+        Token::Array => "an array",
+        Token::Object => "an object",
+    }
+}

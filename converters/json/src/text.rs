@@ -1,0 +1,296 @@
+//! JSON text: writing strings as Jackson does, and a reader over bytes.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut as _, BytesMut};
+use tidegate_api::ConnectError;
+
+/// A string in quotes. Escapes are Jackson's: upper-case hex, code points beyond the basic plane as two escapes.
+pub(crate) fn put_string(out: &mut BytesMut, text: &str) {
+    out.put_u8(b'"');
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    for (position, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            0x08 => b"\\b",
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            0x0c => b"\\f",
+            b'\r' => b"\\r",
+            0x00..=0x1f => {
+                out.put_slice(&bytes[plain..position]);
+                put_unit(out, u16::from(*byte));
+                plain = position + 1;
+                continue;
+            }
+            0xf0.. => {
+                out.put_slice(&bytes[plain..position]);
+                let character = text
+                    .get(position..)
+                    .and_then(|rest| rest.chars().next())
+                    .unwrap_or(char::REPLACEMENT_CHARACTER);
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    put_unit(out, *unit);
+                }
+                plain = position + 4;
+                continue;
+            }
+            _ => continue,
+        };
+        out.put_slice(&bytes[plain..position]);
+        out.put_slice(escape);
+        plain = position + 1;
+    }
+    out.put_slice(&bytes[plain..]);
+    out.put_u8(b'"');
+}
+
+fn put_unit(out: &mut BytesMut, unit: u16) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.put_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        out.put_u8(DIGITS[usize::from(unit >> shift & 0xf)]);
+    }
+}
+
+/// What comes next in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Token<'a> {
+    Null,
+    Boolean(bool),
+    /// The number's own text.
+    Number(&'a str),
+    String(Cow<'a, str>),
+    /// `[` was read.
+    Array,
+    /// `{` was read.
+    Object,
+}
+
+/// Reads JSON from front to back.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+    pub(crate) fn at(bytes: &'a [u8], position: usize) -> Self {
+        Self { bytes, position }
+    }
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.bytes.get(self.position) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(*byte);
+            }
+            self.position += 1;
+        }
+        None
+    }
+
+    pub(crate) fn error(&self, what: &str) -> ConnectError {
+        ConnectError::data(format!("{what} at byte {}", self.position))
+            .with_java_class("com.fasterxml.jackson.core.JsonParseException")
+    }
+
+    fn word(&mut self, word: &'static str, token: Token<'a>) -> Result<Token<'a>, ConnectError> {
+        if self.bytes[self.position..].starts_with(word.as_bytes()) {
+            self.position += word.len();
+            return Ok(token);
+        }
+        Err(self.error("Unrecognized token"))
+    }
+
+    pub(crate) fn token(&mut self) -> Result<Token<'a>, ConnectError> {
+        match self.peek() {
+            None => Err(self.error("Unexpected end-of-input")),
+            Some(b'n') => self.word("null", Token::Null),
+            Some(b't') => self.word("true", Token::Boolean(true)),
+            Some(b'f') => self.word("false", Token::Boolean(false)),
+            Some(b'"') => self.string().map(Token::String),
+            Some(b'[') => {
+                self.position += 1;
+                Ok(Token::Array)
+            }
+            Some(b'{') => {
+                self.position += 1;
+                Ok(Token::Object)
+            }
+            Some(b'-' | b'0'..=b'9') => Ok(Token::Number(self.number()?)),
+            Some(_) => Err(self.error("Unexpected character")),
+        }
+    }
+
+    fn number(&mut self) -> Result<&'a str, ConnectError> {
+        let start = self.position;
+        let numeric = |byte: &&u8| matches!(**byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        self.position += self.bytes[start..].iter().take_while(numeric).count();
+        std::str::from_utf8(&self.bytes[start..self.position])
+            .map_err(|_| self.error("Invalid number"))
+    }
+
+    /// At a quote.
+    fn string(&mut self) -> Result<Cow<'a, str>, ConnectError> {
+        let start = self.position + 1;
+        let mut end = start;
+        loop {
+            match self.bytes.get(end) {
+                None => return Err(self.error("Unexpected end-of-input in a string")),
+                Some(b'"') => break,
+                Some(b'\\') => return self.escaped_string(start, end),
+                Some(0x00..=0x1f) => {
+                    return Err(self.error("Illegal unquoted control character in a string"));
+                }
+                Some(_) => end += 1,
+            }
+        }
+        self.position = end + 1;
+        std::str::from_utf8(&self.bytes[start..end])
+            .map(Cow::Borrowed)
+            .map_err(|_| self.error("Invalid UTF-8 in a string"))
+    }
+
+    fn escaped_string(&mut self, start: usize, first: usize) -> Result<Cow<'a, str>, ConnectError> {
+        let mut text = self.bytes[start..first].to_vec();
+        let mut position = first;
+        loop {
+            match self.bytes.get(position) {
+                None => return Err(self.error("Unexpected end-of-input in a string")),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let escape = self.bytes.get(position + 1).copied();
+                    position += 2;
+                    let plain = match escape {
+                        Some(byte @ (b'"' | b'\\' | b'/')) => byte,
+                        Some(b'b') => 0x08,
+                        Some(b'f') => 0x0c,
+                        Some(b'n') => b'\n',
+                        Some(b'r') => b'\r',
+                        Some(b't') => b'\t',
+                        Some(b'u') => {
+                            let character = self.unicode_escape(&mut position)?;
+                            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                            continue;
+                        }
+                        _ => return Err(self.error("Unrecognized character escape")),
+                    };
+                    text.push(plain);
+                }
+                Some(0x00..=0x1f) => {
+                    return Err(self.error("Illegal unquoted control character in a string"));
+                }
+                Some(byte) => {
+                    text.push(*byte);
+                    position += 1;
+                }
+            }
+        }
+        self.position = position + 1;
+        String::from_utf8(text)
+            .map(Cow::Owned)
+            .map_err(|_| self.error("Invalid UTF-8 in a string"))
+    }
+
+    /// Behind `\u`; lone surrogates become U+FFFD.
+    fn unicode_escape(&self, position: &mut usize) -> Result<char, ConnectError> {
+        let unit = |at: usize| {
+            let digits = self.bytes.get(at..at + 4)?;
+            u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let first =
+            unit(*position).ok_or_else(|| self.error("Unexpected character in a \\u escape"))?;
+        *position += 4;
+        let mut units = vec![first];
+        if (0xd800..0xdc00).contains(&first)
+            && self.bytes.get(*position..*position + 2) == Some(b"\\u")
+            && let Some(second @ 0xdc00..0xe000) = unit(*position + 2)
+        {
+            units.push(second);
+            *position += 6;
+        }
+        Ok(char::decode_utf16(units)
+            .next()
+            .and_then(Result::ok)
+            .unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    /// Inside an array: whether another item follows. `first` is true before the first one.
+    pub(crate) fn next_item(&mut self, first: &mut bool) -> Result<bool, ConnectError> {
+        self.next(first, b']')
+    }
+
+    /// Inside an object: the next member's name, its value coming next.
+    pub(crate) fn next_member(
+        &mut self,
+        first: &mut bool,
+    ) -> Result<Option<Cow<'a, str>>, ConnectError> {
+        if !self.next(first, b'}')? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.error("Unexpected character: a name in quotes is missing"));
+        }
+        let name = self.string()?;
+        if self.peek() != Some(b':') {
+            return Err(self.error("Unexpected character: ':' is missing"));
+        }
+        self.position += 1;
+        Ok(Some(name))
+    }
+
+    fn next(&mut self, first: &mut bool, end: u8) -> Result<bool, ConnectError> {
+        match self.peek() {
+            Some(byte) if byte == end => {
+                self.position += 1;
+                Ok(false)
+            }
+            Some(_) if *first => {
+                *first = false;
+                Ok(true)
+            }
+            Some(b',') => {
+                self.position += 1;
+                Ok(true)
+            }
+            Some(_) => Err(self.error("Unexpected character: ',' is missing")),
+            None => Err(self.error("Unexpected end-of-input")),
+        }
+    }
+
+    /// Moves behind the next value.
+    pub(crate) fn skip(&mut self) -> Result<(), ConnectError> {
+        match self.token()? {
+            Token::Array => {
+                let mut first = true;
+                while self.next_item(&mut first)? {
+                    self.skip()?;
+                }
+            }
+            Token::Object => {
+                let mut first = true;
+                while self.next_member(&mut first)?.is_some() {
+                    self.skip()?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing but space may follow.
+    pub(crate) fn finish(&mut self) -> Result<(), ConnectError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.error("Unexpected trailing characters")),
+        }
+    }
+}
