@@ -90,6 +90,29 @@ pub struct Plugins {
     pub predicates: Vec<PredicatePlugin>,
 }
 
+macro_rules! lookups {
+    ($($(#[$doc:meta])* $method:ident in $list:ident: $plugin:ty, $suffix:literal;)*) => {
+        impl Plugins {
+            $($(#[$doc])*
+            pub fn $method(&self, name: &str) -> Option<&$plugin> {
+                self.$list
+                    .iter()
+                    .find(|plugin| plugin.class == name)
+                    .or_else(|| self.$list.iter().find(|plugin| class_matches(plugin.class, name, $suffix)))
+            }
+            )*
+        }
+    };
+}
+lookups! {
+    /// The connector class that `name` stands for, in full or by an alias.
+    connector in connectors: ConnectorPlugin, "Connector";
+    converter in converters: ConverterPlugin, "Converter";
+    header_converter in header_converters: HeaderConverterPlugin, "Converter";
+    transform in transforms: TransformPlugin, "Transformation";
+    predicate in predicates: PredicatePlugin, "Predicate";
+}
+
 impl fmt::Debug for Plugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugins")

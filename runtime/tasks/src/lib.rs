@@ -1,1 +1,26 @@
-//! Runs source and sink tasks.
+//! Tasks at work: a source's records on their way into the log and a sink's on their way out of it, with their
+//! converters, transformations, offsets and errors. Knows neither REST nor the herder.
+//!
+//! Source: `org.apache.kafka.connect.runtime.{WorkerSourceTask,WorkerSinkTask}`.
+
+mod clients;
+mod connector_config;
+mod dead_letter;
+mod environment;
+mod pipeline;
+mod run;
+mod sink;
+mod source;
+mod tolerance;
+mod topic_creation;
+
+pub use clients::sink_group_id;
+pub use connector_config::{
+    ERRORS_DEAD_LETTER_TOPIC, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX,
+    connector_config_def,
+};
+pub use environment::{
+    OffsetBackingStore, TargetState, TaskEnvironment, TaskSettings, TaskStatusListener,
+    TopicTracker,
+};
+pub use run::run_task;

@@ -1,0 +1,191 @@
+//! The dead letter queue, and the reporter that sinks use.
+//!
+//! Source: `org.apache.kafka.connect.runtime.errors.{DeadLetterQueueReporter,WorkerErrantRecordReporter}`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidegate_api::{
+    ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord, Str, TopicPartitionOffset,
+};
+use tidegate_log::{ConsumedRecord, NewTopic, Producer, ProducerRecord, RecordHeader};
+use tokio::time::Instant;
+use tracing::error;
+
+use crate::clients;
+use crate::connector_config::{
+    ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
+};
+use crate::environment::TaskEnvironment;
+use crate::tolerance::{ErrorHandling, Failure, Stage};
+
+pub(crate) struct DeadLetterQueue {
+    task: ConnectorTaskId,
+    topic: Arc<str>,
+    producer: Arc<dyn Producer>,
+    with_headers: bool,
+}
+
+impl DeadLetterQueue {
+    /// `None` if the connector has none. The topic is created if it does not exist.
+    pub(crate) async fn open(environment: &TaskEnvironment) -> Result<Option<Self>, ConnectError> {
+        let props = &environment.connector_props;
+        let topic = props.get(&ERRORS_DEAD_LETTER_TOPIC)?;
+        if topic.is_empty() {
+            return Ok(None);
+        }
+        let new = NewTopic {
+            name: Arc::from(topic.as_str()),
+            partitions: Some(1),
+            replication_factor: Some(props.get(&ERRORS_DEAD_LETTER_REPLICATION)?),
+            settings: BTreeMap::new(),
+        };
+        environment.log.create_topic(&new).await.map_err(|error| {
+            ConnectError::from(error).context(format!(
+                "Could not initialize dead letter queue with topic={topic}"
+            ))
+        })?;
+        let producer = environment
+            .log
+            .producer(&clients::producer(environment, "connector-dlq-producer"))
+            .await?;
+        Ok(Some(Self {
+            task: environment.id.clone(),
+            topic: new.name,
+            producer,
+            with_headers: props.get(&ERRORS_DEAD_LETTER_HEADERS)?,
+        }))
+    }
+
+    /// Appends the record as it was consumed; a failure to do so is logged, as in the original.
+    pub(crate) async fn report(&self, consumed: &ConsumedRecord, failure: &Failure) {
+        let mut record = ProducerRecord {
+            topic: Arc::clone(&self.topic),
+            partition: None,
+            timestamp: consumed.timestamp,
+            key: consumed.key.clone(),
+            value: consumed.value.clone(),
+            headers: consumed.headers.clone(),
+        };
+        if self.with_headers {
+            record.headers.extend(self.context(consumed, failure));
+        }
+        let stored = match self.producer.append(vec![record]).await {
+            Ok(receipt) => receipt.await.into_iter().find_map(Result::err),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = stored {
+            error!(
+                "Could not produce message to dead letter queue. topic={}: {error}",
+                self.topic
+            );
+        }
+    }
+
+    fn context(&self, consumed: &ConsumedRecord, failure: &Failure) -> Vec<RecordHeader> {
+        let header = |name: &str, value: String| RecordHeader {
+            key: Str::from(format!("__connect.errors.{name}")),
+            value: Some(Bytes::from(value)),
+        };
+        let cause = &failure.error;
+        let mut message = header("exception.message", cause.text().to_owned());
+        message.value = message.value.filter(|text| !text.is_empty());
+        vec![
+            header("topic", consumed.topic.to_string()),
+            header("partition", consumed.partition.to_string()),
+            header("offset", consumed.offset.to_string()),
+            header("connector.name", self.task.connector.to_string()),
+            header("task.id", self.task.task.to_string()),
+            header("stage", failure.stage.name().to_owned()),
+            header("class.name", failure.class.to_owned()),
+            header("exception.class.name", cause.java_class().to_owned()),
+            message,
+            header("exception.stacktrace", cause.trace()),
+        ]
+    }
+}
+
+/// Reports a sink's failed records: to the log and to the dead letter queue.
+pub(crate) struct Reporter {
+    errors: ErrorHandling,
+    queue: Option<DeadLetterQueue>,
+    /// The batch at hand as it was consumed.
+    consumed: Mutex<Vec<ConsumedRecord>>,
+}
+
+impl Reporter {
+    pub(crate) fn new(errors: ErrorHandling, queue: Option<DeadLetterQueue>) -> Self {
+        Self {
+            errors,
+            queue,
+            consumed: Mutex::default(),
+        }
+    }
+
+    /// Whether sinks get a reporter at all.
+    pub(crate) fn is_active(&self) -> bool {
+        self.queue.is_some() || self.errors.log
+    }
+
+    pub(crate) fn retry_after(
+        &self,
+        error: &ConnectError,
+        attempt: u32,
+        started: Instant,
+    ) -> Option<Duration> {
+        self.errors.retry_after(error, attempt, started)
+    }
+
+    pub(crate) fn set_batch(&self, consumed: Vec<ConsumedRecord>) {
+        *self.consumed.lock().expect("no holder panics") = consumed;
+    }
+
+    /// Reports and decides: `Ok` if the record may be skipped.
+    pub(crate) async fn failed(
+        &self,
+        consumed: &ConsumedRecord,
+        failure: Failure,
+    ) -> Result<(), ConnectError> {
+        self.errors.report(&failure, || {
+            format!(
+                ", where consumed record is {{topic='{}', partition={}, offset={}, timestamp={}, timestampType=CreateTime}}",
+                consumed.topic,
+                consumed.partition,
+                consumed.offset,
+                consumed.timestamp.unwrap_or(-1)
+            )
+        });
+        if let Some(queue) = &self.queue {
+            queue.report(consumed, &failure).await;
+        }
+        self.errors.tolerate(failure)
+    }
+
+    fn consumed(&self, place: &TopicPartitionOffset) -> Option<ConsumedRecord> {
+        let consumed = self.consumed.lock().expect("no holder panics");
+        let at = |record: &&ConsumedRecord| {
+            record.offset == place.offset
+                && record.partition == place.partition
+                && record.topic == place.topic
+        };
+        consumed.iter().find(at).cloned()
+    }
+}
+
+#[async_trait]
+impl ErrantRecordReporter for Reporter {
+    async fn report(&self, record: &SinkRecord, error: ConnectError) -> Result<(), ConnectError> {
+        let failure = Failure {
+            stage: Stage::TaskPut,
+            class: "org.apache.kafka.connect.sink.SinkTask",
+            error,
+        };
+        match self.consumed(&record.original) {
+            Some(consumed) => self.failed(&consumed, failure).await,
+            None => self.errors.tolerate(failure),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Converters and transformations of one task.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use fancy_regex::Regex;
+use tidegate_api::{
+    ConnectError, Converter, Header, HeaderConverter, Plugins, Predicate, Props, Record,
+    SchemaAndValue, SinkRecord, Str, Transform,
+};
+use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeader};
+
+use crate::connector_config::{PREDICATES, TRANSFORMS};
+use crate::tolerance::{Failure, Stage};
+
+/// One of the task's classes with its Java name.
+struct Named<T: ?Sized> {
+    class: &'static str,
+    plugin: Box<T>,
+}
+
+struct StageOfChain {
+    transform: Named<dyn Transform>,
+    predicate: Option<(Arc<dyn Predicate>, bool)>,
+}
+
+/// Everything between a plugin's records and the log's bytes.
+pub(crate) struct Pipeline {
+    key: Named<dyn Converter>,
+    value: Named<dyn Converter>,
+    header: Named<dyn HeaderConverter>,
+    chain: Vec<StageOfChain>,
+}
+
+const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+
+impl Pipeline {
+    /// # Errors
+    /// `Config` for classes that do not exist and settings that they refuse.
+    pub(crate) fn new(
+        connector: &Props,
+        worker: &Props,
+        plugins: &Plugins,
+    ) -> Result<Self, ConnectError> {
+        let (class, options) = chosen(
+            "header.converter",
+            connector,
+            worker,
+            Some(DEFAULT_HEADER_CONVERTER),
+        )?;
+        let header = plugins
+            .header_converter(&class)
+            .ok_or_else(|| unknown("header.converter", &class))?;
+        Ok(Self {
+            key: converter("key.converter", true, connector, worker, plugins)?,
+            value: converter("value.converter", false, connector, worker, plugins)?,
+            header: Named {
+                class: header.class,
+                plugin: (header.create)(&options)?,
+            },
+            chain: chain(connector, plugins)?,
+        })
+    }
+
+    /// The record after all transformations; `None` if one dropped it.
+    fn transform(&self, mut record: Record) -> Result<Option<Record>, Failure> {
+        for stage in &self.chain {
+            let failed = |error| Failure {
+                stage: Stage::Transformation,
+                class: stage.transform.class,
+                error,
+            };
+            if let Some((predicate, negate)) = &stage.predicate
+                && predicate.test(&record).map_err(failed)? == *negate
+            {
+                continue;
+            }
+            match stage.transform.plugin.apply(record).map_err(failed)? {
+                Some(next) => record = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(record))
+    }
+
+    /// A source's record as bytes; `buffer` is where they are written. `None` if it was dropped.
+    pub(crate) fn produce(
+        &self,
+        record: Record,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<ProducerRecord>, Failure> {
+        let record = if self.chain.is_empty() {
+            record
+        } else {
+            match self.transform(record)? {
+                Some(record) => record,
+                None => return Ok(None),
+            }
+        };
+        let headers = record
+            .headers
+            .iter()
+            .map(|header| {
+                let value = self
+                    .header
+                    .plugin
+                    .from_connect_header(&record.topic, &header.key, &header.value)
+                    .map_err(|error| Failure {
+                        stage: Stage::HeaderConverter,
+                        class: self.header.class,
+                        error,
+                    })?;
+                Ok(RecordHeader {
+                    key: Str::new(&header.key),
+                    value,
+                })
+            })
+            .collect::<Result<_, Failure>>()?;
+        let key = write(
+            &self.key,
+            Stage::KeyConverter,
+            &record.topic,
+            &record.key,
+            buffer,
+        )?;
+        let value = write(
+            &self.value,
+            Stage::ValueConverter,
+            &record.topic,
+            &record.value,
+            buffer,
+        )?;
+        Ok(Some(ProducerRecord {
+            topic: record.topic,
+            partition: record.kafka_partition,
+            timestamp: record.timestamp,
+            key,
+            value,
+            headers,
+        }))
+    }
+
+    /// A consumed record for the sink; `None` if it was dropped.
+    pub(crate) fn consume(&self, consumed: &ConsumedRecord) -> Result<Option<SinkRecord>, Failure> {
+        let read = |converter: &Named<dyn Converter>, stage, bytes: Option<&Bytes>| {
+            converter
+                .plugin
+                .to_connect_data(&consumed.topic, bytes)
+                .map_err(|error| Failure {
+                    stage,
+                    class: converter.class,
+                    error,
+                })
+        };
+        let record = Record {
+            topic: Arc::clone(&consumed.topic),
+            kafka_partition: Some(consumed.partition),
+            key: read(&self.key, Stage::KeyConverter, consumed.key.as_ref())?,
+            value: read(&self.value, Stage::ValueConverter, consumed.value.as_ref())?,
+            timestamp: consumed.timestamp,
+            headers: consumed
+                .headers
+                .iter()
+                .map(|header| {
+                    let value = self
+                        .header
+                        .plugin
+                        .to_connect_header(&consumed.topic, &header.key, header.value.as_ref())
+                        .map_err(|error| Failure {
+                            stage: Stage::HeaderConverter,
+                            class: self.header.class,
+                            error,
+                        })?;
+                    Ok(Header {
+                        key: Arc::from(header.key.as_str()),
+                        value,
+                    })
+                })
+                .collect::<Result<_, Failure>>()?,
+        };
+        Ok(self.transform(record)?.map(|record| SinkRecord {
+            record,
+            original: tidegate_api::TopicPartitionOffset {
+                topic: Arc::clone(&consumed.topic),
+                partition: consumed.partition,
+                offset: consumed.offset,
+            },
+            timestamp_type: consumed.timestamp_type,
+        }))
+    }
+}
+
+/// What was half written by a failed conversion is cut off.
+fn write(
+    converter: &Named<dyn Converter>,
+    stage: Stage,
+    topic: &str,
+    data: &SchemaAndValue,
+    buffer: &mut BytesMut,
+) -> Result<Option<Bytes>, Failure> {
+    match converter.plugin.from_connect_data(topic, data, buffer) {
+        Ok(true) => Ok(Some(buffer.split().freeze())),
+        Ok(false) => Ok(None),
+        Err(error) => {
+            buffer.clear();
+            Err(Failure {
+                stage,
+                class: converter.class,
+                error,
+            })
+        }
+    }
+}
+
+/// The class and its options: all of the connector's, or all of the worker's.
+fn chosen(
+    name: &str,
+    connector: &Props,
+    worker: &Props,
+    default: Option<&str>,
+) -> Result<(String, Props), ConnectError> {
+    let prefix = format!("{name}.");
+    if let Some(class) = connector.raw(name) {
+        return Ok((class.to_owned(), connector.with_prefix(&prefix)));
+    }
+    match worker.raw(name).or(default) {
+        Some(class) => Ok((class.to_owned(), worker.with_prefix(&prefix))),
+        None => Err(ConnectError::config(format!(
+            "Missing required configuration \"{name}\" which has no default value."
+        ))),
+    }
+}
+
+fn unknown(name: &str, class: &str) -> ConnectError {
+    ConnectError::config(format!(
+        "Invalid value {class} for configuration {name}: Class {class} could not be found."
+    ))
+}
+
+fn converter(
+    name: &str,
+    is_key: bool,
+    connector: &Props,
+    worker: &Props,
+    plugins: &Plugins,
+) -> Result<Named<dyn Converter>, ConnectError> {
+    let (class, options) = chosen(name, connector, worker, None)?;
+    let plugin = plugins
+        .converter(&class)
+        .ok_or_else(|| unknown(name, &class))?;
+    Ok(Named {
+        class: plugin.class,
+        plugin: (plugin.create)(&options, is_key)?,
+    })
+}
+
+fn chain(props: &Props, plugins: &Plugins) -> Result<Vec<StageOfChain>, ConnectError> {
+    let mut predicates: HashMap<String, Arc<dyn Predicate>> = HashMap::new();
+    for alias in props.get(&PREDICATES)? {
+        let name = format!("predicates.{alias}.type");
+        let class = required(props, &name)?;
+        let plugin = plugins
+            .predicate(&class)
+            .ok_or_else(|| unknown(&name, &class))?;
+        let mut options = props.with_prefix(&format!("predicates.{alias}."));
+        options.remove("type");
+        predicates.insert(alias, Arc::from((plugin.create)(&options)?));
+    }
+    let build = |alias: String| {
+        let name = format!("transforms.{alias}.type");
+        let class = required(props, &name)?;
+        let plugin = plugins
+            .transform(&class)
+            .ok_or_else(|| unknown(&name, &class))?;
+        let mut options = props.with_prefix(&format!("transforms.{alias}."));
+        options.remove("type");
+        let negate = options
+            .remove("negate")
+            .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+        let predicate = options.remove("predicate").filter(|name| !name.is_empty());
+        let predicate = predicate
+            .map(|predicate| {
+                let found = predicates.get(&predicate).ok_or_else(|| {
+                    ConnectError::config(format!(
+                        "Config 'transforms.{alias}.predicate' names the predicate '{predicate}', which is not in 'predicates'."
+                    ))
+                })?;
+                Ok::<_, ConnectError>((Arc::clone(found), negate))
+            })
+            .transpose()?;
+        Ok(StageOfChain {
+            transform: Named {
+                class: plugin.class,
+                plugin: (plugin.create)(&options)?,
+            },
+            predicate,
+        })
+    };
+    props.get(&TRANSFORMS)?.into_iter().map(build).collect()
+}
+
+fn required(props: &Props, name: &str) -> Result<String, ConnectError> {
+    props.raw(name).map(str::to_owned).ok_or_else(|| {
+        ConnectError::config(format!(
+            "Missing required configuration \"{name}\" which has no default value."
+        ))
+    })
+}
+
+/// A Java regular expression that must match the whole text.
+pub(crate) fn whole_match(pattern: &str) -> Result<Regex, ConnectError> {
+    Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+        ConnectError::config(format!("'{pattern}' is no regular expression: {error}"))
+    })
+}

@@ -1,0 +1,198 @@
+//! What happens to a record that cannot be converted or transformed: retries, tolerance, reports.
+//!
+//! Source: `org.apache.kafka.connect.runtime.errors.{RetryWithToleranceOperator,LogReporter}`.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tidegate_api::{ConnectError, ConnectorTaskId, ErrorKind, Props};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::connector_config::{
+    ERRORS_LOG_ENABLE, ERRORS_LOG_INCLUDE_MESSAGES, ERRORS_RETRY_DELAY_MAX, ERRORS_RETRY_TIMEOUT,
+    ERRORS_TOLERANCE,
+};
+
+/// Where in its way a record failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    TaskPut,
+    Transformation,
+    KeyConverter,
+    ValueConverter,
+    HeaderConverter,
+    KafkaProduce,
+}
+
+impl Stage {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::TaskPut => "TASK_PUT",
+            Self::Transformation => "TRANSFORMATION",
+            Self::KeyConverter => "KEY_CONVERTER",
+            Self::ValueConverter => "VALUE_CONVERTER",
+            Self::HeaderConverter => "HEADER_CONVERTER",
+            Self::KafkaProduce => "KAFKA_PRODUCE",
+        }
+    }
+}
+
+/// A record's failure: where, in which class, and why.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    pub(crate) class: &'static str,
+    pub(crate) error: ConnectError,
+}
+
+/// `errors.*` of a connector.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorHandling {
+    task: ConnectorTaskId,
+    pub(crate) tolerate_all: bool,
+    /// `None`: for ever.
+    retry_timeout: Option<Duration>,
+    retry_delay_max: Duration,
+    pub(crate) log: bool,
+    log_messages: bool,
+}
+
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
+
+impl ErrorHandling {
+    pub(crate) fn new(task: ConnectorTaskId, props: &Props) -> Result<Self, ConnectError> {
+        let millis = |millis: i64| u64::try_from(millis).ok().map(Duration::from_millis);
+        Ok(Self {
+            task,
+            tolerate_all: props.get(&ERRORS_TOLERANCE)? == "all",
+            retry_timeout: millis(props.get(&ERRORS_RETRY_TIMEOUT)?),
+            retry_delay_max: millis(props.get(&ERRORS_RETRY_DELAY_MAX)?).unwrap_or_default(),
+            log: props.get(&ERRORS_LOG_ENABLE)?,
+            log_messages: props.get(&ERRORS_LOG_INCLUDE_MESSAGES)?,
+        })
+    }
+
+    /// Whether anything is tried again at all.
+    pub(crate) fn retries(&self) -> bool {
+        self.retry_timeout.is_none_or(|timeout| !timeout.is_zero())
+    }
+
+    /// Whether an operation that failed is worth waiting for, and how long; `attempt` counts from 1.
+    pub(crate) fn retry_after(
+        &self,
+        error: &ConnectError,
+        attempt: u32,
+        started: Instant,
+    ) -> Option<Duration> {
+        if error.kind() != ErrorKind::Retriable {
+            return None;
+        }
+        let mut delay = FIRST_RETRY_DELAY.saturating_mul(1 << (attempt - 1).min(20));
+        if delay > self.retry_delay_max {
+            delay = self
+                .retry_delay_max
+                .mul_f64(rand::rng().random_range(0.0..1.0));
+        }
+        match self.retry_timeout {
+            None => Some(delay),
+            Some(timeout) => {
+                let left = timeout.checked_sub(started.elapsed())?;
+                (!left.is_zero()).then(|| delay.min(left))
+            }
+        }
+    }
+
+    /// Writes the failure to the log if the connector wants it. `record` describes the record without its content.
+    pub(crate) fn report(&self, failure: &Failure, record: impl FnOnce() -> String) {
+        if !self.log {
+            return;
+        }
+        let record = if self.log_messages {
+            record()
+        } else {
+            String::new()
+        };
+        error!(
+            "Error encountered in task {}. Executing stage '{}' with class '{}'{record}.\n{}",
+            self.task,
+            failure.stage.name(),
+            failure.class,
+            failure.error.trace()
+        );
+    }
+
+    /// `Ok` if the record may be skipped; else the error that ends the task.
+    pub(crate) fn tolerate(&self, failure: Failure) -> Result<(), ConnectError> {
+        if self.tolerate_all {
+            return Ok(());
+        }
+        Err(failure.error.context("Tolerance exceeded in error handler"))
+    }
+}
+
+/// Waits, unless the task is to stop.
+pub(crate) async fn pause_for(delay: Duration, stop: &CancellationToken) {
+    // Running out of time is what is waited for.
+    drop(tokio::time::timeout(delay, stop.cancelled()).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handling(props: &[(&str, &str)]) -> ErrorHandling {
+        let task = ConnectorTaskId {
+            connector: "c".into(),
+            task: 0,
+        };
+        ErrorHandling::new(task, &props.iter().copied().collect()).expect("settings")
+    }
+
+    #[tokio::test]
+    async fn only_transient_errors_are_retried_and_only_for_so_long() {
+        let patient = handling(&[
+            ("errors.retry.timeout", "-1"),
+            ("errors.retry.delay.max.ms", "1000"),
+        ]);
+        let now = Instant::now();
+        let transient = ConnectError::retriable("away");
+        assert_eq!(
+            patient.retry_after(&transient, 1, now),
+            Some(Duration::from_millis(300))
+        );
+        assert_eq!(
+            patient.retry_after(&transient, 2, now),
+            Some(Duration::from_millis(600))
+        );
+        assert!(
+            patient
+                .retry_after(&transient, 9, now)
+                .is_some_and(|delay| delay < Duration::from_secs(1))
+        );
+        assert_eq!(
+            patient.retry_after(&ConnectError::data("bad"), 1, now),
+            None
+        );
+        assert_eq!(handling(&[]).retry_after(&transient, 1, now), None);
+    }
+
+    #[test]
+    fn tolerance_decides() {
+        let failure = || Failure {
+            stage: Stage::ValueConverter,
+            class: "C",
+            error: ConnectError::data("bad"),
+        };
+        assert!(
+            handling(&[("errors.tolerance", "all")])
+                .tolerate(failure())
+                .is_ok()
+        );
+        let error = handling(&[])
+            .tolerate(failure())
+            .expect_err("not tolerated");
+        assert_eq!(error.text(), "Tolerance exceeded in error handler");
+    }
+}
