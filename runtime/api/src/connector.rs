@@ -53,7 +53,7 @@ pub trait ConnectorContext: Send + Sync {
 
 /// Splits the work of one connector into task configurations. One instance per started connector.
 #[async_trait]
-pub trait Connector: Send {
+pub trait Connector: Send + Sync {
     async fn start(
         &mut self,
         context: Arc<dyn ConnectorContext>,

@@ -328,7 +328,7 @@ impl Work<'_> {
     }
 
     async fn convert_one(
-        &self,
+        &mut self,
         record: &ConsumedRecord,
     ) -> Result<Option<SinkRecord>, ConnectError> {
         let (started, mut attempt) = (Instant::now(), 0);

@@ -362,7 +362,7 @@ impl Work<'_> {
         }
     }
 
-    async fn committed(&self, positions: &Positions, task: &mut dyn SourceTask) {
+    async fn committed(&mut self, positions: &Positions, task: &mut dyn SourceTask) {
         if let Err(error) = task.commit(positions).await {
             warn!(
                 "{} the task could not take note of committed offsets: {}",

@@ -1,362 +1,323 @@
-//! The worker's configuration: what the file's properties mean.
+//! The worker's own configuration.
 //!
 //! Source: `org.apache.kafka.connect.runtime.{WorkerConfig,distributed.DistributedConfig,standalone.StandaloneConfig}`.
 
-pub(crate) mod keys;
-mod listener;
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use tidegate_api::config::{ConfigDef, Password};
 use tidegate_api::{ConfigKey, ConnectError, Props};
-use tidegate_log::ClientConfig;
-use tracing::{info, warn};
+use tidegate_tasks::TaskSettings;
+use tracing::warn;
 
-use crate::config_providers::ConfigTransformer;
-use crate::errors::WorkerError;
-pub(crate) use listener::{Listener, advertised};
+use crate::run::Mode;
 
-/// How the worker keeps its configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Connectors come over REST and live in topics.
-    Distributed,
-    /// Connectors come from files and live in memory.
-    Standalone,
+/// Directory of the embedded log, used without `bootstrap.servers`.
+pub static EMBEDDED_DATA_DIR: ConfigKey<String> =
+    ConfigKey::new("embedded.data.dir", "./tidegate-data");
+
+static BOOTSTRAP_SERVERS: ConfigKey<Option<String>> = ConfigKey::nullable("bootstrap.servers");
+static KEY_CONVERTER: ConfigKey<String> = ConfigKey::required("key.converter");
+static VALUE_CONVERTER: ConfigKey<String> = ConfigKey::required("value.converter");
+static OFFSET_FLUSH_INTERVAL_MS: ConfigKey<i64> =
+    ConfigKey::new("offset.flush.interval.ms", "60000");
+static OFFSET_FLUSH_TIMEOUT_MS: ConfigKey<i64> = ConfigKey::new("offset.flush.timeout.ms", "5000");
+static TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS: ConfigKey<i64> =
+    ConfigKey::new("task.shutdown.graceful.timeout.ms", "5000");
+static TOPIC_CREATION_ENABLE: ConfigKey<bool> = ConfigKey::new("topic.creation.enable", "true");
+static TOPIC_TRACKING_ENABLE: ConfigKey<bool> = ConfigKey::new("topic.tracking.enable", "true");
+static TOPIC_TRACKING_ALLOW_RESET: ConfigKey<bool> =
+    ConfigKey::new("topic.tracking.allow.reset", "true");
+static LISTENERS: ConfigKey<Vec<String>> = ConfigKey::new("listeners", "http://:8083");
+static REST_ADVERTISED_HOST_NAME: ConfigKey<Option<String>> =
+    ConfigKey::nullable("rest.advertised.host.name");
+static REST_ADVERTISED_PORT: ConfigKey<Option<i32>> = ConfigKey::nullable("rest.advertised.port");
+static GROUP_ID: ConfigKey<String> = ConfigKey::required("group.id");
+static CONFIG_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("config.storage.topic");
+static OFFSET_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("offset.storage.topic");
+static STATUS_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("status.storage.topic");
+static CONFIG_STORAGE_REPLICATION_FACTOR: ConfigKey<i16> =
+    ConfigKey::new("config.storage.replication.factor", "3");
+static OFFSET_STORAGE_REPLICATION_FACTOR: ConfigKey<i16> =
+    ConfigKey::new("offset.storage.replication.factor", "3");
+static STATUS_STORAGE_REPLICATION_FACTOR: ConfigKey<i16> =
+    ConfigKey::new("status.storage.replication.factor", "3");
+static OFFSET_STORAGE_PARTITIONS: ConfigKey<i32> =
+    ConfigKey::new("offset.storage.partitions", "25");
+static STATUS_STORAGE_PARTITIONS: ConfigKey<i32> = ConfigKey::new("status.storage.partitions", "5");
+static SESSION_TIMEOUT_MS: ConfigKey<i64> = ConfigKey::new("session.timeout.ms", "10000");
+static OFFSET_STORAGE_FILE_FILENAME: ConfigKey<Option<String>> =
+    ConfigKey::nullable("offset.storage.file.filename");
+/// Declared so that it is never printed.
+static SSL_KEY_PASSWORD: ConfigKey<Option<Password>> = ConfigKey::nullable("ssl.key.password");
+
+/// Further keys that mean something to the original; they are accepted silently.
+const ALSO_KNOWN: [&str; 36] = [
+    "plugin.path",
+    "plugin.discovery",
+    "config.providers",
+    "connector.client.config.override.policy",
+    "header.converter",
+    "rest.advertised.listener",
+    "access.control.allow.origin",
+    "access.control.allow.methods",
+    "response.http.headers.config",
+    "ssl.client.auth",
+    "client.dns.lookup",
+    "metric.reporters",
+    "metrics.num.samples",
+    "metrics.sample.window.ms",
+    "metrics.recording.level",
+    "heartbeat.interval.ms",
+    "rebalance.timeout.ms",
+    "scheduled.rebalance.max.delay.ms",
+    "connect.protocol",
+    "worker.sync.timeout.ms",
+    "worker.unsync.backoff.ms",
+    "inter.worker.key.generation.algorithm",
+    "inter.worker.signature.algorithm",
+    "inter.worker.verification.algorithms",
+    "inter.worker.key.size",
+    "inter.worker.key.ttl.ms",
+    "client.id",
+    "security.protocol",
+    "request.timeout.ms",
+    "retry.backoff.ms",
+    "retry.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "reconnect.backoff.max.ms",
+    "connections.max.idle.ms",
+    "metadata.max.age.ms",
+    "admin.listeners",
+];
+/// Families of keys.
+const KNOWN_PREFIXES: [&str; 15] = [
+    "key.converter.",
+    "value.converter.",
+    "header.converter.",
+    "internal.key.converter",
+    "internal.value.converter",
+    "producer.",
+    "consumer.",
+    "admin.",
+    "config.providers.",
+    "config.storage.",
+    "offset.storage.",
+    "status.storage.",
+    "sasl.",
+    "ssl.",
+    "listeners.https.",
+];
+
+/// One of the three topics.
+#[derive(Debug, Clone)]
+pub struct StorageTopic {
+    pub name: String,
+    pub partitions: i32,
+    pub replication_factor: i16,
 }
 
-/// A worker's configuration, checked and with placeholders resolved.
-///
-/// `Debug` shows names alone: values may be secrets.
+/// The worker's settings, parsed once.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    pub(crate) mode: Mode,
-    /// Everything of the file, resolved.
-    pub(crate) props: Props,
-    pub(crate) transformer: ConfigTransformer,
-    pub(crate) group_id: String,
-    pub(crate) config_topic: StoreTopic,
-    pub(crate) offset_topic: StoreTopic,
-    pub(crate) status_topic: StoreTopic,
-    pub(crate) offset_file: Option<PathBuf>,
-    pub(crate) listeners: Vec<Listener>,
-    /// `None`: the admin resources are on the normal listeners; empty: nowhere.
-    pub(crate) admin_listeners: Option<Vec<Listener>>,
-    pub(crate) override_policy: OverridePolicy,
-}
-
-/// One of the worker's own topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoreTopic {
-    /// The key that names the topic, for messages.
-    pub(crate) key: &'static str,
-    pub(crate) purpose: &'static str,
-    pub(crate) name: String,
-    /// `None`: the log's default.
-    pub(crate) partitions: Option<i32>,
-    pub(crate) replication_factor: Option<i16>,
-    pub(crate) settings: BTreeMap<String, String>,
-}
-
-/// Which client settings a connector may override.
-///
-/// Source: `org.apache.kafka.connect.connector.policy`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OverridePolicy {
-    All,
-    None,
-    Principal,
-    Allowlist(Vec<String>),
-}
-
-impl OverridePolicy {
-    /// The policy's name, as error texts show it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::All => "All",
-            Self::None => "None",
-            Self::Principal => "Principal",
-            Self::Allowlist(_) => "Allowlist",
-        }
-    }
-    pub(crate) fn allows(&self, setting: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::None => false,
-            Self::Principal => {
-                ["sasl.jaas.config", "sasl.mechanism", "security.protocol"].contains(&setting)
-            }
-            Self::Allowlist(allowed) => allowed.iter().any(|name| name == setting),
-        }
-    }
+    pub props: Props,
+    pub group_id: String,
+    /// `host:port` of each listener; an empty host is all interfaces.
+    pub listeners: Vec<String>,
+    pub advertised_host: Option<String>,
+    pub advertised_port: Option<u16>,
+    pub config_topic: StorageTopic,
+    pub offset_topic: StorageTopic,
+    pub status_topic: StorageTopic,
+    /// Standalone mode's file of offsets.
+    pub offset_file: Option<String>,
+    pub graceful_timeout: Duration,
+    pub session_timeout: Duration,
+    pub topic_tracking_allow_reset: bool,
+    pub tasks: TaskSettings,
 }
 
 impl WorkerConfig {
-    /// Checks the properties of a distributed worker and resolves their placeholders.
+    /// `props` are resolved. On the embedded log what names Kafka's things has defaults.
     ///
     /// # Errors
-    /// `Config` with Connect's text for the first wrong or missing property, or for one that is not supported.
-    pub fn distributed(raw: &Props) -> Result<Self, WorkerError> {
-        Self::parse(Mode::Distributed, raw)
-    }
-    /// The same for a standalone worker.
-    pub fn standalone(raw: &Props) -> Result<Self, WorkerError> {
-        Self::parse(Mode::Standalone, raw)
-    }
-
-    fn parse(mode: Mode, raw: &Props) -> Result<Self, WorkerError> {
-        let transformer = ConfigTransformer::new(raw)?;
-        let mut props = transformer.transform(raw).map_err(config_error)?;
-        let definition = match mode {
-            Mode::Distributed => keys::distributed(),
-            Mode::Standalone => keys::standalone(),
-        };
-        let embedded = !props.contains(keys::BOOTSTRAP_SERVERS.name());
-        if embedded && mode == Mode::Distributed {
-            embedded_defaults(&mut props);
-        }
-        if !embedded && mode == Mode::Standalone && !props.contains(keys::OFFSET_FILE.name()) {
-            return Err(WorkerError::config(format!(
-                "Missing required configuration \"{}\" which has no default value.",
-                keys::OFFSET_FILE.name()
-            )));
-        }
-        definition.check(&props).map_err(config_error)?;
-        refuse_unsupported(&props)?;
-        report_oddities(&props);
-        for (name, _) in props.iter().filter(|(name, _)| !keys::is_known(&definition, name)) {
-            info!(property = name, "the property is unknown to the worker and has no effect");
-        }
-        let topics = |props: &Props| -> Result<[StoreTopic; 3], ConnectError> {
-            if mode == Mode::Standalone {
-                return Ok([StoreTopic::config(""), StoreTopic::offsets(""), StoreTopic::status("")]);
+    /// `Config` with Connect's text for a missing or wrong value.
+    pub fn new(mut props: Props, mode: Mode) -> Result<Self, ConnectError> {
+        let embedded = props.get(&BOOTSTRAP_SERVERS)?.is_none();
+        let mut default = |name: &str, value: &str| {
+            if !props.contains(name) {
+                props.set(name, value);
             }
-            Ok([
-                StoreTopic::config(&props.get(&keys::CONFIG_TOPIC)?).sized(
-                    props,
-                    None,
-                    &keys::CONFIG_REPLICATION,
-                )?,
-                StoreTopic::offsets(&props.get(&keys::OFFSET_TOPIC)?).sized(
-                    props,
-                    Some(&keys::OFFSET_PARTITIONS),
-                    &keys::OFFSET_REPLICATION,
-                )?,
-                StoreTopic::status(&props.get(&keys::STATUS_TOPIC)?).sized(
-                    props,
-                    Some(&keys::STATUS_PARTITIONS),
-                    &keys::STATUS_REPLICATION,
-                )?,
-            ])
         };
-        let [config_topic, offset_topic, status_topic] = topics(&props).map_err(config_error)?;
+        if embedded {
+            default("group.id", "tidegate");
+            default(
+                "key.converter",
+                "org.apache.kafka.connect.json.JsonConverter",
+            );
+            default(
+                "value.converter",
+                "org.apache.kafka.connect.json.JsonConverter",
+            );
+        }
+        if embedded || mode == Mode::Standalone {
+            default("group.id", "standalone");
+            default("config.storage.topic", "connect-configs");
+            default("offset.storage.topic", "connect-offsets");
+            default("status.storage.topic", "connect-status");
+        }
+        // Both are checked when a task is built; here they must only be given.
+        props.get(&KEY_CONVERTER)?;
+        props.get(&VALUE_CONVERTER)?;
+        let listeners = if props.contains("listeners") || !props.contains("rest.port") {
+            props.get(&LISTENERS)?
+        } else {
+            warn!("rest.host.name and rest.port were removed in Kafka 3.0; use listeners");
+            let host = props.raw("rest.host.name").unwrap_or_default();
+            vec![format!(
+                "http://{host}:{}",
+                props.raw("rest.port").unwrap_or("8083")
+            )]
+        };
+        let millis = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        let offset_file = props.get(&OFFSET_STORAGE_FILE_FILENAME)?;
+        if mode == Mode::Standalone && !embedded && offset_file.is_none() {
+            return Err(ConnectError::config(
+                "Missing required configuration \"offset.storage.file.filename\" which has no default value.",
+            ));
+        }
         Ok(Self {
-            mode,
-            transformer,
-            group_id: match mode {
-                Mode::Distributed => props.get(&keys::GROUP_ID).map_err(config_error)?,
-                Mode::Standalone => String::new(),
+            group_id: props.get(&GROUP_ID)?,
+            listeners: listeners
+                .iter()
+                .map(|listener| address(listener))
+                .collect::<Result<_, _>>()?,
+            advertised_host: props.get(&REST_ADVERTISED_HOST_NAME)?,
+            advertised_port: props
+                .get(&REST_ADVERTISED_PORT)?
+                .and_then(|port| u16::try_from(port).ok()),
+            config_topic: StorageTopic {
+                name: props.get(&CONFIG_STORAGE_TOPIC)?,
+                partitions: 1,
+                replication_factor: props.get(&CONFIG_STORAGE_REPLICATION_FACTOR)?,
             },
-            config_topic,
-            offset_topic,
-            status_topic,
-            offset_file: props.raw(keys::OFFSET_FILE.name()).map(PathBuf::from),
-            listeners: Listener::of_worker(&props)?,
-            admin_listeners: Listener::of_admin(&props)?,
-            override_policy: override_policy(&props)?,
+            offset_topic: StorageTopic {
+                name: props.get(&OFFSET_STORAGE_TOPIC)?,
+                partitions: if embedded {
+                    1
+                } else {
+                    props.get(&OFFSET_STORAGE_PARTITIONS)?
+                },
+                replication_factor: props.get(&OFFSET_STORAGE_REPLICATION_FACTOR)?,
+            },
+            status_topic: StorageTopic {
+                name: props.get(&STATUS_STORAGE_TOPIC)?,
+                partitions: if embedded {
+                    1
+                } else {
+                    props.get(&STATUS_STORAGE_PARTITIONS)?
+                },
+                replication_factor: props.get(&STATUS_STORAGE_REPLICATION_FACTOR)?,
+            },
+            offset_file,
+            graceful_timeout: millis(props.get(&TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS)?),
+            session_timeout: millis(props.get(&SESSION_TIMEOUT_MS)?),
+            topic_tracking_allow_reset: props.get(&TOPIC_TRACKING_ALLOW_RESET)?,
+            tasks: TaskSettings {
+                offset_flush_interval: millis(props.get(&OFFSET_FLUSH_INTERVAL_MS)?),
+                offset_flush_timeout: millis(props.get(&OFFSET_FLUSH_TIMEOUT_MS)?),
+                topic_creation_enable: props.get(&TOPIC_CREATION_ENABLE)?,
+                topic_tracking_enable: props.get(&TOPIC_TRACKING_ENABLE)?,
+                worker_props: props.clone(),
+            },
             props,
         })
     }
 
-    /// Whether the worker runs on the embedded log, for want of `bootstrap.servers`.
-    pub fn is_embedded(&self) -> bool {
-        !self.props.contains(keys::BOOTSTRAP_SERVERS.name())
-    }
-    /// Where the embedded log lives.
-    pub fn embedded_data_dir(&self) -> PathBuf {
-        PathBuf::from(self.value(&keys::EMBEDDED_DATA_DIR))
-    }
-    /// The settings with which the worker opens its log: all properties as they are.
-    pub fn client_config(&self) -> ClientConfig {
-        self.props
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-    /// The settings of one of the worker's own clients. Source: `ConnectUtils.clientIdBase`.
-    pub(crate) fn store_client(&self, suffix: &str) -> ClientConfig {
-        let id = self.props.raw(keys::CLIENT_ID.name()).unwrap_or_default();
-        let group = &self.group_id;
-        let client = if id.trim().is_empty() {
-            format!("{group}-{suffix}")
-        } else {
-            format!("{group}-{id}-{suffix}")
+    /// Logs every key that nobody knows, once.
+    pub fn warn_about_unknown_keys(&self) {
+        let declared = ConfigDef::new(&[
+            &EMBEDDED_DATA_DIR,
+            &BOOTSTRAP_SERVERS,
+            &KEY_CONVERTER,
+            &VALUE_CONVERTER,
+            &OFFSET_FLUSH_INTERVAL_MS,
+            &OFFSET_FLUSH_TIMEOUT_MS,
+            &TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS,
+            &TOPIC_CREATION_ENABLE,
+            &TOPIC_TRACKING_ENABLE,
+            &TOPIC_TRACKING_ALLOW_RESET,
+            &LISTENERS,
+            &REST_ADVERTISED_HOST_NAME,
+            &REST_ADVERTISED_PORT,
+            &GROUP_ID,
+            &SESSION_TIMEOUT_MS,
+            &SSL_KEY_PASSWORD,
+        ]);
+        let known = |name: &str| {
+            declared.get(name).is_some()
+                || ALSO_KNOWN.contains(&name)
+                || KNOWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         };
-        self.client_config().with("client.id", client)
-    }
-
-    /// The value of a declared key; the whole definition was checked when the configuration was built.
-    pub(crate) fn value<T: tidegate_api::config::FromConfigValue>(&self, key: &ConfigKey<T>) -> T {
-        self.props
-            .get(key)
-            .expect("every property was checked when the configuration was built")
-    }
-    /// A span given in milliseconds; negative ones count as none.
-    pub(crate) fn millis(&self, key: &ConfigKey<i64>) -> Duration {
-        Duration::from_millis(u64::try_from(self.value(key)).unwrap_or(0))
-    }
-}
-
-impl StoreTopic {
-    /// One partition, always.
-    pub(crate) fn config(name: &str) -> Self {
-        Self {
-            key: keys::CONFIG_TOPIC.name(),
-            purpose: "connector configurations",
-            name: name.to_owned(),
-            partitions: Some(1),
-            replication_factor: None,
-            settings: BTreeMap::new(),
-        }
-    }
-    pub(crate) fn offsets(name: &str) -> Self {
-        Self {
-            key: keys::OFFSET_TOPIC.name(),
-            purpose: "source connector offsets",
-            ..Self::config(name)
-        }
-    }
-    fn status(name: &str) -> Self {
-        Self {
-            key: keys::STATUS_TOPIC.name(),
-            purpose: "connector and task statuses",
-            ..Self::config(name)
-        }
-    }
-
-    /// Takes partitions, replication and further settings from the keys beside the topic's name.
-    /// -1 stands for the log's default.
-    fn sized(
-        mut self,
-        props: &Props,
-        partitions: Option<&ConfigKey<i32>>,
-        replication: &ConfigKey<i16>,
-    ) -> Result<Self, ConnectError> {
-        let prefix = self.key.trim_end_matches("topic");
-        if let Some(key) = partitions {
-            self.partitions = Some(props.get(key)?).filter(|n| *n > 0);
-        }
-        self.replication_factor = Some(props.get(replication)?).filter(|n| *n > 0);
-        for (name, value) in props.with_prefix(prefix).iter() {
-            match name {
-                "topic" | "partitions" | "replication.factor" | "file.filename" => {}
-                "cleanup.policy" => warn!(
-                    property = format!("{prefix}{name}"),
-                    "ignored: the worker's own topics are always compacted"
-                ),
-                _ => {
-                    self.settings.insert(name.to_owned(), value.to_owned());
-                }
-            }
-        }
-        if self.name.trim().is_empty() {
-            return Err(ConnectError::config(match self.key {
-                "config.storage.topic" => "Must specify topic for connector configuration.",
-                "offset.storage.topic" => "Offset storage topic must be specified",
-                _ => "Must specify topic for connector status.",
-            }));
-        }
-        Ok(self)
-    }
-}
-
-/// Names that a worker on the embedded log need not give.
-fn embedded_defaults(props: &mut Props) {
-    for (name, value) in [
-        (keys::GROUP_ID.name(), "connect-cluster"),
-        (keys::CONFIG_TOPIC.name(), "connect-configs"),
-        (keys::OFFSET_TOPIC.name(), "connect-offsets"),
-        (keys::STATUS_TOPIC.name(), "connect-status"),
-    ] {
-        if !props.contains(name) {
-            props.set(name, value);
+        for (name, _) in self.props.iter().filter(|(name, _)| !known(name)) {
+            warn!("The configuration '{name}' was supplied but isn't a known config.");
         }
     }
 }
 
-/// What the original can and this worker cannot do must not be taken for done.
-fn refuse_unsupported(props: &Props) -> Result<(), WorkerError> {
-    let support = props.get(&keys::EXACTLY_ONCE_SOURCE_SUPPORT).map_err(config_error)?;
-    let reporters = props.get(&keys::METRIC_REPORTERS).map_err(config_error)?;
-    let extensions = props.get(&keys::REST_EXTENSION_CLASSES).map_err(config_error)?;
-    let headers = props.get(&keys::RESPONSE_HTTP_HEADERS).map_err(config_error)?;
-    let refused = [
-        (support != "disabled", &keys::EXACTLY_ONCE_SOURCE_SUPPORT.spec().name, support),
-        (
-            reporters.iter().any(|class| class != keys::JMX_REPORTER),
-            &keys::METRIC_REPORTERS.spec().name,
-            reporters.join(","),
-        ),
-        (!extensions.is_empty(), &keys::REST_EXTENSION_CLASSES.spec().name, extensions.join(",")),
-        (!headers.is_empty(), &keys::RESPONSE_HTTP_HEADERS.spec().name, headers),
-    ]
-    .into_iter()
-    .find(|(is_refused, ..)| *is_refused)
-    .map(|(_, name, value)| format!("{name}={value} is not supported; remove the property"));
-    refused.map_or(Ok(()), |text| Err(WorkerError::Config(text)))
-}
-
-fn report_oddities(props: &Props) {
-    for (name, _) in props.iter() {
-        if name.starts_with("internal.key.converter") || name.starts_with("internal.value.converter") {
-            warn!(property = name, "ignored: the worker's own topics always hold JSON without schemas");
-        }
-    }
-    if props.contains(keys::REST_HOST_NAME.name()) || props.contains(keys::REST_PORT.name()) {
-        warn!("'rest.host.name' and 'rest.port' are names of early releases: use 'listeners'");
-    }
-    let is_secured = |prefix: &str| {
-        props
-            .raw(&format!("{prefix}security.protocol"))
-            .is_some_and(|protocol| !protocol.eq_ignore_ascii_case("PLAINTEXT"))
+/// `host:port` of a listener like `http://host:8083`.
+fn address(listener: &str) -> Result<String, ConnectError> {
+    let wrong = |reason: &str| {
+        ConnectError::config(format!(
+            "Invalid value {listener} for configuration listeners: {reason}"
+        ))
     };
-    for prefix in ["producer.", "consumer."] {
-        if is_secured("") && !is_secured(prefix) {
-            warn!(
-                "'security.protocol' is set, but '{prefix}security.protocol' is not: the clients of tasks do not \
-                 inherit the worker's security settings"
-            );
-        }
+    let (scheme, address) = listener
+        .split_once("://")
+        .ok_or_else(|| wrong("Listener must have the form scheme://host:port"))?;
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(wrong("only http listeners are supported by this version"));
     }
-}
-
-fn override_policy(props: &Props) -> Result<OverridePolicy, WorkerError> {
-    let key = &keys::CLIENT_CONFIG_OVERRIDE_POLICY;
-    let name = props.get(key).map_err(config_error)?;
-    let simple = name
-        .strip_prefix("org.apache.kafka.connect.connector.policy.")
-        .unwrap_or(&name);
-    match simple
-        .strip_suffix("ConnectorClientConfigOverridePolicy")
-        .unwrap_or(simple)
-    {
-        "All" => Ok(OverridePolicy::All),
-        "None" => Ok(OverridePolicy::None),
-        "Principal" => Ok(OverridePolicy::Principal),
-        "Allowlist" => Ok(OverridePolicy::Allowlist(
-            props.get(&keys::CLIENT_CONFIG_OVERRIDE_ALLOWLIST).map_err(config_error)?,
-        )),
-        _ => Err(WorkerError::Config(format!(
-            "Invalid value {name} for configuration {}: must be one of All, None, Principal, Allowlist",
-            key.name()
-        ))),
-    }
-}
-
-pub(crate) fn config_error(error: ConnectError) -> WorkerError {
-    WorkerError::Config(error.chain())
+    let (host, port) = address
+        .trim_end_matches('/')
+        .rsplit_once(':')
+        .ok_or_else(|| wrong("a port is missing"))?;
+    port.parse::<u16>()
+        .map_err(|_| wrong("the port is not a number from 0 to 65535"))?;
+    Ok(format!(
+        "{}:{port}",
+        if host.is_empty() { "0.0.0.0" } else { host }
+    ))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_log_needs_no_settings() {
+        let config = WorkerConfig::new(Props::new(), Mode::Distributed).expect("defaults");
+        assert_eq!(config.listeners, ["0.0.0.0:8083"]);
+        assert_eq!(config.offset_topic.partitions, 1);
+    }
+
+    #[test]
+    fn errors_have_connects_texts() {
+        fn check(props: &[(&str, &str)], text: &str) {
+            let error = WorkerConfig::new(props.iter().copied().collect(), Mode::Distributed)
+                .expect_err(text);
+            assert_eq!(error.text(), text);
+        }
+        check(
+            &[("bootstrap.servers", "b:1")],
+            "Missing required configuration \"key.converter\" which has no default value.",
+        );
+        check(
+            &[("offset.flush.interval.ms", "x")],
+            "Invalid value x for configuration offset.flush.interval.ms: Not a number of type LONG",
+        );
+        check(
+            &[("listeners", "https://:8443")],
+            "Invalid value https://:8443 for configuration listeners: only http listeners are supported by this version",
+        );
+    }
+}

@@ -1,12 +1,23 @@
-//! The Connect worker: configuration, stores on topics, the herder that runs connectors and tasks, and the REST API.
-//! It knows connectors, converters and transformations only as plugins, and topics only through the log port.
+//! The worker: its configuration, its stores, the herder that keeps connectors and tasks running, and the REST API.
+//! Sees plugins only as traits and the log only as its port.
+//!
+//! Source: `org.apache.kafka.connect.runtime`.
 
-pub mod config;
-mod config_providers;
+mod config;
 mod errors;
-mod json;
-pub mod properties;
+mod herder;
+mod properties;
+mod providers;
+mod rest;
+mod run;
+mod stores;
+mod validation;
 
-pub use config::{Mode, WorkerConfig};
+pub use config::{EMBEDDED_DATA_DIR, WorkerConfig};
 pub use errors::WorkerError;
-pub use properties::parse_properties;
+pub use properties::parse as parse_properties;
+pub use providers::ConfigProviders;
+pub use run::{ConnectorFile, Mode, WorkerOptions, run};
+
+/// Release of Connect that REST reports; the one that this worker is compared with.
+pub const CONNECT_VERSION: &str = "4.3.0";

@@ -1,0 +1,392 @@
+//! Keeps connectors and tasks as their configurations want them. Each connector is looked after by one actor, so that
+//! its changes happen one after the other and none waits for another connector.
+//!
+//! Source: `org.apache.kafka.connect.runtime.distributed.DistributedHerder`.
+
+mod connector;
+mod offsets;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tidegate_api::{Plugins, Props};
+use tidegate_log::Log;
+use tidegate_tasks::TargetState;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::config::WorkerConfig;
+use crate::errors::WorkerError;
+use crate::providers::ConfigProviders;
+use crate::stores::config_store::{ConfigStore, ConnectorEntry};
+use crate::stores::offset_store::OffsetStore;
+use crate::stores::status_store::{StatusStore, state};
+use crate::validation::{ConfigInfos, Validator};
+use connector::{Command, ConnectorActor};
+
+/// Commands that may wait for one connector.
+const COMMANDS: usize = 64;
+/// Every request waits this long at most.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Everything that connectors and requests share.
+pub(crate) struct Shared {
+    pub(crate) config: WorkerConfig,
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) providers: ConfigProviders,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) configs: ConfigStore,
+    pub(crate) offsets: Arc<OffsetStore>,
+    pub(crate) statuses: Arc<StatusStore>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Serves the requests of REST.
+#[derive(Clone)]
+pub(crate) struct Herder {
+    pub(crate) shared: Arc<Shared>,
+    actors: Arc<Mutex<BTreeMap<String, mpsc::Sender<Command>>>>,
+    /// Changes of the set of connectors happen one at a time.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Whether a request made a connector or changed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Created,
+    Updated,
+}
+
+impl Herder {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            actors: Arc::default(),
+            changing: Arc::default(),
+        }
+    }
+
+    /// Starts everything that is configured.
+    pub(crate) fn start(&self) {
+        for name in self.shared.statuses.connectors() {
+            if self.shared.configs.connector(&name).is_none() {
+                self.shared.statuses.remove_connector(&name);
+            }
+        }
+        for name in self.shared.configs.names() {
+            self.actor(&name);
+        }
+    }
+
+    /// The connector's actor, which starts the connector by itself if it is new.
+    fn actor(&self, name: &str) -> mpsc::Sender<Command> {
+        let mut actors = self.actors.lock().expect("no holder panics");
+        if let Some(actor) = actors.get(name) {
+            return actor.clone();
+        }
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let actor =
+            ConnectorActor::new(name, Arc::clone(&self.shared), commands, sender.downgrade());
+        self.shared.tasks.spawn(actor.run());
+        actors.insert(name.to_owned(), sender.clone());
+        sender
+    }
+
+    /// Sends a command and waits for its answer.
+    async fn ask<T>(
+        &self,
+        name: &str,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, WorkerError> {
+        let (answer, result) = oneshot::channel();
+        let gone = || WorkerError::internal("Worker is shutting down");
+        let asked = async {
+            self.actor(name)
+                .send(command(answer))
+                .await
+                .map_err(|_| gone())?;
+            result.await.map_err(|_| gone())
+        };
+        tokio::time::timeout(REQUEST_TIMEOUT, asked)
+            .await
+            .map_err(|_| {
+                WorkerError::internal(format!(
+                    "Request timed out. The worker is still busy with connector {name}."
+                ))
+            })?
+    }
+
+    async fn tell(&self, name: &str, command: Command) -> Result<(), WorkerError> {
+        self.actor(name)
+            .send(command)
+            .await
+            .map_err(|_| WorkerError::internal("Worker is shutting down"))
+    }
+
+    pub(crate) fn connectors(&self) -> Vec<String> {
+        self.shared.configs.names()
+    }
+
+    fn entry(&self, name: &str) -> Result<ConnectorEntry, WorkerError> {
+        self.shared
+            .configs
+            .connector(name)
+            .ok_or_else(|| WorkerError::not_found(format!("Connector {name} not found")))
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Result<Props, WorkerError> {
+        Ok(self.entry(name)?.config)
+    }
+
+    pub(crate) fn info(&self, name: &str) -> Result<Json, WorkerError> {
+        let entry = self.entry(name)?;
+        let tasks: Vec<Json> = (0..entry.tasks.len())
+            .map(|task| json!({"connector": name, "task": task}))
+            .collect();
+        Ok(json!({
+            "name": name,
+            "config": props_json(&entry.config),
+            "tasks": tasks,
+            "type": self.kind(&entry.config),
+        }))
+    }
+
+    fn kind(&self, config: &Props) -> &'static str {
+        let plugin = config
+            .raw("connector.class")
+            .and_then(|class| self.shared.plugins.connector(class));
+        plugin.map_or("unknown", |plugin| plugin.kind.name())
+    }
+
+    pub(crate) fn task_configs(&self, name: &str) -> Result<Json, WorkerError> {
+        let tasks = self.entry(name)?.tasks;
+        let tasks = tasks.iter().enumerate().map(|(task, config)| {
+            json!({"id": {"connector": name, "task": task}, "config": props_json(config)})
+        });
+        Ok(tasks.collect())
+    }
+
+    pub(crate) async fn validate(&self, config: &Props) -> Result<ConfigInfos, WorkerError> {
+        let validator = Validator {
+            plugins: &self.shared.plugins,
+            providers: &self.shared.providers,
+            worker: &self.shared.config,
+        };
+        tokio::time::timeout(REQUEST_TIMEOUT, validator.validate(config))
+            .await
+            .map_err(|_| WorkerError::internal("Request timed out. The worker is currently performing multi-property validation for the connector"))?
+    }
+
+    /// Creates the connector; an existing one is refused.
+    pub(crate) async fn create(
+        &self,
+        name: &str,
+        config: Props,
+        initial: Option<TargetState>,
+    ) -> Result<Json, WorkerError> {
+        self.validate(&config).await?.check()?;
+        let _changing = self.changing.lock().await;
+        if self.shared.configs.connector(name).is_some() {
+            return Err(WorkerError::conflict(format!(
+                "Connector {name} already exists"
+            )));
+        }
+        self.shared
+            .configs
+            .put_connector(name, &config, initial)
+            .await?;
+        info!("connector {name} was created");
+        self.actor(name);
+        self.info(name)
+    }
+
+    /// Creates the connector or changes its configuration.
+    pub(crate) async fn put(&self, name: &str, config: Props) -> Result<(Put, Json), WorkerError> {
+        self.validate(&config).await?.check()?;
+        let _changing = self.changing.lock().await;
+        let existed = self.shared.configs.connector(name).is_some();
+        self.shared
+            .configs
+            .put_connector(name, &config, None)
+            .await?;
+        if existed {
+            info!("configuration of connector {name} has changed");
+            self.tell(name, Command::ConfigUpdated).await?;
+        } else {
+            info!("connector {name} was created");
+            self.actor(name);
+        }
+        Ok((
+            if existed { Put::Updated } else { Put::Created },
+            self.info(name)?,
+        ))
+    }
+
+    /// Changes some properties; null removes one.
+    pub(crate) async fn patch(
+        &self,
+        name: &str,
+        patch: Vec<(String, Option<String>)>,
+    ) -> Result<Json, WorkerError> {
+        let mut config = self.config(name)?;
+        for (key, value) in patch {
+            match value {
+                Some(value) => config.set(key, value),
+                None => drop(config.remove(&key)),
+            }
+        }
+        Ok(self.put(name, config).await?.1)
+    }
+
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), WorkerError> {
+        let _changing = self.changing.lock().await;
+        self.entry(name)?;
+        self.shared.configs.remove_connector(name).await?;
+        self.ask(name, |done| Command::Shutdown {
+            deleted: true,
+            done,
+        })
+        .await?;
+        self.actors.lock().expect("no holder panics").remove(name);
+        info!("connector {name} was deleted");
+        Ok(())
+    }
+
+    /// Pauses, resumes or stops.
+    pub(crate) async fn set_target(
+        &self,
+        name: &str,
+        target: TargetState,
+    ) -> Result<(), WorkerError> {
+        if self.shared.configs.connector(name).is_none() {
+            return Err(WorkerError::not_found(format!("Unknown connector {name}")));
+        }
+        if target == TargetState::Stopped {
+            self.shared.configs.put_tasks(name, &[]).await?;
+        }
+        self.shared.configs.put_target(name, target).await?;
+        self.tell(name, Command::TargetStateChanged).await
+    }
+
+    fn known(&self, name: &str) -> Result<(), WorkerError> {
+        if self.shared.configs.connector(name).is_none() {
+            return Err(WorkerError::not_found(format!("Unknown connector: {name}")));
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn restart_connector(&self, name: &str) -> Result<(), WorkerError> {
+        self.known(name)?;
+        self.ask(name, |done| Command::RestartConnector { done })
+            .await?
+            .map_err(|error| {
+                WorkerError::internal(format!(
+                    "Failed to start connector: {name}: {}",
+                    error.chain()
+                ))
+            })
+    }
+
+    pub(crate) async fn restart_task(&self, name: &str, task: u32) -> Result<(), WorkerError> {
+        self.known(name)?;
+        if self.entry(name)?.tasks.len() <= task as usize {
+            return Err(WorkerError::not_found(format!(
+                "Unknown task: {name}-{task}"
+            )));
+        }
+        self.ask(name, |done| Command::RestartTask { task, done })
+            .await
+    }
+
+    /// The form with parameters: answers with what will be restarted.
+    pub(crate) async fn restart(
+        &self,
+        name: &str,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<Json, WorkerError> {
+        self.known(name)?;
+        let Some(connector) = self.shared.statuses.connector(name) else {
+            return Err(WorkerError::not_found(format!(
+                "Status for connector {name} not found"
+            )));
+        };
+        let wanted = |found: &str| !only_failed || found == state::FAILED;
+        let tasks: Vec<u32> = if include_tasks {
+            let statuses = self.shared.statuses.tasks(name);
+            statuses
+                .iter()
+                .filter(|(_, status)| wanted(&status.state))
+                .map(|(task, _)| *task)
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let restart_connector = wanted(&connector.state);
+        let mut answer = self.status(name)?;
+        if restart_connector {
+            answer["connector"]["state"] = json!(state::RESTARTING);
+        }
+        for task in answer["tasks"].as_array_mut().into_iter().flatten() {
+            let number = task["id"]
+                .as_u64()
+                .and_then(|number| u32::try_from(number).ok());
+            if number.is_some_and(|number| tasks.contains(&number)) {
+                task["state"] = json!(state::RESTARTING);
+            }
+        }
+        self.tell(
+            name,
+            Command::Restart {
+                connector: restart_connector,
+                tasks,
+            },
+        )
+        .await?;
+        Ok(answer)
+    }
+
+    /// Stops everything; within the graceful time all offsets are committed.
+    pub(crate) async fn stop(&self) {
+        let actors: Vec<_> = {
+            let mut actors = self.actors.lock().expect("no holder panics");
+            std::mem::take(&mut *actors).into_values().collect()
+        };
+        let mut answers = Vec::new();
+        for actor in actors {
+            let (done, result) = oneshot::channel();
+            if actor
+                .send(Command::Shutdown {
+                    deleted: false,
+                    done,
+                })
+                .await
+                .is_ok()
+            {
+                answers.push(result);
+            }
+        }
+        for answer in answers {
+            // An actor that is gone has nothing left to stop.
+            drop(answer.await);
+        }
+        self.shared.tasks.close();
+        self.shared.statuses.stop().await;
+        self.shared.offsets.stop().await;
+        self.shared.configs.stop().await;
+    }
+}
+
+/// A map of texts.
+pub(crate) fn props_json(props: &Props) -> Json {
+    Json::Object(
+        props
+            .iter()
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect(),
+    )
+}

@@ -1,0 +1,227 @@
+//! Offsets of connectors through REST.
+//!
+//! Source: `org.apache.kafka.connect.runtime.Worker.{connectorOffsets,modifyConnectorOffsets}`, KIP-875.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use tidegate_api::{ConnectorKind, Props, SourcePartition, TopicPartition, Value};
+use tidegate_log::LogError;
+use tidegate_tasks::{OffsetBackingStore as _, TargetState, sink_group_id};
+
+use crate::errors::WorkerError;
+use crate::herder::Herder;
+use crate::stores::json;
+use crate::validation::plugin;
+
+const NOT_STOPPED: &str = "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{}/stop' endpoint";
+const EXTERNAL: &str = "However, if this connector manages offsets externally, they will need to be manually altered in the system that the connector uses.";
+
+impl Herder {
+    fn is_sink(&self, config: &Props) -> Result<bool, WorkerError> {
+        let class = config.raw("connector.class").unwrap_or_default();
+        Ok(matches!(
+            plugin(&self.shared.plugins, class)?.kind,
+            ConnectorKind::Sink(_)
+        ))
+    }
+
+    fn group(&self, name: &str, config: &Props) -> String {
+        sink_group_id(name, config, &self.shared.config.props)
+    }
+
+    pub(crate) async fn offsets(&self, name: &str) -> Result<Json, WorkerError> {
+        let config = self.config(name)?;
+        let offsets: Vec<Json> = if self.is_sink(&config)? {
+            let offsets = self.shared.log.group_offsets(&self.group(name, &config)).await.map_err(|error| {
+                WorkerError::internal(format!("Failed to retrieve consumer group offsets for sink connector {name}: {error}"))
+            })?;
+            offsets
+                .into_iter()
+                .map(|(partition, offset)| {
+                    json!({
+                        "partition": {"kafka_topic": &*partition.topic, "kafka_partition": partition.partition},
+                        "offset": {"kafka_offset": offset},
+                    })
+                })
+                .collect()
+        } else {
+            let offsets = self.shared.offsets.all(name).await.map_err(|error| {
+                WorkerError::internal(format!(
+                    "Failed to retrieve offsets for source connector {name}: {}",
+                    error.chain()
+                ))
+            })?;
+            let map = |fields: Vec<(tidegate_api::Str, Value)>| {
+                json::to_json(&Value::Map(
+                    fields
+                        .into_iter()
+                        .map(|(name, value)| (Value::String(name), value))
+                        .collect(),
+                ))
+            };
+            offsets.into_iter().map(|(partition, offset)| json!({"partition": map(partition.0), "offset": map(offset)})).collect()
+        };
+        Ok(json!({"offsets": offsets}))
+    }
+
+    fn check_stopped(&self, name: &str) -> Result<Props, WorkerError> {
+        let entry = self.entry(name)?;
+        if self.shared.configs.target(name) != TargetState::Stopped || !entry.tasks.is_empty() {
+            return Err(WorkerError::bad_request(NOT_STOPPED.replace("{}", name)));
+        }
+        Ok(entry.config)
+    }
+
+    /// Sets offsets; a null offset deletes one.
+    pub(crate) async fn alter_offsets(&self, name: &str, body: &Json) -> Result<Json, WorkerError> {
+        let config = self.check_stopped(name)?;
+        let entries = body
+            .get("offsets")
+            .and_then(Json::as_array)
+            .filter(|entries| !entries.is_empty())
+            .ok_or_else(|| {
+                WorkerError::bad_request(
+                    "Partitions / offsets need to be provided for an alter offsets request",
+                )
+            })?;
+        if self.is_sink(&config)? {
+            let offsets = entries
+                .iter()
+                .map(sink_offset)
+                .collect::<Result<Vec<_>, _>>()?;
+            let group = self.group(name, &config);
+            let result = self.shared.log.alter_group_offsets(&group, &offsets).await;
+            result.map_err(|error| modification_failed("alter", name, &error))?;
+        } else {
+            let mut offsets = Vec::new();
+            for entry in entries {
+                let partition = fields(entry.get("partition"), "partition")?.ok_or_else(|| {
+                    WorkerError::bad_request("a source partition cannot be null or missing")
+                })?;
+                offsets.push((
+                    Arc::new(SourcePartition(partition)),
+                    fields(entry.get("offset"), "offset")?,
+                ));
+            }
+            self.shared.offsets.set(name, offsets).await?;
+        }
+        Ok(json!({"message": format!(
+            "The Connect framework-managed offsets for this connector have been altered successfully. {EXTERNAL}"
+        )}))
+    }
+
+    pub(crate) async fn reset_offsets(&self, name: &str) -> Result<Json, WorkerError> {
+        let config = self.check_stopped(name)?;
+        if self.is_sink(&config)? {
+            let result = self
+                .shared
+                .log
+                .delete_group(&self.group(name, &config))
+                .await;
+            match result {
+                Ok(()) | Err(LogError::NotFound(_)) => {}
+                Err(error) => return Err(modification_failed("reset", name, &error)),
+            }
+        } else {
+            let known = self.shared.offsets.all(name).await?;
+            let tombstones = known
+                .into_iter()
+                .map(|(partition, _)| (Arc::new(partition), None))
+                .collect();
+            self.shared.offsets.set(name, tombstones).await?;
+        }
+        Ok(json!({"message": format!(
+            "The Connect framework-managed offsets for this connector have been reset successfully. {EXTERNAL}"
+        )}))
+    }
+}
+
+fn modification_failed(what: &str, name: &str, error: &LogError) -> WorkerError {
+    WorkerError::internal(format!(
+        "Failed to {what} consumer group offsets for connector {name} either because its tasks haven't stopped completely \
+         yet or the connector was resumed before the request to {what} its offsets could be successfully completed. If the \
+         connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the \
+         Connect cluster may need to be restarted to get rid of the zombie sink tasks. ({error})"
+    ))
+}
+
+/// A flat map; null is `None`.
+fn fields(
+    json: Option<&Json>,
+    what: &str,
+) -> Result<Option<Vec<(tidegate_api::Str, Value)>>, WorkerError> {
+    let Some(json) = json.filter(|json| !json.is_null()) else {
+        return Ok(None);
+    };
+    let object = json
+        .as_object()
+        .ok_or_else(|| WorkerError::bad_request(format!("the {what} must be an object")))?;
+    if let Some((name, value)) = object
+        .iter()
+        .find(|(_, value)| value.is_array() || value.is_object())
+    {
+        let class = if value.is_array() {
+            "java.util.ArrayList"
+        } else {
+            "java.util.LinkedHashMap"
+        };
+        return Err(WorkerError::internal(format!(
+            "Offsets may only contain primitive types as values, but field {name} contains {class}"
+        )));
+    }
+    json::to_fields(json::from_json(json)?)
+        .map(Some)
+        .ok_or_else(|| WorkerError::bad_request(format!("the {what} must be an object")))
+}
+
+fn sink_offset(entry: &Json) -> Result<(TopicPartition, Option<i64>), WorkerError> {
+    let bad = WorkerError::bad_request;
+    let partition = entry
+        .get("partition")
+        .and_then(Json::as_object)
+        .ok_or_else(|| {
+            bad("The partition for a sink connector offset cannot be null or missing")
+        })?;
+    let (Some(topic), Some(number)) = (
+        partition.get("kafka_topic"),
+        partition.get("kafka_partition"),
+    ) else {
+        return Err(bad(
+            "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'",
+        ));
+    };
+    let topic = topic
+        .as_str()
+        .ok_or_else(|| bad("Kafka topic names must be valid strings and may not be null"))?;
+    if number.is_null() {
+        return Err(bad(
+            "Kafka partitions must be valid numbers and may not be null",
+        ));
+    }
+    let number = integer(number).and_then(|number| i32::try_from(number).ok()).ok_or_else(|| {
+        WorkerError::bad_request(format!("Failed to parse the following Kafka partition value in the provided offsets: '{}'. Partition values for sink connectors need to be integers.", plain(number)))
+    })?;
+    let offset = match entry.get("offset").filter(|offset| !offset.is_null()) {
+        None => None,
+        Some(offset) => {
+            let offset = offset.get("kafka_offset").ok_or_else(|| {
+                bad("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+            })?;
+            Some(integer(offset).ok_or_else(|| {
+                WorkerError::bad_request(format!("Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values for sink connectors need to be integers.", plain(offset)))
+            })?)
+        }
+    };
+    Ok((TopicPartition::new(topic, number), offset))
+}
+
+/// `10` and `"10"`.
+fn integer(json: &Json) -> Option<i64> {
+    json.as_i64().or_else(|| json.as_str()?.parse().ok())
+}
+
+fn plain(json: &Json) -> String {
+    json.as_str()
+        .map_or_else(|| json.to_string(), str::to_owned)
+}

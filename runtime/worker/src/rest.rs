@@ -1,0 +1,137 @@
+//! Connect's REST API.
+//!
+//! Source: `org.apache.kafka.connect.runtime.rest.resources.*`.
+
+mod body;
+mod connectors;
+mod plugins;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use serde_json::{Value as Json, json};
+
+use crate::CONNECT_VERSION;
+use crate::errors::WorkerError;
+use crate::herder::Herder;
+
+/// Commit of the release that `GET /` reports.
+const CONNECT_COMMIT: &str = "tidegate";
+
+/// All routes. A trailing slash is accepted everywhere.
+pub(crate) fn router(herder: Herder) -> Router {
+    let routes = Router::new()
+        .route("/", get(root))
+        .route("/health", get(health))
+        .route(
+            "/connectors",
+            get(connectors::list).post(connectors::create),
+        )
+        .route(
+            "/connectors/{name}",
+            get(connectors::info).delete(connectors::delete),
+        )
+        .route(
+            "/connectors/{name}/config",
+            get(connectors::config)
+                .put(connectors::put_config)
+                .patch(connectors::patch_config),
+        )
+        .route("/connectors/{name}/status", get(connectors::status))
+        .route("/connectors/{name}/restart", post(connectors::restart))
+        .route("/connectors/{name}/pause", put(connectors::pause))
+        .route("/connectors/{name}/resume", put(connectors::resume))
+        .route("/connectors/{name}/stop", put(connectors::stop))
+        .route("/connectors/{name}/tasks", get(connectors::tasks))
+        .route(
+            "/connectors/{name}/tasks/{task}/status",
+            get(connectors::task_status),
+        )
+        .route(
+            "/connectors/{name}/tasks/{task}/restart",
+            post(connectors::restart_task),
+        )
+        .route("/connectors/{name}/topics", get(connectors::topics))
+        .route(
+            "/connectors/{name}/topics/reset",
+            put(connectors::reset_topics),
+        )
+        .route(
+            "/connectors/{name}/offsets",
+            get(connectors::offsets)
+                .patch(connectors::alter_offsets)
+                .delete(connectors::reset_offsets),
+        )
+        .route("/connector-plugins", get(plugins::list))
+        .route("/connector-plugins/{name}/config", get(plugins::config))
+        .route(
+            "/connector-plugins/{name}/config/validate",
+            put(plugins::validate),
+        )
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(herder);
+    Router::new().fallback_service(tower::util::MapRequest::new(routes, without_trailing_slash))
+}
+
+fn without_trailing_slash(mut request: axum::extract::Request) -> axum::extract::Request {
+    let path = request.uri().path();
+    if path.len() > 1 && path.ends_with('/') {
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        let trimmed = format!("{}{query}", path.trim_end_matches('/'));
+        if let Ok(uri) = trimmed.parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+async fn root(State(herder): State<Herder>) -> Result<Response, WorkerError> {
+    let id = herder.shared.log.cluster_id().await?;
+    Ok(answer(
+        StatusCode::OK,
+        &json!({"version": CONNECT_VERSION, "commit": CONNECT_COMMIT, "kafka_cluster_id": id}),
+    ))
+}
+
+async fn health() -> Response {
+    let message = "Worker has completed startup and is ready to handle requests.";
+    answer(
+        StatusCode::OK,
+        &json!({"status": "healthy", "message": message}),
+    )
+}
+
+async fn not_found() -> WorkerError {
+    WorkerError::not_found("HTTP 404 Not Found")
+}
+
+async fn method_not_allowed(_method: Method) -> WorkerError {
+    WorkerError::new(405, "HTTP 405 Method Not Allowed")
+}
+
+/// A JSON answer.
+fn answer(status: StatusCode, body: &Json) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+impl IntoResponse for WorkerError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        answer(
+            status,
+            &json!({"error_code": self.status, "message": self.message}),
+        )
+    }
+}

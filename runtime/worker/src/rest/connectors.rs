@@ -1,0 +1,297 @@
+//! `/connectors`.
+//!
+//! Source: `ConnectorsResource`.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Value as Json, json};
+use tidegate_api::Props;
+use tidegate_tasks::TargetState;
+
+use super::{answer, body};
+use crate::errors::WorkerError;
+use crate::herder::{Herder, Put, props_json};
+
+type Answer = Result<Response, WorkerError>;
+
+/// Parameters of the query, decoded.
+fn query(query: Option<&str>) -> Vec<(String, String)> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (decode(name), decode(value))
+    };
+    query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(pair)
+        .collect()
+}
+
+fn flag(parameters: &[(String, String)], name: &str) -> bool {
+    parameters
+        .iter()
+        .any(|(key, value)| key == name && value.eq_ignore_ascii_case("true"))
+}
+
+pub(super) async fn list(State(herder): State<Herder>, RawQuery(raw): RawQuery) -> Answer {
+    let expand: Vec<String> = query(raw.as_deref())
+        .into_iter()
+        .filter(|(name, _)| name == "expand")
+        .map(|(_, value)| value)
+        .collect();
+    if expand.is_empty() {
+        return Ok(answer(StatusCode::OK, &json!(herder.connectors())));
+    }
+    let mut all = serde_json::Map::new();
+    for name in herder.connectors() {
+        let mut one = serde_json::Map::new();
+        for what in &expand {
+            let part = match what.as_str() {
+                "status" => herder.status(&name),
+                "info" => herder.info(&name),
+                _ => continue,
+            };
+            // A connector that is going has no status any more.
+            let Ok(part) = part else { continue };
+            one.insert(what.clone(), part);
+        }
+        if !one.is_empty() || !expand.iter().any(|what| what == "status" || what == "info") {
+            all.insert(name, Json::Object(one));
+        }
+    }
+    Ok(answer(StatusCode::OK, &Json::Object(all)))
+}
+
+/// The name in body and configuration must agree; the configuration always has it.
+fn with_name(name: &str, mut config: Props) -> Result<Props, WorkerError> {
+    match config.raw("name") {
+        Some(own) if own != name => Err(WorkerError::bad_request(format!(
+            "Connector name configuration ({own}) doesn't match connector name in the URL ({name})"
+        ))),
+        Some(_) => Ok(config),
+        None => {
+            config.set("name", name);
+            Ok(config)
+        }
+    }
+}
+
+fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
+    let mut response = answer(StatusCode::CREATED, info);
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    let location = format!(
+        "http://{host}/connectors/{}",
+        utf8_percent_encode(name, NON_ALPHANUMERIC)
+    );
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+pub(super) async fn create(
+    State(herder): State<Herder>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Answer {
+    let json = body::json(&headers, &bytes)?;
+    let object = json.as_object().ok_or_else(|| {
+        WorkerError::bad_request("a JSON object with name and config is expected")
+    })?;
+    if let Some(unknown) = object
+        .keys()
+        .find(|key| !["name", "config", "initial_state"].contains(&key.as_str()))
+    {
+        return Err(WorkerError::bad_request(format!(
+            "Unrecognized field \"{unknown}\": a connector is created with {{\"name\": …, \"config\": {{…}}}}"
+        )));
+    }
+    let config = body::config(
+        object
+            .get("config")
+            .ok_or_else(|| WorkerError::bad_request("the member 'config' is missing"))?,
+    )?;
+    let name = object
+        .get("name")
+        .and_then(Json::as_str)
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let name = name
+        .or_else(|| config.raw("name"))
+        .unwrap_or_default()
+        .to_owned();
+    let initial = match object.get("initial_state").and_then(Json::as_str) {
+        None => None,
+        Some(state) => Some(match state.to_ascii_uppercase().as_str() {
+            "RUNNING" => TargetState::Started,
+            "PAUSED" => TargetState::Paused,
+            "STOPPED" => TargetState::Stopped,
+            _ => {
+                return Err(WorkerError::bad_request(format!(
+                    "initial_state '{state}' is none of RUNNING, PAUSED, STOPPED"
+                )));
+            }
+        }),
+    };
+    let config = with_name(&name, config)?;
+    let info = herder.create(&name, config, initial).await?;
+    Ok(created(&name, &headers, &info))
+}
+
+pub(super) async fn info(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    Ok(answer(StatusCode::OK, &herder.info(&name)?))
+}
+
+pub(super) async fn delete(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    herder.delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn config(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    Ok(answer(StatusCode::OK, &props_json(&herder.config(&name)?)))
+}
+
+pub(super) async fn put_config(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Answer {
+    let config = with_name(&name, body::config(&body::json(&headers, &bytes)?)?)?;
+    let (put, info) = herder.put(&name, config).await?;
+    Ok(match put {
+        Put::Created => created(&name, &headers, &info),
+        Put::Updated => answer(StatusCode::OK, &info),
+    })
+}
+
+pub(super) async fn patch_config(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Answer {
+    let patch = body::properties(&body::json(&headers, &bytes)?)?;
+    Ok(answer(StatusCode::OK, &herder.patch(&name, patch).await?))
+}
+
+pub(super) async fn status(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    Ok(answer(StatusCode::OK, &herder.status(&name)?))
+}
+
+pub(super) async fn restart(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+    RawQuery(raw): RawQuery,
+) -> Answer {
+    let parameters = query(raw.as_deref());
+    let (include_tasks, only_failed) = (
+        flag(&parameters, "includeTasks"),
+        flag(&parameters, "onlyFailed"),
+    );
+    if !include_tasks && !only_failed {
+        herder.restart_connector(&name).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(answer(
+        StatusCode::ACCEPTED,
+        &herder.restart(&name, include_tasks, only_failed).await?,
+    ))
+}
+
+pub(super) async fn pause(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    herder.set_target(&name, TargetState::Paused).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+pub(super) async fn resume(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    herder.set_target(&name, TargetState::Started).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+pub(super) async fn stop(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    herder.set_target(&name, TargetState::Stopped).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn tasks(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    Ok(answer(StatusCode::OK, &herder.task_configs(&name)?))
+}
+
+fn task_number(task: &str) -> Result<u32, WorkerError> {
+    task.parse()
+        .map_err(|_| WorkerError::not_found("HTTP 404 Not Found"))
+}
+
+pub(super) async fn task_status(
+    State(herder): State<Herder>,
+    Path((name, task)): Path<(String, String)>,
+) -> Answer {
+    Ok(answer(
+        StatusCode::OK,
+        &herder.task_status(&name, task_number(&task)?)?,
+    ))
+}
+
+pub(super) async fn restart_task(
+    State(herder): State<Herder>,
+    Path((name, task)): Path<(String, String)>,
+) -> Answer {
+    herder.restart_task(&name, task_number(&task)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn check_tracking(herder: &Herder) -> Result<(), WorkerError> {
+    if herder.shared.config.tasks.topic_tracking_enable {
+        return Ok(());
+    }
+    Err(WorkerError::new(403, "Topic tracking is disabled."))
+}
+
+pub(super) async fn topics(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    check_tracking(&herder)?;
+    let topics = herder.shared.statuses.topics(&name);
+    Ok(answer(StatusCode::OK, &json!({name: {"topics": topics}})))
+}
+
+pub(super) async fn reset_topics(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    check_tracking(&herder)?;
+    if !herder.shared.config.topic_tracking_allow_reset {
+        return Err(WorkerError::new(403, "Topic tracking reset is disabled."));
+    }
+    herder.shared.statuses.reset_topics(&name);
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+pub(super) async fn offsets(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
+    Ok(answer(StatusCode::OK, &herder.offsets(&name).await?))
+}
+
+pub(super) async fn alter_offsets(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Answer {
+    Ok(answer(
+        StatusCode::OK,
+        &herder
+            .alter_offsets(&name, &body::json(&headers, &bytes)?)
+            .await?,
+    ))
+}
+
+pub(super) async fn reset_offsets(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+) -> Answer {
+    Ok(answer(StatusCode::OK, &herder.reset_offsets(&name).await?))
+}

@@ -1,0 +1,112 @@
+//! `/connector-plugins`.
+//!
+//! Source: `ConnectorPluginsResource`.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Value as Json, json};
+use tidegate_api::ConnectorKind;
+
+use super::{answer, body};
+use crate::errors::WorkerError;
+use crate::herder::Herder;
+use crate::validation;
+
+pub(super) async fn list(State(herder): State<Herder>, RawQuery(query): RawQuery) -> Response {
+    let plugins = &herder.shared.plugins;
+    let mut all = Vec::new();
+    let mut add = |kind: &str, mut classes: Vec<(&'static str, &'static str)>| {
+        classes.sort_unstable();
+        all.extend(
+            classes
+                .into_iter()
+                .map(|(class, version)| json!({"class": class, "type": kind, "version": version})),
+        );
+    };
+    for kind in ["sink", "source"] {
+        let of_kind = plugins
+            .connectors
+            .iter()
+            .filter(|plugin| match plugin.kind {
+                ConnectorKind::Sink(_) => kind == "sink",
+                ConnectorKind::Source(_) => kind == "source",
+            });
+        add(
+            kind,
+            of_kind
+                .map(|plugin| (plugin.class, plugin.version))
+                .collect(),
+        );
+    }
+    let connectors_only = !query
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .contains("connectorsonly=false");
+    if !connectors_only {
+        add(
+            "transformation",
+            plugins
+                .transforms
+                .iter()
+                .map(|plugin| (plugin.class, plugin.version))
+                .collect(),
+        );
+        add(
+            "predicate",
+            plugins
+                .predicates
+                .iter()
+                .map(|plugin| (plugin.class, plugin.version))
+                .collect(),
+        );
+        add(
+            "converter",
+            plugins
+                .converters
+                .iter()
+                .map(|plugin| (plugin.class, plugin.version))
+                .collect(),
+        );
+        add(
+            "header_converter",
+            plugins
+                .header_converters
+                .iter()
+                .map(|plugin| (plugin.class, plugin.version))
+                .collect(),
+        );
+    }
+    answer(StatusCode::OK, &Json::Array(all))
+}
+
+pub(super) async fn config(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+) -> Result<Response, WorkerError> {
+    let keys = validation::definitions(&herder.shared.plugins, &name)
+        .ok_or_else(|| WorkerError::not_found(format!("Unknown plugin {name}.")))?;
+    Ok(answer(StatusCode::OK, &Json::Array(keys)))
+}
+
+pub(super) async fn validate(
+    State(herder): State<Herder>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, WorkerError> {
+    let config = body::config(&body::json(&headers, &bytes)?)?;
+    if let Some(class) = config.raw("connector.class") {
+        let pruned = |name: &str| name.strip_suffix("Connector").unwrap_or(name).to_owned();
+        if !pruned(class).ends_with(&pruned(&name)) {
+            return Err(WorkerError::bad_request(format!(
+                "Included connector type {class} does not match request type {name}"
+            )));
+        }
+    }
+    Ok(answer(
+        StatusCode::OK,
+        &herder.validate(&config).await?.to_json(),
+    ))
+}

@@ -1,0 +1,106 @@
+//! The worker's own topics.
+//!
+//! Source: `org.apache.kafka.connect.util.TopicAdmin`, `KafkaTopicBasedBackingStore`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidegate_api::{ConnectError, Props};
+use tidegate_log::{ClientConfig, ConsumedRecord, Log, NewTopic, TopicLog};
+
+use crate::config::StorageTopic;
+
+/// Creates the topic if it is missing, checks it if it is there, reads it to its end and follows it.
+pub(crate) async fn open(
+    log: &Arc<dyn Log>,
+    worker_props: &Props,
+    topic: &StorageTopic,
+    family: &str,
+    on_record: impl FnMut(ConsumedRecord) + Send + 'static,
+) -> Result<TopicLog, ConnectError> {
+    let prefix = format!("{family}.storage.");
+    let mut settings: BTreeMap<String, String> = worker_props
+        .with_prefix(&prefix)
+        .iter()
+        .filter(|(name, _)| {
+            !["topic", "partitions", "replication.factor", "file.filename"].contains(name)
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    settings.insert("cleanup.policy".to_owned(), "compact".to_owned());
+    let new = NewTopic {
+        name: Arc::from(topic.name.as_str()),
+        partitions: (topic.partitions != -1).then_some(topic.partitions),
+        replication_factor: (topic.replication_factor != -1).then_some(topic.replication_factor),
+        settings,
+    };
+    log.create_topic(&new).await.map_err(|error| {
+        ConnectError::from(error).context(format!(
+            "Could not create topic '{}' ({prefix}topic). With fewer brokers than {prefix}replication.factor={} set that to their number",
+            topic.name, topic.replication_factor
+        ))
+    })?;
+    check(log, topic, family).await?;
+    let config = client_config(worker_props);
+    Ok(TopicLog::start(Arc::clone(log), &topic.name, &config, &config, on_record).await?)
+}
+
+async fn check(log: &Arc<dyn Log>, topic: &StorageTopic, family: &str) -> Result<(), ConnectError> {
+    let settings = log.topic_settings(&topic.name).await?;
+    if let Some(policy) = settings
+        .get("cleanup.policy")
+        .filter(|policy| *policy != "compact")
+    {
+        return Err(ConnectError::config(format!(
+            "Topic '{}' supplied via the '{family}.storage.topic' property is required to have 'cleanup.policy=compact' to \
+             guarantee consistency and durability of source connector offsets, but found the topic currently has \
+             'cleanup.policy={policy}'. Continuing would likely result in eventually losing source connector offsets and \
+             problems restarting this Connect cluster in the future. Change the '{family}.storage.topic' property in the \
+             Connect worker configurations to use a topic with 'cleanup.policy=compact'.",
+            topic.name
+        )));
+    }
+    if family == "config"
+        && let Some(found) = log
+            .describe_topic(&topic.name)
+            .await?
+            .filter(|found| found.partitions > 1)
+    {
+        return Err(ConnectError::config(format!(
+            "Topic '{}' supplied via the 'config.storage.topic' property is required to have a single partition in order \
+             to guarantee consistency of connector configurations, but found {} partitions.",
+            topic.name, found.partitions
+        )));
+    }
+    Ok(())
+}
+
+/// The worker's own clients get its settings as they are, but for those of others.
+pub(crate) fn client_config(worker_props: &Props) -> ClientConfig {
+    const NOT_FOR_CLIENTS: [&str; 9] = [
+        "producer.",
+        "consumer.",
+        "admin.",
+        "key.converter",
+        "value.converter",
+        "header.converter",
+        "config.",
+        "offset.",
+        "status.",
+    ];
+    worker_props
+        .iter()
+        .filter(|(name, _)| {
+            !NOT_FOR_CLIENTS
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        })
+        .filter(|(name, _)| {
+            !matches!(
+                *name,
+                "group.id" | "session.timeout.ms" | "heartbeat.interval.ms"
+            )
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
