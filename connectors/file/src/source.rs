@@ -80,7 +80,7 @@ enum Input {
     /// Not there yet.
     Missing(PathBuf),
     File(File),
-    StandardInput(tokio::io::Stdin),
+    Stdin(tokio::io::Stdin),
 }
 
 pub(crate) struct FileStreamSourceTask {
@@ -157,7 +157,7 @@ impl FileStreamSourceTask {
         let mut chunk = vec![0; READ_BYTES];
         let count = match &mut self.input {
             Some(Input::File(file)) => read(file, &mut chunk).await,
-            Some(Input::StandardInput(input)) => read(input, &mut chunk).await,
+            Some(Input::Stdin(input)) => read(input, &mut chunk).await,
             _ => Ok(0),
         };
         let count = count.map_err(|error| self.failed(&error))?;
@@ -238,7 +238,7 @@ impl SourceTask for FileStreamSourceTask {
         self.topic = Arc::from(props.get(&TOPIC)?);
         self.batch_size = usize::try_from(props.get(&BATCH_SIZE)?).unwrap_or(1).max(1);
         let Some(filename) = &self.filename else {
-            self.input = Some(Input::StandardInput(tokio::io::stdin()));
+            self.input = Some(Input::Stdin(tokio::io::stdin()));
             return Ok(());
         };
         self.partition = Arc::new(SourcePartition::single(FILENAME_FIELD, filename));

@@ -1,1 +1,52 @@
-fn main() {}
+//! `tidegate`: the worker and its tools in one program.
+
+mod logging;
+mod plugins;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A Kafka Connect worker.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a worker whose connectors come by REST and survive restarts.
+    Distributed(worker::DistributedArguments),
+    /// Runs a worker whose connectors come from files.
+    Standalone(worker::StandaloneArguments),
+}
+
+/// Exit codes are Connect's: 1 for usage, 2 for a worker that cannot start.
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help goes to the standard output, errors to the standard error.
+            error.print().ok();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    let result = match arguments.command {
+        Command::Distributed(arguments) => worker::distributed(arguments).await,
+        Command::Standalone(arguments) => worker::standalone(arguments).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("Stopping due to error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
