@@ -1,0 +1,321 @@
+use super::*;
+
+fn schemas(statements: &[&str]) -> Schemas {
+    let mut schemas = Schemas::new(Options::default());
+    for statement in statements {
+        schemas
+            .apply("db", statement)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+    schemas
+}
+
+fn table(statements: &[&str]) -> Table {
+    let schemas = schemas(statements);
+    let id = TableId::in_database("db", "t");
+    (**schemas.table(&id).expect("table t")).clone()
+}
+
+/// A column on one line: type, length, scale, nullability, default.
+fn line(column: &Column) -> String {
+    let number = |number: Option<i32>| number.map_or("-".to_owned(), |number| number.to_string());
+    format!(
+        "{} {} {} {} {} {}",
+        column.type_name,
+        number(column.length),
+        number(column.scale),
+        if column.optional { "null" } else { "not-null" },
+        column.jdbc_type,
+        match (&column.default_expression, column.has_default) {
+            (Some(expression), _) => format!("={expression}"),
+            (None, true) => "default".to_owned(),
+            (None, false) => "none".to_owned(),
+        }
+    )
+}
+
+#[test]
+fn column_definitions_are_read() {
+    fn check(definition: &str, expected: &str) {
+        let table = table(&[&format!("CREATE TABLE t (c {definition})")]);
+        assert_eq!(line(&table.columns[0]), expected, "{definition}");
+    }
+    check("int", "INT - - null 4 default");
+    check(
+        "INT(11) UNSIGNED ZEROFILL NOT NULL",
+        "INT UNSIGNED ZEROFILL 11 - not-null 4 none",
+    );
+    check(
+        "bigint(20) NOT NULL AUTO_INCREMENT",
+        "BIGINT 20 - not-null -5 none",
+    );
+    check("varchar(20) DEFAULT 'it''s'", "VARCHAR 20 - null 12 =it''s");
+    check(
+        "char(3) CHARACTER SET latin1 COLLATE latin1_bin NOT NULL DEFAULT ''",
+        "CHAR 3 - not-null 1 =",
+    );
+    check(
+        "decimal(10,2) NOT NULL DEFAULT 0.00",
+        "DECIMAL 10 2 not-null 3 =0.00",
+    );
+    check("numeric", "NUMERIC 10 0 null 2 default");
+    check("double precision", "DOUBLE PRECISION - - null 8 default");
+    check("float(7,3) DEFAULT -1.5", "FLOAT 7 3 null 6 =-1.5");
+    check(
+        "timestamp(6) NOT NULL DEFAULT current_timestamp(6) ON UPDATE current_timestamp(6)",
+        "TIMESTAMP 6 - not-null 2014 =1970-01-01 00:00:00",
+    );
+    check("datetime DEFAULT NULL", "DATETIME - - null 93 default");
+    check(
+        "enum('a','b') NOT NULL DEFAULT 'a'",
+        "ENUM 1 - not-null 1 =a",
+    );
+    check("set('a','b','c')", "SET 5 - null 1 default");
+    check("bit(5) DEFAULT b'101'", "BIT 5 - null -7 =101");
+    check("tinyint(1) DEFAULT TRUE", "TINYINT 1 - null 5 =TRUE");
+    check("char(36) DEFAULT (uuid())", "CHAR 36 - null 1 default");
+    check("varchar(9) DEFAULT _utf8mb4'x'", "VARCHAR 9 - null 12 =x");
+    check(
+        "int GENERATED ALWAYS AS (1 + (2)) STORED",
+        "INT - - null 4 default",
+    );
+    check(
+        "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`c`))",
+        "LONGTEXT - - null 12 default",
+    );
+    check("int COMMENT 'a, b) c' NOT NULL", "INT - - not-null 4 none");
+    check("serial", "BIGINT UNSIGNED - - not-null -5 none");
+    check("year(4)", "YEAR 4 - null 4 default");
+    check("int PRIMARY KEY", "INT - - not-null 4 none");
+}
+
+#[test]
+fn tables_of_show_create_are_read_whole() {
+    let table = table(&[
+        "CREATE TABLE `t` (\n  `id` int(10) unsigned NOT NULL AUTO_INCREMENT,\n  `a.b` varchar(10) COLLATE latin1_bin DEFAULT NULL,\n  \
+         `v` int(11) GENERATED ALWAYS AS (`id` * 2) VIRTUAL,\n  PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`a.b`(5) DESC),\n  KEY `k` (`v`) USING BTREE COMMENT 'x',\n  \
+         CONSTRAINT `f` FOREIGN KEY (`id`) REFERENCES `other` (`id`) ON DELETE CASCADE,\n  CONSTRAINT `c` CHECK (`id` > 0)\n) \
+         ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4 COMMENT='text; more' /*!50100 PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10)) */",
+    ]);
+    let names: Vec<_> = table.columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["id", "a.b", "v"]);
+    assert_eq!(table.primary_key, [Arc::from("id")]);
+    assert_eq!(table.default_charset.as_deref(), Some("utf8mb4"));
+    assert_eq!(table.columns[1].charset.as_deref(), Some("latin1"));
+    assert!(table.columns[0].auto_incremented && table.columns[0].charset.is_none());
+}
+
+#[test]
+fn alterations_are_applied_in_order() {
+    fn check(alter: &str, columns: &str, key: &str) {
+        let table = table(&[
+            "CREATE TABLE t (a int PRIMARY KEY, b varchar(5), c int)",
+            &format!("ALTER TABLE t {alter}"),
+        ]);
+        let names: Vec<_> = table.columns.iter().map(|column| &*column.name).collect();
+        assert_eq!(names.join(","), columns, "{alter}");
+        assert_eq!(table.primary_key.join(","), key, "{alter}");
+    }
+    check("ADD COLUMN d int", "a,b,c,d", "a");
+    check("ADD d int FIRST", "d,a,b,c", "a");
+    check("ADD d int AFTER a, DROP COLUMN c", "a,d,b", "a");
+    check(
+        "ADD (d int, e decimal(5,2) DEFAULT 1, KEY k (d))",
+        "a,b,c,d,e",
+        "a",
+    );
+    check("CHANGE a x bigint NOT NULL", "x,b,c", "x");
+    check("MODIFY COLUMN c bigint AFTER a", "a,c,b", "a");
+    check("RENAME COLUMN b TO z", "a,z,c", "a");
+    check("DROP PRIMARY KEY, ADD PRIMARY KEY (a, c)", "a,b,c", "a,c");
+    check("DROP a", "b,c", "");
+    check(
+        "ADD INDEX i (b), ALGORITHM=INPLACE, LOCK=NONE",
+        "a,b,c",
+        "a",
+    );
+    check(
+        "ADD COLUMN IF NOT EXISTS b int, MODIFY COLUMN IF EXISTS nope int",
+        "a,b,c",
+        "a",
+    );
+    check("ALTER COLUMN c SET DEFAULT 5", "a,b,c", "a");
+    check(
+        "ADD CONSTRAINT f FOREIGN KEY (c) REFERENCES o (x) ON DELETE SET NULL ON UPDATE CASCADE",
+        "a,b,c",
+        "a",
+    );
+    check("ADD PARTITION PARTITIONS 2", "a,b,c", "a");
+    check(
+        "ENGINE=InnoDB ROW_FORMAT=COMPRESSED, COMMENT='x, y'",
+        "a,b,c",
+        "a",
+    );
+}
+
+#[test]
+fn charsets_come_from_the_nearest_place() {
+    fn check(statements: &[&str], charset: &str) {
+        assert_eq!(
+            table(statements).columns[0].charset.as_deref(),
+            Some(charset),
+            "{statements:?}"
+        );
+    }
+    let create = "CREATE TABLE t (c varchar(5))";
+    check(&["SET character_set_server=latin2", create], "latin2");
+    check(
+        &[
+            "SET character_set_server=latin2",
+            "CREATE DATABASE db CHARACTER SET greek",
+            create,
+        ],
+        "greek",
+    );
+    check(
+        &["CREATE DATABASE db COLLATE utf8mb4_bin", create],
+        "utf8mb4",
+    );
+    check(
+        &["CREATE TABLE t (c varchar(5)) DEFAULT CHARSET=sjis"],
+        "sjis",
+    );
+    check(
+        &["CREATE TABLE t (c varchar(5) CHARACTER SET ascii) CHARSET=sjis"],
+        "ascii",
+    );
+    check(
+        &[create, "ALTER TABLE t CONVERT TO CHARACTER SET koi8r"],
+        "koi8r",
+    );
+    check(&["CREATE TABLE t (c nvarchar(5)) CHARSET=sjis"], "utf8");
+}
+
+#[test]
+fn keys_come_from_unique_indexes_if_need_be() {
+    fn check(statements: &[&str], key: &str) {
+        assert_eq!(
+            table(statements).primary_key.join(","),
+            key,
+            "{statements:?}"
+        );
+    }
+    check(
+        &["CREATE TABLE t (a int, b int NOT NULL, UNIQUE (a), UNIQUE u (b))"],
+        "b",
+    );
+    check(&["CREATE TABLE t (a int NOT NULL UNIQUE)"], "a");
+    check(
+        &[
+            "CREATE TABLE t (a int NOT NULL)",
+            "CREATE UNIQUE INDEX i ON t (a)",
+        ],
+        "a",
+    );
+    check(
+        &[
+            "CREATE TABLE t (a int NOT NULL)",
+            "ALTER TABLE t ADD UNIQUE (a)",
+        ],
+        "a",
+    );
+    check(&["CREATE TABLE t (a int, UNIQUE (a))"], "");
+}
+
+#[test]
+fn tables_come_go_and_change_their_names() {
+    let has = |statements: &[&str], name: &str| {
+        schemas(statements)
+            .table(&TableId::in_database("db", name))
+            .is_some()
+    };
+    let create = "CREATE TABLE db.t (a int)";
+    assert!(!has(&[create, "DROP TABLE IF EXISTS x, t CASCADE"], "t"));
+    assert!(has(&[create, "RENAME TABLE t TO u, x TO y"], "u"));
+    assert!(has(&[create, "ALTER TABLE t RENAME TO `u`"], "u"));
+    assert!(has(&[create, "CREATE TABLE u LIKE t"], "u"));
+    assert!(!has(&[create, "DROP DATABASE db"], "t"));
+    let replaced = table(&[create, "CREATE OR REPLACE TABLE t (b bigint, c int)"]);
+    assert_eq!(&*replaced.columns[0].name, "b");
+}
+
+#[test]
+fn changes_are_reported_with_their_statements() {
+    let mut schemas = schemas(&["CREATE TABLE a (x int)", "CREATE TABLE b (x int)"]);
+    let events = schemas
+        .apply("db", "/* c */ DROP TABLE `a`, other.b; ")
+        .expect("parsed");
+    let texts: Vec<_> = events
+        .iter()
+        .map(|event| (event.database.as_str(), event.statement.as_str()))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            ("db", "DROP TABLE `db`.`a`"),
+            ("other", "DROP TABLE `other`.`b`")
+        ]
+    );
+    let events = schemas.apply("db", "RENAME TABLE b TO c").expect("parsed");
+    assert_eq!(events[0].statement, "RENAME TABLE b TO c");
+    let events = schemas.apply("db", "TRUNCATE TABLE c;").expect("parsed");
+    assert_eq!(
+        events[0].kind,
+        DdlEventKind::Truncate(TableId::in_database("db", "c"))
+    );
+    let events = schemas
+        .apply("db", "GRANT ALL ON *.* TO x")
+        .expect("parsed");
+    assert_eq!(events, [other("db", "GRANT ALL ON *.* TO x")]);
+}
+
+#[test]
+fn what_changes_no_table_is_never_an_error() {
+    for statement in [
+        "CREATE PROCEDURE p() BEGIN SELECT 1; DROP TABLE t; END",
+        "CREATE DEFINER=`root`@`%` TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        "CREATE ALGORITHM=UNDEFINED VIEW v AS SELECT ((1)",
+        "ANALYZE TABLE t",
+        "XA START 'a'",
+        "CREATE USER x IDENTIFIED BY 'y'",
+        "ALTER TABLE unknown FROBNICATE (",
+        "SET STATEMENT max_statement_time=1 FOR ANALYZE TABLE t",
+        "",
+        ";;",
+    ] {
+        let mut schemas = Schemas::new(Options::default());
+        schemas
+            .apply("db", statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+#[test]
+fn unreadable_changes_say_where() {
+    let error = Schemas::new(Options::default())
+        .apply("db", "CREATE TABLE t (a int")
+        .expect_err("unfinished");
+    assert_eq!(error.position, 21);
+    let mut known = schemas(&["CREATE TABLE t (a int)"]);
+    let error = known
+        .apply("db", "ALTER TABLE t CHANGE x y int")
+        .expect_err("no column");
+    assert!(
+        error
+            .reason
+            .contains("Trying to change column x in db.t table, which does not exist")
+    );
+}
+
+proptest::proptest! {
+    /// Whatever the text, there is an answer.
+    #[test]
+    fn no_text_makes_it_panic(words in proptest::collection::vec(
+        proptest::sample::select(vec![
+            "CREATE", "ALTER", "TABLE", "t", "(", ")", ",", "a", "int", "varchar", "'x'", "`y`", "PRIMARY", "KEY", "ADD", "DROP",
+            "COLUMN", "CHANGE", "MODIFY", "RENAME", "TO", "DEFAULT", "NOT", "NULL", ";", "/*!", "*/", "=", ".", "5", "UNIQUE", "é",
+        ]), 0..30)) {
+        let mut schemas = schemas(&["CREATE TABLE t (a int, y int)"]);
+        drop(schemas.apply("db", &words.join(" ")));
+    }
+}
