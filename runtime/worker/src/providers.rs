@@ -215,7 +215,7 @@ mod tests {
         ]))
         .expect("providers");
         let check = |value: String, expected: &str| {
-            assert_eq!(providers.resolve_value(&value).expect("resolved"), expected)
+            assert_eq!(providers.resolve_value(&value).expect("resolved"), expected);
         };
         check(
             format!("a-${{file:{}:password}}-b", file.display()),

@@ -162,7 +162,9 @@ impl Validator<'_> {
         match (topics.is_empty(), pattern.is_empty()) {
             (true, true) => on_both("Must configure one of topics or topics.regex"),
             (false, false) => {
-                on_both("topics and topics.regex are mutually exclusive options, but both are set.")
+                on_both(
+                    "topics and topics.regex are mutually exclusive options, but both are set.",
+                );
             }
             _ => {}
         }

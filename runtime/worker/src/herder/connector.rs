@@ -54,7 +54,7 @@ pub(crate) enum Command {
 
 /// Before task configurations that could not be made or stored are tried again; doubles up to [`RETRY_DELAY_MAX`].
 const RETRY_DELAY: Duration = Duration::from_millis(250);
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+const RETRY_DELAY_MAX: Duration = Duration::from_mins(1);
 /// A connector gets this long to stop.
 const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 

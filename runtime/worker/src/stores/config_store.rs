@@ -79,7 +79,7 @@ impl Configs {
                         .insert(task, config);
                 }
                 _ => {
-                    error!("Ignoring task configuration '{key}' because it is in the wrong format")
+                    error!("Ignoring task configuration '{key}' because it is in the wrong format");
                 }
             }
         } else if let Some(name) = key.strip_prefix("commit-") {

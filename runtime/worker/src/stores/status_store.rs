@@ -76,7 +76,7 @@ impl Statuses {
                     tasks.insert(task, status);
                 }
                 Some(None) => {
-                    warn!("Ignoring the status of task {name}-{task}: it is not readable")
+                    warn!("Ignoring the status of task {name}-{task}: it is not readable");
                 }
                 None => {
                     tasks.remove(&task);
