@@ -1,1 +1,11 @@
-//! (module documentation)
+//! What all change data capture sources share: names of topics and schemas, envelopes, filters, schema history, the
+//! queue between a reader and Connect. Knows no database.
+//!
+//! Source: Debezium's core and connector-common modules.
+
+pub mod envelope;
+pub mod filters;
+pub mod headers;
+pub mod history;
+pub mod naming;
+pub mod queue;
