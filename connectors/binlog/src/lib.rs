@@ -1,4 +1,46 @@
 //! Change data capture from the binary logs of MySQL and MariaDB: Debezium's `MySqlConnector` and `MariaDbConnector`.
 
+mod config;
+mod connection;
+mod connector;
+mod errors;
+mod flavor;
+mod gtid;
+mod offsets;
+mod queries;
+mod record;
 pub mod schema;
+mod schema_changes;
+mod snapshot;
+mod source_info;
+mod streaming;
+mod task;
+mod tracker;
 pub mod values;
+
+use std::sync::Arc;
+
+use tidegate_api::{ConnectorKind, ConnectorPlugin, Plugins};
+use tidegate_log::LogProvider;
+
+pub use flavor::Flavor;
+
+/// Adds both connectors. `provider` opens the logs of their schema histories.
+pub fn register(plugins: &mut Plugins, provider: &Arc<dyn LogProvider>) {
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let provider = Arc::clone(provider);
+        plugins.connectors.push(ConnectorPlugin {
+            class: flavor.connector_class(),
+            task_class: flavor.task_class(),
+            version: flavor.version(),
+            kind: ConnectorKind::Source(Arc::new(move || {
+                Box::new(task::BinlogTask::new(flavor, Arc::clone(&provider)))
+            })),
+            config_def: match flavor {
+                Flavor::MariaDb => || config::definition(Flavor::MariaDb),
+                Flavor::MySql => || config::definition(Flavor::MySql),
+            },
+            create: Arc::new(move || Box::new(connector::BinlogConnector::new(flavor))),
+        });
+    }
+}

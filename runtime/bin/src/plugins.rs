@@ -6,10 +6,11 @@ use tidegate_api::Plugins;
 use tidegate_log::LogProvider;
 
 /// `provider` opens the logs of schema histories.
-pub(crate) fn all(_provider: &Arc<dyn LogProvider>) -> Plugins {
+pub(crate) fn all(provider: &Arc<dyn LogProvider>) -> Plugins {
     let mut plugins = Plugins::default();
     tidegate_json::register(&mut plugins);
     tidegate_primitive::register(&mut plugins);
     tidegate_file::register(&mut plugins);
+    tidegate_binlog::register(&mut plugins, provider);
     plugins
 }

@@ -1,0 +1,124 @@
+//! Connections to the server.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+
+use crate::config::{Settings, SslMode};
+use crate::errors::BinlogError;
+use crate::flavor::Flavor;
+
+fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
+    OptsBuilder::default()
+        .ip_or_hostname(settings.hostname.clone())
+        .tcp_port(settings.port)
+        .user(Some(settings.user.clone()))
+        .pass(Some(settings.password.reveal().to_owned()))
+        .prefer_socket(false)
+        .tcp_keepalive(Some(Duration::from_mins(1)))
+        .stmt_cache_size(0)
+        .wait_timeout(Some(86_400))
+        .ssl_opts(tls)
+        .into()
+}
+
+/// A new session in UTC and utf8mb4.
+///
+/// # Errors
+/// With host, port and user, and what to do; never with the password.
+pub(crate) async fn open(settings: &Settings) -> Result<Conn, BinlogError> {
+    let trusting = SslOpts::default()
+        .with_danger_accept_invalid_certs(true)
+        .with_danger_skip_domain_validation(true);
+    let strict = SslOpts::default();
+    let attempts: Vec<Option<SslOpts>> = match settings.ssl_mode {
+        SslMode::Disabled => vec![None],
+        SslMode::Preferred => vec![Some(trusting), None],
+        SslMode::Required => vec![Some(trusting)],
+        SslMode::VerifyCa => vec![Some(strict.with_danger_skip_domain_validation(true))],
+        SslMode::VerifyIdentity => vec![Some(strict)],
+    };
+    let last = attempts.len() - 1;
+    for (index, tls) in attempts.into_iter().enumerate() {
+        match tokio::time::timeout(settings.connect_timeout, Conn::new(options(settings, tls)))
+            .await
+        {
+            Ok(Ok(mut conn)) => {
+                conn.query_drop("SET NAMES utf8mb4").await?;
+                conn.query_drop("SET SESSION time_zone = '+00:00'").await?;
+                return Ok(conn);
+            }
+            Ok(Err(mysql_async::Error::Driver(
+                mysql_async::DriverError::NoClientSslFlagFromServer,
+            ))) if index < last => {}
+            Ok(Err(error)) => return Err(described(settings, error)),
+            Err(_) => {
+                return Err(BinlogError::Connection(format!(
+                    "Timed out after {} seconds while waiting to connect to database at {}:{} with user '{}'",
+                    settings.connect_timeout.as_secs(),
+                    settings.hostname,
+                    settings.port,
+                    settings.user
+                )));
+            }
+        }
+    }
+    Err(BinlogError::Connection(format!(
+        "no way to connect to {}:{} was left",
+        settings.hostname, settings.port
+    )))
+}
+
+fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
+    let (host, port, user) = (&settings.hostname, settings.port, &settings.user);
+    match BinlogError::from(error) {
+        BinlogError::Server(text) => BinlogError::Server(format!(
+            "Failed to authenticate to the database at {host}:{port} with user '{user}': {text} Check database.user and database.password, and that the user may connect from this host"
+        )),
+        other => BinlogError::Connection(format!(
+            "Unable to connect to the database at {host}:{port} with user '{user}': {other}"
+        )),
+    }
+}
+
+/// Checks that the server writes what this connector can read.
+pub(crate) async fn check_binlog(conn: &mut Conn, flavor: Flavor) -> Result<(), BinlogError> {
+    if crate::queries::variable(conn, "log_bin")
+        .await?
+        .is_some_and(|value| value == "OFF")
+    {
+        return Err(BinlogError::Server(crate::queries::NO_BINLOG.to_owned()));
+    }
+    let format = crate::queries::variable(conn, "binlog_format").await?;
+    if let Some(format) = format.filter(|format| !format.eq_ignore_ascii_case("ROW")) {
+        return Err(BinlogError::Server(format!(
+            "The database server is not configured to use a ROW binlog_format, which is required for this connector to work properly. Change the database configuration to use a binlog_format=ROW and restart the connector. (It is {format}.)"
+        )));
+    }
+    let image = crate::queries::variable(conn, "binlog_row_image").await?;
+    if let Some(image) = image.filter(|image| !image.eq_ignore_ascii_case("FULL")) {
+        return Err(BinlogError::Server(format!(
+            "The database server is not configured to use a FULL binlog_row_image, which is required for this connector to work properly. Change the database configuration to use a binlog_row_image=FULL and restart the connector. (It is {image}.)"
+        )));
+    }
+    if flavor == Flavor::MySql
+        && crate::queries::variable(conn, "binlog_transaction_compression")
+            .await?
+            .is_some_and(|value| value == "ON")
+    {
+        return Err(BinlogError::Server(
+            "The server compresses transactions (binlog_transaction_compression=ON), which this version does not read. Set it to OFF".to_owned(),
+        ));
+    }
+    if flavor == Flavor::MariaDb
+        && crate::queries::variable(conn, "log_bin_compress")
+            .await?
+            .is_some_and(|value| value == "ON")
+    {
+        return Err(BinlogError::Server(
+            "The server compresses binary log events (log_bin_compress=ON), which this version does not read. Set it to OFF".to_owned(),
+        ));
+    }
+    Ok(())
+}

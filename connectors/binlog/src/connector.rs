@@ -1,0 +1,78 @@
+//! The connector: checks its settings against the server and hands them to its one task.
+//!
+//! Source: Debezium `BinlogConnector`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidegate_api::config::{ConfigInfo, add_error};
+use tidegate_api::{ConfigDef, ConnectError, Connector, ConnectorContext, Props};
+use tracing::info;
+
+use crate::config::{self, Settings};
+use crate::flavor::Flavor;
+use crate::{connection, errors::BinlogError};
+
+#[derive(Debug)]
+pub(crate) struct BinlogConnector {
+    flavor: Flavor,
+    props: Props,
+}
+
+impl BinlogConnector {
+    pub(crate) fn new(flavor: Flavor) -> Self {
+        Self {
+            flavor,
+            props: Props::new(),
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for BinlogConnector {
+    async fn start(
+        &mut self,
+        _context: Arc<dyn ConnectorContext>,
+        props: &Props,
+    ) -> Result<(), ConnectError> {
+        Settings::new(self.flavor, props)?;
+        self.props = props.clone();
+        Ok(())
+    }
+
+    async fn task_configs(&mut self, max_tasks: usize) -> Result<Vec<Props>, ConnectError> {
+        if max_tasks > 1 {
+            info!("A binary log is read by one task; tasks.max={max_tasks} changes nothing");
+        }
+        Ok(vec![self.props.clone()])
+    }
+
+    async fn stop(&mut self) {}
+
+    async fn validate(
+        &self,
+        definition: &ConfigDef,
+        props: &Props,
+    ) -> Result<Vec<ConfigInfo>, ConnectError> {
+        let props = config::with_todays_names(props);
+        let mut infos = definition.validate(&props);
+        for (name, error) in config::refused(&props) {
+            add_error(&mut infos, &name, error);
+        }
+        if infos.iter().any(|info| !info.errors.is_empty()) {
+            return Ok(infos);
+        }
+        let settings = Settings::new(self.flavor, &props)?;
+        match connection::open(&settings).await {
+            Ok(conn) => {
+                conn.disconnect().await.map_err(BinlogError::from)?;
+            }
+            Err(error) => add_error(
+                &mut infos,
+                "database.hostname",
+                format!("Unable to connect: {error}"),
+            ),
+        }
+        Ok(infos)
+    }
+}

@@ -1,0 +1,375 @@
+//! Where a source continues: file and position, or transactions, and how far into the one that was open.
+//!
+//! Source: Debezium `BinlogOffsetContext`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+use tidegate_api::{
+    ConnectError, OffsetFields, OffsetFieldsMap, SourceOffset, SourcePartition, Str, Value,
+};
+
+use crate::flavor::Flavor;
+use crate::gtid::GtidSet;
+
+/// A stored offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) file: Arc<str>,
+    pub(crate) pos: u64,
+    pub(crate) gtids: Option<Arc<str>>,
+    /// Events of the open transaction that were handled, its beginning included.
+    pub(crate) events: u64,
+    /// Rows of the event at hand that were handed over.
+    pub(crate) rows: u64,
+    pub(crate) server_id: u32,
+    pub(crate) ts_sec: Option<i64>,
+    /// An unfinished initial snapshot.
+    pub(crate) in_snapshot: bool,
+}
+
+impl OffsetFields for Position {
+    fn fields(&self) -> Vec<(Str, Value)> {
+        let number = |number: u64| Value::Int64(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut fields = Vec::with_capacity(8);
+        let mut put = |name: &'static str, value: Value| fields.push((Str::const_new(name), value));
+        if let Some(seconds) = self.ts_sec {
+            put("ts_sec", Value::Int64(seconds));
+        }
+        put("file", Value::string(&self.file));
+        put("pos", number(self.pos));
+        if let Some(gtids) = &self.gtids {
+            put("gtids", Value::string(gtids));
+        }
+        if self.in_snapshot {
+            put("snapshot", Value::string("INITIAL"));
+            return fields;
+        }
+        if self.rows != 0 {
+            put("row", number(self.rows));
+        }
+        if self.server_id != 0 {
+            put("server_id", Value::Int64(self.server_id.into()));
+        }
+        if self.events != 0 {
+            put("event", number(self.events));
+        }
+        fields
+    }
+}
+
+impl Position {
+    /// # Errors
+    /// If `file` is missing.
+    pub(crate) fn parse(fields: &OffsetFieldsMap) -> Result<Self, ConnectError> {
+        let get = |name: &str| {
+            fields
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value)
+        };
+        let number = |name: &str| {
+            get(name)
+                .and_then(Value::as_i64)
+                .and_then(|number| u64::try_from(number).ok())
+        };
+        let file = get("file")
+            .and_then(Value::as_str)
+            .ok_or_else(|| ConnectError::fatal("Source offset 'file' parameter is missing"))?;
+        let in_snapshot = match get("snapshot") {
+            Some(Value::Boolean(flag)) => *flag,
+            Some(Value::String(text)) => {
+                !text.eq_ignore_ascii_case("false") && !text.eq_ignore_ascii_case("incremental")
+            }
+            _ => false,
+        };
+        Ok(Self {
+            file: Arc::from(file),
+            pos: number("pos").unwrap_or(0),
+            gtids: get("gtids")
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(Arc::from),
+            events: number("event").unwrap_or(0),
+            rows: number("row").unwrap_or(0),
+            server_id: number("server_id")
+                .and_then(|id| u32::try_from(id).ok())
+                .unwrap_or(0),
+            ts_sec: get("ts_sec").and_then(Value::as_i64),
+            in_snapshot,
+        })
+    }
+
+    /// For records of the schema history.
+    pub(crate) fn to_json(&self) -> Map<String, Json> {
+        let mut json = Map::new();
+        for (name, value) in self.fields() {
+            let value = match value {
+                Value::String(text) => json!(text.as_str()),
+                other => json!(other.as_i64()),
+            };
+            json.insert(name.to_string(), value);
+        }
+        json
+    }
+
+    /// Whether a history record of position `recorded` belongs to what happened up to here.
+    pub(crate) fn is_at_or_after(&self, flavor: Flavor, recorded: &Map<String, Json>) -> bool {
+        let text = |name: &str| recorded.get(name).and_then(Json::as_str);
+        let number = |name: &str| recorded.get(name).and_then(Json::as_u64).unwrap_or(0);
+        if let (Some(own), Some(other)) = (
+            self.gtids.as_deref(),
+            text("gtids").filter(|text| !text.is_empty()),
+        ) {
+            let (Some(own), Some(other)) =
+                (GtidSet::parse(flavor, own), GtidSet::parse(flavor, other))
+            else {
+                return true;
+            };
+            if own != other {
+                return own.contains(&other);
+            }
+            // Equal sets: the place in the transaction decides, within one file.
+            if text("file") == Some(&*self.file) {
+                return (number("pos"), number("event"), number("row"))
+                    <= (self.pos, self.events, self.rows)
+                    || number("pos") <= self.pos;
+            }
+            return true;
+        }
+        let file = text("file").unwrap_or_default();
+        (
+            file_number(file),
+            number("pos"),
+            number("event"),
+            number("row"),
+        ) <= (file_number(&self.file), self.pos, self.events, self.rows)
+    }
+}
+
+/// `mysql-bin.000003` is 3.
+fn file_number(file: &str) -> u64 {
+    file.rsplit('.')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}
+
+/// `{"server": prefix}`
+pub(crate) fn partition(prefix: &str) -> Arc<SourcePartition> {
+    Arc::new(SourcePartition::single("server", prefix))
+}
+
+/// The moving position while streaming.
+#[derive(Debug)]
+pub(crate) struct OffsetContext {
+    /// Where a restart begins.
+    pub(crate) restart: Position,
+    pub(crate) current_gtids: GtidSet,
+    pub(crate) in_transaction: bool,
+    /// Start of the event at hand.
+    pub(crate) event_file: Arc<str>,
+    pub(crate) event_pos: u64,
+    pub(crate) gtid: Option<Str>,
+    pub(crate) thread: Option<i64>,
+}
+
+impl OffsetContext {
+    pub(crate) fn new(flavor: Flavor, position: Position) -> Self {
+        let current_gtids = position
+            .gtids
+            .as_deref()
+            .and_then(|text| GtidSet::parse(flavor, text));
+        Self {
+            event_file: Arc::clone(&position.file),
+            event_pos: position.pos,
+            current_gtids: current_gtids.unwrap_or_else(|| GtidSet::empty(flavor)),
+            restart: Position {
+                in_snapshot: false,
+                ..position
+            },
+            in_transaction: false,
+            gtid: None,
+            thread: None,
+        }
+    }
+
+    /// An event from `start` to `end` of the current file.
+    pub(crate) fn at_event(&mut self, start: u64, end: u64) {
+        self.event_pos = start;
+        if !self.in_transaction {
+            self.restart.pos = end;
+            self.restart.events = 0;
+            self.restart.rows = 0;
+        }
+    }
+
+    pub(crate) fn rotate(&mut self, file: &str, pos: u64) {
+        if *self.event_file != *file {
+            self.event_file = Arc::from(file);
+        }
+        self.event_pos = pos;
+        if !self.in_transaction || *self.restart.file != *file {
+            self.restart.file = Arc::clone(&self.event_file);
+            self.restart.pos = pos;
+            self.restart.events = 0;
+            self.restart.rows = 0;
+        }
+    }
+
+    /// Before the new transaction is added to `current_gtids`.
+    pub(crate) fn begin_gtid(&mut self) {
+        if !self.current_gtids.is_empty() {
+            self.restart.gtids = Some(Arc::from(self.current_gtids.to_string()));
+        }
+    }
+
+    /// At the beginning of a transaction, which starts at the event at hand.
+    pub(crate) fn begin(&mut self) {
+        self.restart.file = Arc::clone(&self.event_file);
+        self.restart.pos = self.event_pos;
+        self.restart.events = 0;
+        self.restart.rows = 0;
+        self.in_transaction = true;
+    }
+
+    pub(crate) fn commit(&mut self, end: u64) {
+        if !self.current_gtids.is_empty() {
+            self.restart.gtids = Some(Arc::from(self.current_gtids.to_string()));
+        }
+        self.restart.file = Arc::clone(&self.event_file);
+        self.restart.pos = end;
+        self.restart.events = 0;
+        self.restart.rows = 0;
+        self.in_transaction = false;
+        self.thread = None;
+    }
+
+    /// After an event was handled.
+    pub(crate) fn event_done(&mut self) {
+        self.restart.rows = 0;
+        if self.in_transaction {
+            self.restart.events += 1;
+        }
+    }
+
+    /// The offset of a record that is the `rows`-th of its event.
+    pub(crate) fn offset(&mut self, rows: u64) -> SourceOffset {
+        self.restart.rows = rows;
+        SourceOffset::new(self.restart.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position() -> Position {
+        Position {
+            file: Arc::from("mysql-bin.000003"),
+            pos: 197,
+            gtids: Some(Arc::from("0-1-20")),
+            events: 2,
+            rows: 1,
+            server_id: 223_344,
+            ts_sec: Some(1_700_000_001),
+            in_snapshot: false,
+        }
+    }
+
+    #[test]
+    fn offsets_have_the_originals_members_and_come_back() {
+        let fields = position().fields();
+        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "ts_sec",
+                "file",
+                "pos",
+                "gtids",
+                "row",
+                "server_id",
+                "event"
+            ]
+        );
+        assert_eq!(Position::parse(&fields).expect("parsed"), position());
+        let snapshot = Position {
+            in_snapshot: true,
+            events: 0,
+            rows: 0,
+            server_id: 0,
+            ..position()
+        };
+        assert_eq!(
+            Position::parse(&snapshot.fields()).expect("parsed"),
+            snapshot
+        );
+        let error =
+            Position::parse(&vec![(Str::new("pos"), Value::Int64(4))]).expect_err("no file");
+        assert_eq!(error.text(), "Source offset 'file' parameter is missing");
+    }
+
+    #[test]
+    fn history_belongs_to_what_was_before() {
+        fn check(recorded: Json, expected: bool) {
+            let recorded = recorded.as_object().expect("an object").clone();
+            assert_eq!(
+                position().is_at_or_after(Flavor::MariaDb, &recorded),
+                expected,
+                "{recorded:?}"
+            );
+        }
+        check(
+            json!({"file": "mysql-bin.000003", "pos": 197, "gtids": "0-1-20"}),
+            true,
+        );
+        check(
+            json!({"file": "mysql-bin.000003", "pos": 500, "gtids": "0-1-21"}),
+            false,
+        );
+        check(
+            json!({"file": "mysql-bin.000002", "pos": 900, "gtids": "0-1-3"}),
+            true,
+        );
+        check(json!({"file": "mysql-bin.000002", "pos": 900}), true);
+        check(json!({"file": "mysql-bin.000003", "pos": 198}), false);
+    }
+
+    #[test]
+    fn positions_move_as_transactions_do() {
+        let mut context = OffsetContext::new(
+            Flavor::MariaDb,
+            Position {
+                events: 0,
+                rows: 0,
+                ..position()
+            },
+        );
+        context.at_event(197, 240);
+        context.begin_gtid();
+        context.current_gtids.add_mariadb(0, 1, 21);
+        context.begin();
+        context.event_done();
+        context.at_event(240, 300);
+        context.event_done();
+        context.at_event(300, 400);
+        let fields = context.offset(1).fields();
+        let get = |name: &str| {
+            fields
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        assert_eq!(get("pos"), Some(Value::Int64(197)));
+        assert_eq!(get("event"), Some(Value::Int64(2)));
+        assert_eq!(get("row"), Some(Value::Int64(1)));
+        assert_eq!(get("gtids"), Some(Value::string("0-1-20")));
+        context.event_done();
+        context.commit(431);
+        assert_eq!(
+            (context.restart.pos, context.restart.gtids.as_deref()),
+            (431, Some("0-1-21"))
+        );
+    }
+}
