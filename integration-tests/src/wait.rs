@@ -1,0 +1,34 @@
+//! Waiting for a condition: the one place where tests wait.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::time::Instant;
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Asks again and again until `check` succeeds; its result.
+///
+/// # Errors
+/// The last answer, if `deadline` passes first. A single answer that does not come counts as one.
+pub async fn eventually<T, F>(
+    deadline: Duration,
+    what: &str,
+    mut check: impl FnMut() -> F,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let end = Instant::now() + deadline;
+    loop {
+        let error = match tokio::time::timeout_at(end, check()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error,
+            Err(_) => anyhow::anyhow!("no answer"),
+        };
+        if Instant::now() >= end {
+            return Err(error).with_context(|| format!("not within {deadline:?}: {what}"));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
