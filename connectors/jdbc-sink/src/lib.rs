@@ -1,1 +1,39 @@
-//! (module documentation)
+//! Sinks into databases: Debezium's and Confluent's `JdbcSinkConnector`, under their own names and settings.
+//!
+//! A batch of records becomes few statements: per table the last change of each key, written through array parameters.
+
+mod config;
+mod connector;
+mod dialect;
+mod errors;
+mod keys;
+mod plan;
+mod rows;
+mod table;
+mod task;
+mod url;
+mod values;
+mod writer;
+
+use std::sync::Arc;
+
+use tidegate_api::{ConnectorKind, ConnectorPlugin, Plugins};
+
+use config::Style;
+
+/// Adds both connectors.
+pub fn register(plugins: &mut Plugins) {
+    for style in [Style::Debezium, Style::Confluent] {
+        plugins.connectors.push(ConnectorPlugin {
+            class: style.connector_class(),
+            task_class: style.task_class(),
+            version: style.version(),
+            kind: ConnectorKind::Sink(Arc::new(move || Box::new(task::JdbcSinkTask::new(style)))),
+            config_def: match style {
+                Style::Debezium => || config::definition(Style::Debezium),
+                Style::Confluent => || config::definition(Style::Confluent),
+            },
+            create: Arc::new(move || Box::new(connector::JdbcSinkConnector::new(style))),
+        });
+    }
+}

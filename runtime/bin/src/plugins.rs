@@ -12,5 +12,6 @@ pub(crate) fn all(provider: &Arc<dyn LogProvider>) -> Plugins {
     tidegate_primitive::register(&mut plugins);
     tidegate_file::register(&mut plugins);
     tidegate_binlog::register(&mut plugins, provider);
+    tidegate_jdbc_sink::register(&mut plugins);
     plugins
 }

@@ -1,0 +1,452 @@
+//! What a record is and which of its values go into which columns; worked out once per pair of schemas and topic.
+//!
+//! Source: Debezium `KafkaDebeziumSinkRecord`, `JdbcKafkaSinkRecord`; Confluent `FieldsMetadata`, `RecordValidator`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tidegate_api::{ConnectError, Kind, Schema, SchemaBuilder, SinkRecord, Struct, Value};
+use tracing::warn;
+
+use crate::config::{KeyMode, Settings, Style};
+use crate::table::{TableName, fold_column};
+use crate::values::{Form, Meaning};
+
+/// Where a column's value is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Field of the key.
+    Key(usize),
+    /// The key itself, which is no struct.
+    WholeKey,
+    /// Field of the row.
+    Row(usize),
+    Header(usize),
+    Topic,
+    Partition,
+    Offset,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) meaning: Meaning,
+    pub(crate) form: Form,
+    pub(crate) place: Place,
+}
+
+/// For all records with the same schemas of one topic.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) table: TableName,
+    /// Key columns first.
+    pub(crate) columns: Vec<Column>,
+    pub(crate) keys: usize,
+    /// Where the row is in the value.
+    shape: Shape,
+    /// Kept alive, because plans are found by their addresses.
+    pub(crate) key_schema: Option<Arc<Schema>>,
+    pub(crate) value_schema: Option<Arc<Schema>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Debezium's envelope: fields `before`, `after` and `op`.
+    Envelope {
+        before: usize,
+        after: usize,
+        op: usize,
+    },
+    /// The value is the row.
+    Flat,
+    /// No value: a tombstone.
+    None,
+    /// Records that are no rows.
+    SchemaChange,
+}
+
+/// What a record does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Write,
+    Delete,
+    Truncate,
+    Skip,
+}
+
+impl Plan {
+    /// # Errors
+    /// `Data` for records that cannot become rows, with the originals' texts.
+    pub(crate) fn new(record: &SinkRecord, settings: &Settings) -> Result<Self, ConnectError> {
+        let record_key = record.record.key.schema.as_ref();
+        let value_schema = record.record.value.schema.as_ref();
+        let topic = &*record.record.topic;
+        let debezium = settings.style == Style::Debezium;
+        if !debezium {
+            validate(record, settings)?;
+        }
+        let shape = match value_schema {
+            None if record.record.value.value.is_null() => Shape::None,
+            None => {
+                return Err(ConnectError::data(
+                    "the sink requires a schema: the record's value has none. Set value.converter.schemas.enable=true here and at the source, or use a converter with a schema registry",
+                ));
+            }
+            Some(schema)
+                if debezium
+                    && schema
+                        .name
+                        .as_deref()
+                        .is_some_and(|name| name.contains("SchemaChangeValue")) =>
+            {
+                warn!(
+                    "Ignored schema change event for topic '{topic}'. Schema change records are not supported by JDBC connector. Adjust `topics` or `topics.regex` to exclude schema change topic."
+                );
+                Shape::SchemaChange
+            }
+            Some(schema) if debezium => envelope(schema).unwrap_or(Shape::Flat),
+            Some(_) => Shape::Flat,
+        };
+        let row_schema = match (shape, value_schema) {
+            (Shape::Envelope { after, .. }, Some(schema)) => {
+                Some(Arc::clone(&schema.fields()[after].schema))
+            }
+            (Shape::Flat, Some(schema)) => Some(Arc::clone(schema)),
+            _ => None,
+        };
+        if let Some(row) = row_schema.as_ref().filter(|row| !row.is_struct()) {
+            return Err(ConnectError::data(format!(
+                "the value's schema is {}, a struct is expected: each of its fields becomes a column",
+                row.kind.type_name()
+            )));
+        }
+        let mut builder = Builder {
+            settings,
+            topic,
+            columns: Vec::new(),
+        };
+        builder.keys(record, row_schema.as_ref())?;
+        let keys = builder.columns.len();
+        if let Some(row) = &row_schema {
+            for field in row.fields() {
+                if settings.takes_field(topic, &field.name) {
+                    builder.add(&field.name, &field.schema, Place::Row(field.index));
+                }
+            }
+        }
+        Ok(Self {
+            table: TableName::of_topic(topic, settings)?,
+            columns: builder.columns,
+            keys,
+            shape,
+            key_schema: record_key.cloned(),
+            value_schema: value_schema.cloned(),
+        })
+    }
+
+    /// Whether the plan fits the record.
+    pub(crate) fn fits(&self, record: &SinkRecord) -> bool {
+        fn same(a: Option<&Arc<Schema>>, b: Option<&Arc<Schema>>) -> bool {
+            match (a, b) {
+                (None, None) => true,
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                _ => false,
+            }
+        }
+        same(self.key_schema.as_ref(), record.record.key.schema.as_ref())
+            && same(
+                self.value_schema.as_ref(),
+                record.record.value.schema.as_ref(),
+            )
+    }
+
+    pub(crate) fn change(&self, record: &SinkRecord, settings: &Settings) -> Change {
+        let value = &record.record.value.value;
+        let delete = || {
+            let has_key = self.keys > 0 || settings.key_mode == KeyMode::RecordKey;
+            if settings.delete_enabled && has_key {
+                Change::Delete
+            } else {
+                Change::Skip
+            }
+        };
+        match (self.shape, value) {
+            (Shape::SchemaChange, _) => Change::Skip,
+            (Shape::None, _) | (Shape::Flat, Value::Null) => {
+                // Without key struct nothing says which row is meant.
+                if settings.key_mode == KeyMode::RecordKey {
+                    delete()
+                } else {
+                    Change::Skip
+                }
+            }
+            (Shape::Flat, _) => Change::Write,
+            (Shape::Envelope { op, after, .. }, Value::Struct(envelope)) => {
+                match envelope.values()[op].as_str() {
+                    Some("d") => delete(),
+                    Some("t") if settings.truncate_enabled => Change::Truncate,
+                    Some("t" | "m") => Change::Skip,
+                    _ if envelope.values()[after].is_null() => Change::Skip,
+                    _ => Change::Write,
+                }
+            }
+            (Shape::Envelope { .. }, _) => delete(),
+        }
+    }
+
+    /// The row of a record: what is after a change, or was before a delete.
+    fn row<'a>(&self, record: &'a SinkRecord) -> Option<&'a Struct> {
+        let value = record.record.value.value.as_struct()?;
+        match self.shape {
+            Shape::Envelope { before, after, op } => {
+                let field = if value.values()[op].as_str() == Some("d") {
+                    before
+                } else {
+                    after
+                };
+                value.values()[field].as_struct()
+            }
+            Shape::Flat => Some(value),
+            Shape::None | Shape::SchemaChange => None,
+        }
+    }
+
+    /// The value of a column in a record.
+    pub(crate) fn value<'a>(
+        &self,
+        column: &Column,
+        record: &'a SinkRecord,
+        replace_null: bool,
+    ) -> Cow<'a, Value> {
+        const NULL: Value = Value::Null;
+        let key = &record.record.key.value;
+        let found = match &column.place {
+            Place::Key(index) => key.as_struct().and_then(|key| key.values().get(*index)),
+            Place::WholeKey => Some(key),
+            Place::Row(index) => self.row(record).and_then(|row| row.values().get(*index)),
+            Place::Header(index) => record
+                .record
+                .headers
+                .get(*index)
+                .map(|header| &header.value.value),
+            Place::Topic => return Cow::Owned(Value::string(&record.record.topic)),
+            Place::Partition => {
+                return Cow::Owned(Value::Int32(
+                    record
+                        .record
+                        .kafka_partition
+                        .unwrap_or(record.original.partition),
+                ));
+            }
+            Place::Offset => return Cow::Owned(Value::Int64(record.original.offset)),
+        };
+        match (found, &column.schema.default) {
+            // Required fields take their default, optional ones stay null.
+            (None | Some(Value::Null), Some(default))
+                if replace_null || !column.schema.optional =>
+            {
+                Cow::Owned(default.clone())
+            }
+            (Some(value), _) => Cow::Borrowed(value),
+            (None, _) => Cow::Owned(NULL),
+        }
+    }
+
+    pub(crate) fn key_columns(&self) -> &[Column] {
+        &self.columns[..self.keys]
+    }
+}
+
+fn envelope(schema: &Schema) -> Option<Shape> {
+    let named = schema.name.as_deref().map_or_else(
+        || schema.field("op").is_some(),
+        |name| name.ends_with(".Envelope"),
+    );
+    if !named {
+        return None;
+    }
+    let index = |name: &str| schema.field(name).map(|field| field.index);
+    Some(Shape::Envelope {
+        before: index("before")?,
+        after: index("after")?,
+        op: index("op")?,
+    })
+}
+
+struct Builder<'a> {
+    settings: &'a Settings,
+    topic: &'a str,
+    columns: Vec<Column>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, name: &str, schema: &Arc<Schema>, place: Place) {
+        let debezium = self.settings.style == Style::Debezium;
+        let source_name = schema
+            .parameter("__debezium.source.column.name")
+            .filter(|_| debezium)
+            .unwrap_or(name);
+        let name = fold_column(source_name, self.settings.quote);
+        if self.columns.iter().any(|column| column.name == name) {
+            return;
+        }
+        let meaning = Meaning::of(schema, debezium);
+        self.columns.push(Column {
+            name,
+            form: Form::of(schema, meaning),
+            meaning,
+            schema: Arc::clone(schema),
+            place,
+        });
+    }
+
+    fn keys(&mut self, record: &SinkRecord, row: Option<&Arc<Schema>>) -> Result<(), ConnectError> {
+        let fields = &self.settings.key_fields;
+        match self.settings.key_mode {
+            KeyMode::None => {}
+            KeyMode::Kafka => {
+                let names: Vec<&str> =
+                    if fields.len() == 3 && self.settings.style == Style::Confluent {
+                        fields.iter().map(String::as_str).collect()
+                    } else {
+                        vec!["__connect_topic", "__connect_partition", "__connect_offset"]
+                    };
+                self.add(names[0], &SchemaBuilder::string().build(), Place::Topic);
+                self.add(names[1], &SchemaBuilder::int32().build(), Place::Partition);
+                self.add(names[2], &SchemaBuilder::int64().build(), Place::Offset);
+            }
+            KeyMode::RecordKey => {
+                let schema = record.record.key.schema.as_ref().ok_or_else(|| {
+                    ConnectError::data(
+                        "Configured primary key mode 'record_key' cannot have null schema",
+                    )
+                })?;
+                self.record_key(schema)?;
+            }
+            KeyMode::RecordValue => {
+                let Some(row) = row else { return Ok(()) };
+                for field in row.fields() {
+                    if fields.is_empty() || fields.iter().any(|name| **name == *field.name) {
+                        self.add(&field.name, &field.schema, Place::Row(field.index));
+                    }
+                }
+                if let Some(missing) = fields.iter().find(|name| row.field(name).is_none()) {
+                    return Err(ConnectError::data(format!(
+                        "primary key field '{missing}' is not in the value's schema"
+                    )));
+                }
+            }
+            KeyMode::RecordHeader => {
+                if record.record.headers.is_empty() {
+                    return Err(ConnectError::data(
+                        "Configured primary key mode 'record_header' cannot have empty message headers",
+                    ));
+                }
+                for (index, header) in record.record.headers.iter().enumerate() {
+                    let schema = header
+                        .value
+                        .schema
+                        .clone()
+                        .unwrap_or_else(|| SchemaBuilder::string().build());
+                    self.add(&header.key, &schema, Place::Header(index));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record_key(&mut self, schema: &Arc<Schema>) -> Result<(), ConnectError> {
+        let fields = &self.settings.key_fields;
+        match &schema.kind {
+            Kind::Struct(_) => {
+                for field in schema.fields() {
+                    let wanted = if fields.is_empty() {
+                        self.settings.style == Style::Confluent
+                            || self.settings.takes_field(self.topic, &field.name)
+                    } else {
+                        fields.iter().any(|name| **name == *field.name)
+                    };
+                    if wanted {
+                        self.add(&field.name, &field.schema, Place::Key(field.index));
+                    }
+                }
+                match fields.iter().find(|name| schema.field(name).is_none()) {
+                    Some(missing) => Err(ConnectError::data(format!(
+                        "primary key field '{missing}' is not in the key's schema"
+                    ))),
+                    None => Ok(()),
+                }
+            }
+            Kind::Array(_) | Kind::Map(..) => Err(ConnectError::data(format!(
+                "An unsupported record key schema type detected: {}",
+                schema.kind.type_name()
+            ))),
+            _ => match fields.as_slice() {
+                [name] => {
+                    self.add(name, schema, Place::WholeKey);
+                    Ok(())
+                }
+                _ => Err(ConnectError::data(format!(
+                    "Need exactly one PK column defined since the key schema for records is a primitive type, defined columns are: [{}]",
+                    fields.join(", ")
+                ))),
+            },
+        }
+    }
+}
+
+/// Confluent's checks of every record.
+fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError> {
+    let mode = match settings.key_mode {
+        KeyMode::None => "none",
+        KeyMode::Kafka => "kafka",
+        KeyMode::RecordKey => "record_key",
+        KeyMode::RecordValue => "record_value",
+        KeyMode::RecordHeader => "record_header",
+    };
+    let place = format!(
+        "(topic='{}',partition={},offset={},timestamp={})",
+        record.record.topic,
+        record.original.partition,
+        record.original.offset,
+        record.record.timestamp.unwrap_or(-1)
+    );
+    let described = |data: &tidegate_api::SchemaAndValue| {
+        let schema = data
+            .schema
+            .as_ref()
+            .map_or("null", |schema| schema.kind.type_name());
+        (
+            if data.value.is_null() {
+                "null"
+            } else {
+                data.value.java_class()
+            },
+            schema,
+        )
+    };
+    let (key, value) = (&record.record.key, &record.record.value);
+    let needs_key = settings.key_mode == KeyMode::RecordKey || settings.delete_enabled;
+    if needs_key && (key.value.is_null() || key.schema.is_none()) {
+        let (found, schema) = described(key);
+        return Err(ConnectError::data(format!(
+            "Sink connector is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema.",
+            settings.delete_enabled
+        )));
+    }
+    if !settings.delete_enabled
+        && (value.value.is_null()
+            || !value
+                .schema
+                .as_ref()
+                .is_some_and(|schema| schema.is_struct()))
+    {
+        let (found, schema) = described(value);
+        return Err(ConnectError::data(format!(
+            "Sink connector is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema.",
+            settings.delete_enabled
+        )));
+    }
+    Ok(())
+}

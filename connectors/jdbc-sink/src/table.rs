@@ -1,0 +1,218 @@
+//! Names of tables and what the database says of them.
+
+use std::fmt;
+
+use tidegate_api::ConnectError;
+
+use crate::config::Settings;
+
+/// A table by schema and name, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TableName {
+    pub(crate) schema: Option<String>,
+    pub(crate) table: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.table)
+    }
+}
+
+impl TableName {
+    /// The table of a topic.
+    ///
+    /// # Errors
+    /// `Data` if the format gives a name of more than two parts.
+    pub(crate) fn of_topic(topic: &str, settings: &Settings) -> Result<Self, ConnectError> {
+        let topic_part = if settings.flatten_topic {
+            topic.replace('.', "_")
+        } else {
+            topic.to_owned()
+        };
+        let name = settings.name_format.replace("${topic}", &topic_part);
+        let parts = split(&name);
+        let folded = |(part, quoted): &(String, bool)| {
+            if *quoted {
+                part.clone()
+            } else {
+                fold_table(part, settings.quote)
+            }
+        };
+        match parts.as_slice() {
+            [table] => Ok(Self {
+                schema: None,
+                table: folded(table),
+            }),
+            [schema, table] => Ok(Self {
+                schema: Some(folded(schema)),
+                table: folded(table),
+            }),
+            _ => Err(ConnectError::data(format!(
+                "Failed to parse table name into TableId: '{name}' of topic '{topic}' has {} parts; a schema and a table are expected. Put the topic into quotes (\"${{topic}}\") or route it to a shorter name",
+                parts.len()
+            ))),
+        }
+    }
+
+    /// In quotes.
+    pub(crate) fn sql(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{}.{}", quoted(schema), quoted(&self.table)),
+            None => quoted(&self.table),
+        }
+    }
+}
+
+/// Parts between dots outside of quotes, and whether they had quotes.
+fn split(name: &str) -> Vec<(String, bool)> {
+    let mut parts = vec![(String::new(), false)];
+    let mut in_quotes = false;
+    for character in name.chars() {
+        let last = parts.last_mut().expect("never empty");
+        match character {
+            '"' => {
+                in_quotes = !in_quotes;
+                last.1 = true;
+            }
+            '.' if !in_quotes => parts.push((String::new(), false)),
+            other => last.0.push(other),
+        }
+    }
+    parts
+}
+
+/// A name between double quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names without quotes are lower case in the database, but for those that cannot do without.
+fn fold_table(name: &str, quote: bool) -> String {
+    let plain = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_alphabetic() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+    if quote || !plain {
+        name.to_owned()
+    } else {
+        name.to_lowercase()
+    }
+}
+
+/// Columns are lower case unless all names are quoted.
+pub(crate) fn fold_column(name: &str, quote: bool) -> String {
+    if quote {
+        name.to_owned()
+    } else {
+        name.to_lowercase()
+    }
+}
+
+/// A column of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExistingColumn {
+    pub(crate) name: String,
+    /// As `format_type` prints it: `numeric(10,2)`.
+    pub(crate) sql_type: String,
+    /// `GENERATED ALWAYS AS IDENTITY`
+    pub(crate) always_identity: bool,
+}
+
+/// A table of the database.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ExistingTable {
+    pub(crate) columns: Vec<ExistingColumn>,
+}
+
+impl ExistingTable {
+    pub(crate) fn column(&self, name: &str) -> Option<&ExistingColumn> {
+        self.columns
+            .iter()
+            .find(|column| column.name == name)
+            .or_else(|| {
+                self.columns
+                    .iter()
+                    .find(|column| column.name.eq_ignore_ascii_case(name))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::Props;
+
+    use super::*;
+    use crate::config::Style;
+
+    #[test]
+    fn topics_become_tables_as_in_the_original() {
+        fn check(style: Style, format: &str, quote: bool, topic: &str, expected: &str) {
+            let mut props = Props::from([
+                ("connection.url", "jdbc:postgresql://h/db"),
+                ("connection.username", "u"),
+            ]);
+            match style {
+                Style::Debezium => {
+                    props.set("collection.name.format", format);
+                    props.set("quote.identifiers", quote.to_string());
+                }
+                Style::Confluent => {
+                    props.set("table.name.format", format);
+                    props.set(
+                        "quote.sql.identifiers",
+                        if quote { "ALWAYS" } else { "NEVER" },
+                    );
+                }
+            }
+            let settings = Settings::new(style, &props).expect("valid");
+            assert_eq!(
+                TableName::of_topic(topic, &settings).expect(topic).sql(),
+                expected
+            );
+        }
+        check(
+            Style::Debezium,
+            "mp_cdc.${topic}",
+            false,
+            "xchange_trading.Orders",
+            "\"mp_cdc\".\"xchange_trading_orders\"",
+        );
+        check(
+            Style::Debezium,
+            "mp_cdc.${topic}",
+            false,
+            "Orders",
+            "\"mp_cdc\".\"orders\"",
+        );
+        check(
+            Style::Debezium,
+            "${topic}",
+            true,
+            "a.Orders",
+            "\"a_Orders\"",
+        );
+        check(
+            Style::Debezium,
+            "${topic}",
+            false,
+            "My-Table",
+            "\"My-Table\"",
+        );
+        check(
+            Style::Confluent,
+            "${topic}",
+            true,
+            "s.Orders",
+            "\"s\".\"Orders\"",
+        );
+        check(Style::Confluent, "\"${topic}\"", true, "a.b.c", "\"a.b.c\"");
+        check(Style::Confluent, "${topic}", false, "Orders", "\"orders\"");
+    }
+}

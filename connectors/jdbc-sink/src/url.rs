@@ -1,0 +1,162 @@
+//! JDBC URLs of PostgreSQL.
+//!
+//! Source: pgjdbc `org.postgresql.Driver.parseURL`, `PGProperty`.
+
+use percent_encoding::percent_decode_str;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tidegate_api::ConnectError;
+use tracing::warn;
+
+const SCHEME: &str = "jdbc:postgresql:";
+
+/// Connection options of each host, in order.
+///
+/// # Errors
+/// `Config` if it is no URL of this dialect. The text never holds the password.
+pub(crate) fn parse(
+    url: &str,
+    user: Option<&str>,
+    password: Option<&str>,
+) -> Result<Vec<PgConnectOptions>, ConnectError> {
+    let Some(rest) = url.strip_prefix(SCHEME) else {
+        let dialect: String = url
+            .split([':', '/', '?'])
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(":");
+        return Err(ConnectError::config(format!(
+            "connection.url '{dialect}…' names no database that this version can write to; it must begin with {SCHEME}//"
+        )));
+    };
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (hosts, database) = match place.strip_prefix("//") {
+        Some(place) => place.split_once('/').unwrap_or((place, "")),
+        None => ("", place.trim_start_matches('/')),
+    };
+    let mut options = PgConnectOptions::new_without_pgpass().application_name("tidegate");
+    let (mut user, mut password) = (user.map(str::to_owned), password.map(str::to_owned));
+    let mut ssl_mode = PgSslMode::Prefer;
+    for (name, value) in query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.split_once('=').unwrap_or((part, "")))
+    {
+        let value = decode(value);
+        match name {
+            "user" => user = Some(value),
+            "password" => password = Some(value),
+            "currentSchema" => options = options.options([("search_path", value)]),
+            "ApplicationName" => options = options.application_name(&value),
+            "sslmode" => {
+                ssl_mode = match value.as_str() {
+                    "disable" => PgSslMode::Disable,
+                    "allow" => PgSslMode::Allow,
+                    "prefer" => PgSslMode::Prefer,
+                    "require" => PgSslMode::Require,
+                    "verify-ca" => PgSslMode::VerifyCa,
+                    "verify-full" => PgSslMode::VerifyFull,
+                    _ => {
+                        return Err(ConnectError::config(format!(
+                            "connection.url: sslmode={value} is not known"
+                        )));
+                    }
+                }
+            }
+            "ssl" if value != "false" => ssl_mode = PgSslMode::VerifyFull,
+            "sslrootcert" => options = options.ssl_root_cert(value),
+            "sslcert" => options = options.ssl_client_cert(value),
+            "sslkey" => options = options.ssl_client_key(value),
+            // Batches are always rewritten here, and the rest tunes a driver that is not there.
+            "reWriteBatchedInserts"
+            | "ssl"
+            | "stringtype"
+            | "tcpKeepAlive"
+            | "prepareThreshold"
+            | "preparedStatementCacheQueries"
+            | "binaryTransfer"
+            | "connectTimeout"
+            | "socketTimeout"
+            | "loginTimeout" => {}
+            other => {
+                warn!("connection.url: parameter '{other}' has no meaning here and is ignored")
+            }
+        }
+    }
+    options = options.ssl_mode(ssl_mode);
+    let user = user.unwrap_or_else(|| "postgres".to_owned());
+    options = options.username(&user);
+    if let Some(password) = password.filter(|password| !password.is_empty()) {
+        options = options.password(&password);
+    }
+    let database = decode(database);
+    options = options.database(if database.is_empty() {
+        &user
+    } else {
+        &database
+    });
+    let hosts = if hosts.is_empty() { "localhost" } else { hosts };
+    hosts
+        .split(',')
+        .map(|host| {
+            let (name, port) = match host.rsplit_once(':') {
+                Some((name, port)) if !port.contains(']') => (name, port),
+                _ => (host, "5432"),
+            };
+            let port = port.parse().map_err(|_| {
+                ConnectError::config(format!("connection.url: '{port}' is no port"))
+            })?;
+            let name = name.trim_start_matches('[').trim_end_matches(']');
+            Ok(options
+                .clone()
+                .host(if name.is_empty() { "localhost" } else { name })
+                .port(port))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_the_driver_reads_them() {
+        fn check(url: &str, host: &str, port: u16, database: &str, user: &str) {
+            let options = &parse(url, Some("u"), Some("p")).expect(url)[0];
+            assert_eq!(
+                (options.get_host(), options.get_port()),
+                (host, port),
+                "{url}"
+            );
+            assert_eq!(
+                (options.get_database(), options.get_username()),
+                (Some(database), user),
+                "{url}"
+            );
+        }
+        check("jdbc:postgresql://h:5433/db", "h", 5433, "db", "u");
+        check(
+            "jdbc:postgresql://h/db?user=x%40y&currentSchema=s",
+            "h",
+            5432,
+            "db",
+            "x@y",
+        );
+        check("jdbc:postgresql://a:1,b:2/db", "a", 1, "db", "u");
+        check("jdbc:postgresql:db", "localhost", 5432, "db", "u");
+        check("jdbc:postgresql://[::1]:9/", "::1", 9, "u", "u");
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_showing_it() {
+        let error =
+            parse("jdbc:oracle:thin:user/s3cret@h", None, None).expect_err("another dialect");
+        assert!(
+            error.text().contains("jdbc:oracle") && !error.text().contains("s3cret"),
+            "{}",
+            error.text()
+        );
+        assert!(parse("jdbc:postgresql://h:x/db", None, None).is_err());
+        assert!(parse("jdbc:postgresql://h/db?sslmode=x", None, None).is_err());
+    }
+}
