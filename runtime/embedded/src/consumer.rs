@@ -27,6 +27,8 @@ pub(crate) struct EmbeddedConsumer {
     from_latest: bool,
     /// Partitions on their way out, until their owner has finished with them.
     leaving: Option<(Vec<TopicPartition>, oneshot::Receiver<()>)>,
+    /// Partitions that are this member's but whose start is not known yet.
+    coming: Vec<TopicPartition>,
     commits: watch::Receiver<u64>,
     changes: watch::Receiver<u64>,
 }
@@ -37,26 +39,34 @@ impl EmbeddedConsumer {
         group: Arc<str>,
         subscription: TopicFilter,
         config: &ClientConfig,
-    ) -> Self {
-        let max_records = config
-            .get("max.poll.records")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(MAX_POLL_RECORDS);
+    ) -> Result<Self, LogError> {
+        let max_records = match config.get("max.poll.records") {
+            None => MAX_POLL_RECORDS,
+            Some(text) => text
+                .parse()
+                .map_err(|_| unsupported("max.poll.records", text))?,
+        };
+        let from_latest = match config.get("auto.offset.reset") {
+            None | Some("earliest") => false,
+            Some("latest") => true,
+            Some(other) => return Err(unsupported("auto.offset.reset", other)),
+        };
         let (commits, changes) = (core.commits.subscribe(), core.groups.changes());
         let member = core.groups.join(&group, subscription);
-        Self {
+        Ok(Self {
             fetcher: Fetcher::new(Arc::clone(&core), max_records),
-            from_latest: config.get("auto.offset.reset") == Some("latest"),
+            from_latest,
             leaving: None,
+            coming: Vec::new(),
             core,
             group,
             member,
             commits,
             changes,
-        }
+        })
     }
 
-    /// A change of the assignment that is due, if any.
+    /// A change of the assignment that is due, if any. Cancel-safe: what the group has given waits in `coming`.
     async fn assignment_event(&mut self) -> Result<Option<ConsumerEvent>, LogError> {
         if self.leaving.is_some() {
             return Ok(None);
@@ -66,6 +76,8 @@ impl EmbeddedConsumer {
             .groups
             .step(&self.group, self.member, &self.core.topics);
         if !step.give_up.is_empty() {
+            self.coming
+                .retain(|partition| !step.give_up.contains(partition));
             for partition in &step.give_up {
                 self.fetcher.unassign(partition);
             }
@@ -76,12 +88,13 @@ impl EmbeddedConsumer {
                 done,
             }));
         }
-        if step.take.is_empty() {
+        self.coming.extend(step.take);
+        if self.coming.is_empty() {
             return Ok(None);
         }
         let committed = self.core.group_offsets(&self.group).await?;
-        let mut assigned = Vec::with_capacity(step.take.len());
-        for partition in step.take {
+        let mut assigned = Vec::with_capacity(self.coming.len());
+        for partition in std::mem::take(&mut self.coming) {
             let Some(topic) = self.core.topics.get(&partition.topic) else {
                 continue;
             };
@@ -187,6 +200,12 @@ impl Drop for EmbeddedConsumer {
     }
 }
 
+fn unsupported(setting: &str, value: &str) -> LogError {
+    LogError::Invalid(format!(
+        "the embedded log does not take '{value}' for the consumer setting '{setting}'"
+    ))
+}
+
 pub(crate) struct EmbeddedReader {
     fetcher: Fetcher,
     commits: watch::Receiver<u64>,
@@ -212,7 +231,8 @@ impl Reader for EmbeddedReader {
         loop {
             self.commits.mark_unchanged();
             let records = self.fetcher.records().await?;
-            if !records.is_empty() {
+            // Also without records when the position has moved over compacted ones: that may be the end.
+            if !records.is_empty() || self.fetcher.take_skipped() {
                 return Ok(records);
             }
             if tokio::time::timeout_at(deadline, self.commits.changed())

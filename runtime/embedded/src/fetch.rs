@@ -14,9 +14,12 @@ use crate::log::Core;
 use crate::store;
 
 /// Bytes of batches read at a time.
-const READ_BYTES: usize = 1024 * 1024;
+pub(crate) const READ_BYTES: usize = 1024 * 1024;
 
 /// Positions in partitions and the records read ahead of them.
+///
+/// Only one partition has records read ahead at a time, so that memory is bounded by [`READ_BYTES`] and a batch, however
+/// many partitions there are. It keeps its turn until they are returned.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     core: Arc<Core>,
@@ -25,6 +28,8 @@ pub(crate) struct Fetcher {
     /// Where the next round starts, so that every partition gets its turn.
     turn: usize,
     max_records: usize,
+    /// Whether a position has moved over offsets without records.
+    skipped: bool,
 }
 
 #[derive(Debug)]
@@ -43,10 +48,12 @@ impl Fetcher {
             partitions: BTreeMap::new(),
             turn: 0,
             max_records: max_records.max(1),
+            skipped: false,
         }
     }
 
     pub(crate) fn assign(&mut self, partition: TopicPartition, position: i64) {
+        self.forget_ahead();
         self.partitions.insert(
             partition,
             Cursor {
@@ -57,7 +64,21 @@ impl Fetcher {
         );
     }
     pub(crate) fn unassign(&mut self, partition: &TopicPartition) {
+        self.forget_ahead();
         self.partitions.remove(partition);
+    }
+    #[cfg(test)]
+    pub(crate) fn bytes_ahead(&self) -> usize {
+        let records = self.partitions.values().flat_map(|cursor| &cursor.ahead);
+        records
+            .map(|record| record.value.as_ref().map_or(0, Bytes::len))
+            .sum()
+    }
+    /// Turns go by place, and places change.
+    fn forget_ahead(&mut self) {
+        for cursor in self.partitions.values_mut() {
+            cursor.ahead.clear();
+        }
     }
     pub(crate) fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.partitions.get(partition).map(|cursor| cursor.position)
@@ -73,8 +94,15 @@ impl Fetcher {
         partition: &TopicPartition,
         paused: bool,
     ) -> Result<(), LogError> {
-        self.cursor(partition)?.paused = paused;
+        let cursor = self.cursor(partition)?;
+        cursor.paused = paused;
+        // Read again later: another partition gets the turn, and the memory.
+        cursor.ahead.clear();
         Ok(())
+    }
+    /// Whether a position has moved without a record since the last call.
+    pub(crate) fn take_skipped(&mut self) -> bool {
+        std::mem::take(&mut self.skipped)
     }
     fn cursor(&mut self, partition: &TopicPartition) -> Result<&mut Cursor, LogError> {
         self.partitions.get_mut(partition).ok_or_else(|| {
@@ -84,17 +112,25 @@ impl Fetcher {
         })
     }
 
-    /// Whether a partition has records that were not returned.
-    fn due(&self) -> Option<(TopicPartition, i64)> {
+    /// The next partition with records that were not returned, from the one whose turn it is: its place, name and
+    /// position.
+    fn due(&self) -> Option<(usize, TopicPartition, i64)> {
         let count = self.partitions.len();
-        let unread = |(partition, cursor): (&TopicPartition, &Cursor)| {
+        let unread = |(place, (partition, cursor)): (usize, (&TopicPartition, &Cursor))| {
             let topic = self.core.topics.get(&partition.topic)?;
             let bounds = topic.partition(partition.partition)?;
             let unread = !cursor.paused && cursor.position < bounds.next();
-            unread.then(|| (partition.clone(), cursor.position.max(bounds.first())))
+            unread.then(|| {
+                (
+                    place,
+                    partition.clone(),
+                    cursor.position.max(bounds.first()),
+                )
+            })
         };
         self.partitions
             .iter()
+            .enumerate()
             .cycle()
             .skip(self.turn)
             .take(count)
@@ -103,23 +139,24 @@ impl Fetcher {
 
     /// The next records without waiting; empty if there are none.
     pub(crate) async fn records(&mut self) -> Result<Vec<ConsumedRecord>, LogError> {
-        while let Some((partition, position)) = self.due() {
-            if self
-                .partitions
-                .get(&partition)
-                .is_some_and(|cursor| cursor.ahead.is_empty())
-            {
+        while let Some((place, partition, position)) = self.due() {
+            let is_empty = self.cursor(&partition)?.ahead.is_empty();
+            if is_empty {
                 self.read_ahead(&partition, position).await?;
             }
-            self.turn = (self.turn + 1) % self.partitions.len().max(1);
             let max_records = self.max_records;
             let cursor = self.cursor(&partition)?;
             let count = cursor.ahead.len().min(max_records);
             let records: Vec<_> = cursor.ahead.drain(..count).collect();
             if let Some(last) = records.last() {
                 cursor.position = last.offset + 1;
+            }
+            let has_more = !cursor.ahead.is_empty();
+            self.turn = (place + usize::from(!has_more)) % self.partitions.len();
+            if !records.is_empty() {
                 return Ok(records);
             }
+            self.skipped = true;
         }
         Ok(Vec::new())
     }

@@ -13,29 +13,29 @@ use tidegate_log::{
     ClientConfig, Consumer, GroupClaim, Log, LogError, LogProvider, NewTopic, Producer, Reader,
     Subscription, TopicCreation, TopicDescription,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::consumer::{EmbeddedConsumer, EmbeddedReader};
 use crate::errors::translate;
 use crate::groups::{Groups, TopicFilter};
-use crate::producer::{EmbeddedProducer, PERMIT_BYTES};
+use crate::producer::EmbeddedProducer;
 use crate::store::{self, Directory};
-use crate::topics::Topics;
+use crate::topics::{Topics, check_settings};
 use crate::writer::{Shared, Writer};
 
-/// Bytes of appends on their way to the file.
-const BYTES_IN_FLIGHT: usize = 32 * 1024 * 1024;
+#[cfg(test)]
+mod tests;
 
 /// What producers, consumers and the log share.
 #[derive(Debug)]
 pub(crate) struct Core {
+    /// First, so that it ends before the directory is let go.
+    pub(crate) writer: Writer,
     pub(crate) directory: Directory,
     pub(crate) topics: Arc<Topics>,
     pub(crate) groups: Groups,
-    pub(crate) writer: Writer,
     /// Counts commits of the file.
     pub(crate) commits: watch::Sender<u64>,
-    budget: Arc<Semaphore>,
     claims: Arc<Mutex<HashSet<String>>>,
     cluster_id: String,
 }
@@ -65,14 +65,13 @@ impl EmbeddedLog {
             topics: Arc::clone(&topics),
             commits: commits.clone(),
         };
-        let (writer, _thread) = Writer::start(connection, shared)?;
+        let writer = Writer::start(connection, shared)?;
         Ok(Self(Arc::new(Core {
+            writer,
             directory,
             topics,
             groups: Groups::new(),
-            writer,
             commits,
-            budget: Arc::new(Semaphore::new(BYTES_IN_FLIGHT / PERMIT_BYTES)),
             claims: Arc::default(),
             cluster_id,
         })))
@@ -80,16 +79,6 @@ impl EmbeddedLog {
 }
 
 impl Core {
-    pub(crate) async fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, LogError> {
-        let permits = bytes
-            .div_ceil(PERMIT_BYTES)
-            .clamp(1, BYTES_IN_FLIGHT / PERMIT_BYTES);
-        Arc::clone(&self.budget)
-            .acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX))
-            .await
-            .map_err(|_| LogError::Fatal("the embedded log is closed".to_owned()))
-    }
-
     pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<TopicCreation, LogError> {
         check_name(&topic.name)?;
         if self.topics.get(&topic.name).is_some() {
@@ -102,6 +91,7 @@ impl Core {
                 topic.name
             )));
         }
+        check_settings(&topic.name, &topic.settings)?;
         let (name, settings) = (Arc::clone(&topic.name), topic.settings.clone());
         let topics = Arc::clone(&self.topics);
         let created = self
@@ -192,12 +182,15 @@ impl Log for EmbeddedLog {
     }
     async fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
         let found = self.0.topics.get(topic).ok_or_else(|| no_topic(topic))?;
-        self.0.topics.remove(topic);
+        let (topics, deleted) = (Arc::clone(&self.0.topics), Arc::clone(&found));
         self.0
             .writer
             .execute(
                 move |connection| store::delete_topic(connection, &found),
-                |()| (),
+                move |()| {
+                    deleted.set_deleted();
+                    topics.remove(&deleted.name);
+                },
             )
             .await?;
         self.0.groups.topics_changed();
@@ -234,12 +227,8 @@ impl Log for EmbeddedLog {
             .get("group.id")
             .ok_or_else(|| LogError::Invalid("a consumer needs a group.id".to_owned()))?;
         let filter = TopicFilter::of(subscription)?;
-        Ok(Box::new(EmbeddedConsumer::new(
-            Arc::clone(&self.0),
-            Arc::from(group),
-            filter,
-            config,
-        )))
+        let member = EmbeddedConsumer::new(Arc::clone(&self.0), Arc::from(group), filter, config)?;
+        Ok(Box::new(member))
     }
     async fn reader(
         &self,

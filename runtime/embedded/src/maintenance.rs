@@ -12,10 +12,13 @@ use tidegate_log::ProducerRecord;
 
 use crate::batch::{self, Records};
 use crate::store;
-use crate::topics::{Topic, Topics};
+use crate::topics::{DELETE_RETENTION_MS, RETENTION_BYTES, RETENTION_MS, Topic, Topics};
 
 /// Bytes appended to a compacted partition before it is compacted again, at least.
 const COMPACTION_BYTES: usize = 4 * 1024 * 1024;
+/// One n-th of the partition must be new, so that the work stays in proportion to what is written. Kafka's
+/// `min.cleanable.dirty.ratio` is a half, too.
+const DIRTY_SHARE: usize = 2;
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes appended since the last compaction.
@@ -25,8 +28,20 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// What a file held when it was opened counts as new: nobody knows whether it was compacted.
+    pub(crate) fn load(connection: &Connection, topics: &Topics) -> rusqlite::Result<Self> {
+        let mut state = Self::default();
+        for topic in topics.all().iter().filter(|topic| topic.is_compacted) {
+            for partition in 0..topic.partition_count() {
+                let bytes = store::partition_bytes(connection, topic.id, partition)?;
+                state.appended(topic, partition, bytes);
+            }
+        }
+        Ok(state)
+    }
+
     pub(crate) fn appended(&mut self, topic: &Topic, partition: i32, bytes: usize) {
-        if topic.is_compacted() {
+        if topic.is_compacted {
             *self
                 .dirty
                 .entry((Arc::clone(&topic.name), partition))
@@ -37,10 +52,7 @@ impl State {
     pub(crate) fn run(&mut self, connection: &Connection, topics: &Topics) -> rusqlite::Result<()> {
         let now = now();
         for topic in topics.all() {
-            if topic
-                .setting("cleanup.policy")
-                .is_some_and(|policy| policy.contains("delete"))
-            {
+            if topic.has_policy("delete") {
                 for partition in 0..topic.partition_count() {
                     delete_old(connection, &topic, partition, now)?;
                 }
@@ -54,6 +66,10 @@ impl State {
             .collect();
         for (name, partition) in due {
             if let Some(topic) = topics.get(&name) {
+                let total = store::partition_bytes(connection, topic.id, partition)?;
+                if self.dirty[&(Arc::clone(&name), partition)] < total / DIRTY_SHARE {
+                    continue;
+                }
                 compact(connection, &topic, partition, now)?;
             }
             self.dirty.remove(&(name, partition));
@@ -70,19 +86,13 @@ pub(crate) fn now() -> i64 {
 }
 
 /// `retention.ms` and `retention.bytes`; negative values keep everything.
-fn delete_old(
+pub(crate) fn delete_old(
     connection: &Connection,
     topic: &Topic,
     partition: i32,
     now: i64,
 ) -> rusqlite::Result<()> {
-    let number = |name: &str| {
-        topic
-            .setting(name)
-            .and_then(|text| text.parse::<i64>().ok())
-            .unwrap_or(-1)
-    };
-    let (millis, bytes) = (number("retention.ms"), number("retention.bytes"));
+    let (millis, bytes) = (topic.number(RETENTION_MS), topic.number(RETENTION_BYTES));
     let mut end = None;
     if millis >= 0 {
         // Batches are deleted from the front only, up to the first one that is young enough.
@@ -94,10 +104,11 @@ fn delete_old(
         )?;
     }
     if bytes >= 0 {
+        // The newest batches that reach the size together; at least one.
         let kept = connection.query_row(
-            "SELECT min(base) FROM (SELECT base, sum(bytes) OVER (ORDER BY base DESC) AS total FROM batches \
-             WHERE topic = ?1 AND partition = ?2) WHERE total <= ?3",
-            params![topic.id, partition, bytes],
+            "SELECT min(base) FROM (SELECT base, bytes, sum(bytes) OVER (ORDER BY base DESC) AS total FROM batches \
+             WHERE topic = ?1 AND partition = ?2) WHERE total - bytes < ?3",
+            params![topic.id, partition, bytes.max(1)],
             |row| row.get::<_, Option<i64>>(0),
         )?;
         end = end.max(kept);
@@ -134,10 +145,7 @@ pub(crate) fn compact(
         return Ok(());
     };
     let end = bounds.next();
-    let retention = topic
-        .setting("delete.retention.ms")
-        .and_then(|text| text.parse::<i64>().ok())
-        .unwrap_or(0);
+    let retention = topic.number(DELETE_RETENTION_MS);
     let mut last: HashMap<Bytes, i64> = HashMap::new();
     each_batch(connection, topic, partition, end, |_, records| {
         for record in records {

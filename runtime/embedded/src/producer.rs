@@ -14,13 +14,11 @@ use tokio::sync::oneshot;
 use crate::batch;
 use crate::log::Core;
 use crate::maintenance::now;
-use crate::topics::Topic;
+use crate::topics::{MAX_MESSAGE_BYTES, Topic};
 use crate::writer::{Part, Request};
 
 /// A stored batch is cut off at this size, so that readers need little memory.
-const BATCH_BYTES: usize = 512 * 1024;
-/// One permit of the log's budget of bytes in flight.
-pub(crate) const PERMIT_BYTES: usize = 1024;
+pub(crate) const BATCH_BYTES: usize = 512 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct EmbeddedProducer {
@@ -82,7 +80,15 @@ impl Producer for EmbeddedProducer {
                     record.topic
                 )));
             }
-            if record.key.is_none() && current.is_compacted() {
+            if record.size() > current.max_message_bytes {
+                return Err(LogError::Invalid(format!(
+                    "topic '{}' takes records of at most {} bytes ({MAX_MESSAGE_BYTES}), not of {}",
+                    record.topic,
+                    current.max_message_bytes,
+                    record.size()
+                )));
+            }
+            if record.key.is_none() && current.is_compacted {
                 return Err(LogError::Invalid(format!(
                     "topic '{}' is compacted (cleanup.policy): a record without key cannot be stored there",
                     record.topic
@@ -126,15 +132,12 @@ impl Producer for EmbeddedProducer {
         if parts.is_empty() {
             return Ok(async { Vec::new() }.boxed());
         }
-        let bytes: usize = parts.iter().map(|part| part.data.len()).sum();
-        let permit = self.core.reserve(bytes).await?;
         let partitions: Vec<i32> = parts.iter().map(|part| part.partition).collect();
         let (done, bases) = oneshot::channel();
-        self.core.writer.send(Request::Append {
-            parts,
-            done,
-            permit: Some(permit),
-        })?;
+        self.core
+            .writer
+            .send(Request::Append { parts, done })
+            .await?;
         Ok(async move {
             let bases = bases.await.unwrap_or_else(|_| {
                 Err(LogError::Fatal(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tidegate_log::LogError;
 
@@ -69,13 +70,17 @@ impl Directory {
         }
     }
 
+    pub(crate) fn file(&self) -> PathBuf {
+        self.path.join(FILE)
+    }
+
     fn error<'a>(&'a self, doing: &'a str) -> impl Fn(rusqlite::Error) -> LogError + 'a {
         move |error| translate(&self.path, doing, &error)
     }
 
     /// The one connection that writes. Creates the tables of a new file.
     pub(crate) fn writer(&self) -> Result<Connection, LogError> {
-        let file = self.path.join(FILE);
+        let file = self.file();
         let connect = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(&file)?;
             connection.busy_timeout(Duration::from_secs(5))?;
@@ -108,7 +113,7 @@ impl Directory {
     pub(crate) fn reader(&self) -> Result<Connection, LogError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open_with_flags(self.path.join(FILE), flags)?;
+            let connection = Connection::open_with_flags(self.file(), flags)?;
             connection.busy_timeout(Duration::from_secs(5))?;
             connection.execute_batch("PRAGMA cache_size=-1024;")?;
             Ok(connection)
@@ -147,14 +152,13 @@ pub(crate) fn load_topics(connection: &Connection) -> rusqlite::Result<Vec<Topic
         })?
         .map(|row| {
             let (id, name, settings): (i64, String, String) = row?;
-            Ok(Topic {
-                id,
-                name: Arc::from(name),
-                partitions: partitions
-                    .query_map([id], |row| Ok(Partition::new(row.get(0)?, row.get(1)?)))?
-                    .collect::<rusqlite::Result<_>>()?,
-                settings: serde_json::from_str(&settings).unwrap_or_default(),
-            })
+            let partitions = partitions
+                .query_map([id], |row| Ok(Partition::new(row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            let settings = serde_json::from_str(&settings).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(error))
+            })?;
+            Ok(Topic::new(id, Arc::from(name), partitions, settings))
         })
         .collect()
 }
@@ -181,12 +185,8 @@ pub(crate) fn create_topic(
             params![id, partition],
         )?;
     }
-    Ok(Some(Topic {
-        id,
-        name: Arc::clone(name),
-        partitions: (0..partitions).map(|_| Partition::default()).collect(),
-        settings,
-    }))
+    let partitions = (0..partitions).map(|_| Partition::default()).collect();
+    Ok(Some(Topic::new(id, Arc::clone(name), partitions, settings)))
 }
 
 pub(crate) fn delete_topic(connection: &Connection, topic: &Topic) -> rusqlite::Result<()> {
@@ -234,6 +234,20 @@ pub(crate) fn insert_batch(
         )?
         .execute(params![topic, partition, range.end])?;
     Ok(())
+}
+
+/// Bytes of a partition's batches.
+pub(crate) fn partition_bytes(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(bytes), 0) FROM batches WHERE topic = ?1 AND partition = ?2",
+        )?
+        .query_row(params![topic, partition], |row| row.get::<_, i64>(0))
+        .map(|bytes| usize::try_from(bytes).unwrap_or_default())
 }
 
 /// Batches from the one that holds `offset`, until their bytes exceed `budget`; always one if there is one.

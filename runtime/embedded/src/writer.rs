@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tidegate_log::LogError;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::warn;
 
 use crate::errors::translate;
@@ -19,6 +19,10 @@ use crate::topics::{Topic, Topics};
 
 /// Bytes that one transaction takes at most, beyond its first request.
 const TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of requests that wait, at most; one request may be larger.
+const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// What the queue's bytes are counted in.
+const PERMIT_BYTES: usize = 1024;
 /// Between two looks at retention and compaction.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -43,7 +47,6 @@ pub(crate) enum Request {
     Append {
         parts: Vec<Part>,
         done: oneshot::Sender<Bases>,
-        permit: Option<OwnedSemaphorePermit>,
     },
     /// `refused` hears of a failed commit.
     Execute {
@@ -59,11 +62,26 @@ impl Request {
             Self::Execute { .. } => 0,
         }
     }
+
+    fn refuse(self, error: &LogError) {
+        match self {
+            Self::Append { done, .. } => drop(done.send(Err(error.clone()))),
+            Self::Execute { refused, .. } => refused(error.clone()),
+        }
+    }
 }
 
-/// Sends requests to the writer thread, which ends when all of these are gone.
-#[derive(Debug, Clone)]
-pub(crate) struct Writer(Sender<Request>);
+/// A request with its share of the queue's bytes, which it gives back when it is done.
+struct Queued(Request, OwnedSemaphorePermit);
+
+/// The way to the writer's thread. Dropping it waits until everything sent is stored and the file is closed.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Option<Sender<Queued>>,
+    /// What bounds the queue.
+    budget: Arc<Semaphore>,
+    thread: Option<JoinHandle<()>>,
+}
 
 /// What the thread shares with the rest of the log.
 pub(crate) struct Shared {
@@ -73,25 +91,55 @@ pub(crate) struct Shared {
     pub(crate) commits: watch::Sender<u64>,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!("the embedded log's thread has panicked");
+        }
+    }
+}
+
 impl Writer {
-    pub(crate) fn start(
-        connection: Connection,
-        shared: Shared,
-    ) -> Result<(Self, JoinHandle<()>), LogError> {
-        let (sender, requests) = channel();
+    pub(crate) fn start(connection: Connection, shared: Shared) -> Result<Self, LogError> {
+        let (queue, requests) = channel();
+        let maintenance = maintenance::State::load(&connection, &shared.topics)
+            .map_err(|error| translate(&shared.directory, "read its topics", &error))?;
+        let state = Loop {
+            connection,
+            shared,
+            next: HashMap::new(),
+            maintenance,
+        };
         let thread = std::thread::Builder::new()
             .name("embedded-log".to_owned())
-            .spawn(move || Loop::new(connection, shared).run(&requests))
+            .spawn(move || state.run(&requests))
             .map_err(|error| {
                 LogError::Fatal(format!(
                     "the embedded log's thread cannot be started: {error}"
                 ))
             })?;
-        Ok((Self(sender), thread))
+        Ok(Self {
+            queue: Some(queue),
+            budget: Arc::new(Semaphore::new(QUEUE_BYTES / PERMIT_BYTES)),
+            thread: Some(thread),
+        })
     }
 
-    pub(crate) fn send(&self, request: Request) -> Result<(), LogError> {
-        self.0.send(request).map_err(|_| stopped())
+    /// Waits for room in the queue. Cancel-safe: a request is queued or not.
+    pub(crate) async fn send(&self, request: Request) -> Result<(), LogError> {
+        let permits = request
+            .bytes()
+            .div_ceil(PERMIT_BYTES)
+            .clamp(1, QUEUE_BYTES / PERMIT_BYTES);
+        let permit = Arc::clone(&self.budget)
+            .acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX))
+            .await
+            .map_err(|_| stopped())?;
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(Queued(request, permit)).map_err(|_| stopped())
     }
 
     /// Runs `statement` in a transaction; `then` follows its commit, still before anyone else's work.
@@ -118,7 +166,8 @@ impl Writer {
                 }) as Completion)
             }),
             refused: Box::new(move |error| answer(&refused, Err(error))),
-        })?;
+        })
+        .await?;
         result.await.map_err(|_| stopped())?
     }
 }
@@ -135,21 +184,22 @@ struct Loop {
     maintenance: maintenance::State,
 }
 
-impl Loop {
-    fn new(connection: Connection, shared: Shared) -> Self {
-        Self {
-            connection,
-            shared,
-            next: HashMap::new(),
-            maintenance: maintenance::State::default(),
-        }
-    }
+/// What a request has done in the open transaction.
+enum Done {
+    Appended(Vec<Part>, Vec<i64>, oneshot::Sender<Bases>),
+    Executed(Completion, Box<dyn FnOnce(LogError) + Send>),
+}
 
-    fn run(mut self, requests: &Receiver<Request>) {
+impl Loop {
+    fn run(mut self, requests: &Receiver<Queued>) {
         let mut maintained = Instant::now();
         loop {
             match requests.recv_timeout(MAINTENANCE_INTERVAL) {
-                Ok(first) => self.transaction(gather(first, requests)),
+                Ok(first) => {
+                    // The permits live until the transaction is over.
+                    let (requests, _permits) = gather(first, requests);
+                    self.transaction(requests);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -163,122 +213,131 @@ impl Loop {
         }
     }
 
-    /// All requests in one transaction. Should that fail with several, each is tried alone, so that a bad one harms no other.
+    /// All requests in one transaction. Should that fail, the appends are tried again each alone, so that a large one
+    /// that finds no room does not take the small ones with it.
     fn transaction(&mut self, requests: Vec<Request>) {
-        match self.attempt(requests) {
-            Ok(()) => {}
-            Err((error, appends)) => {
-                for request in appends {
-                    if let Err((error, _)) = self.attempt(vec![request]) {
-                        warn!(%error, "the embedded log refused a write");
-                    }
+        let several = requests.len() > 1;
+        let Err((error, appends)) = self.attempt(requests) else {
+            return;
+        };
+        warn!(%error, "a transaction of the embedded log failed");
+        for request in appends {
+            if !several {
+                request.refuse(&error);
+            } else if let Err((error, again)) = self.attempt(vec![request]) {
+                for request in again {
+                    request.refuse(&error);
                 }
-                warn!(%error, "a transaction of the embedded log failed");
             }
         }
     }
 
-    /// On failure of several appends, those come back to be tried again.
+    /// On failure the requests that can be tried again come back; the others have been refused.
     fn attempt(&mut self, requests: Vec<Request>) -> Result<(), (LogError, Vec<Request>)> {
-        let alone = requests.len() == 1;
         self.next.clear();
-        let mut appended = Vec::new();
-        let mut executed: Vec<(
-            Result<Completion, LogError>,
-            Box<dyn FnOnce(LogError) + Send>,
-        )> = Vec::new();
-        let failed =
-            |directory: &PathBuf, error: &rusqlite::Error| translate(directory, "write", error);
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            let error = failed(&self.shared.directory, &error);
-            refuse(requests, &error);
-            return Err((error, Vec::new()));
-        }
-        let mut broken = None;
         let mut requests = requests.into_iter();
-        for request in requests.by_ref() {
+        let mut done = Vec::with_capacity(requests.len());
+        let result = self
+            .connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .and_then(|()| {
+                for request in requests.by_ref() {
+                    self.perform(request, &mut done)?;
+                }
+                self.connection.execute_batch("COMMIT")
+            });
+        let Err(error) = result else {
+            self.committed(done);
+            return Ok(());
+        };
+        let error = translate(&self.shared.directory, "write", &error);
+        self.rollback();
+        let mut again = Vec::new();
+        for request in done {
             match request {
-                Request::Append {
-                    parts,
-                    done,
-                    permit,
-                } => match self.append(&parts) {
-                    Ok(bases) => appended.push((parts, bases, done, permit)),
-                    Err(error) => {
-                        broken = Some(failed(&self.shared.directory, &error));
-                        appended.push((parts, Vec::new(), done, permit));
-                        break;
+                Done::Appended(parts, _, done) => again.push(Request::Append { parts, done }),
+                Done::Executed(_, refused) => refused(error.clone()),
+            }
+        }
+        again.extend(requests);
+        Err((error, again))
+    }
+
+    /// Does one request in the open transaction. An error is one of the whole transaction; what concerns the request
+    /// alone is its own answer.
+    fn perform(&mut self, request: Request, done: &mut Vec<Done>) -> rusqlite::Result<()> {
+        match request {
+            Request::Append {
+                parts,
+                done: sender,
+            } => {
+                if let Some(part) = parts.iter().find(|part| part.topic.is_deleted()) {
+                    let error =
+                        LogError::NotFound(format!("topic '{}' has been deleted", part.topic.name));
+                    Request::Append {
+                        parts,
+                        done: sender,
                     }
-                },
-                Request::Execute { statement, refused } => {
-                    // A savepoint keeps a failed statement from spoiling the transaction.
-                    let result = self
-                        .connection
-                        .execute_batch("SAVEPOINT statement")
-                        .and_then(|()| statement(&self.connection));
-                    let end = if result.is_ok() {
-                        "RELEASE statement"
-                    } else {
-                        "ROLLBACK TO statement; RELEASE statement"
-                    };
-                    let result = self.connection.execute_batch(end).and(result);
-                    executed.push((
-                        result.map_err(|error| failed(&self.shared.directory, &error)),
-                        refused,
-                    ));
+                    .refuse(&error);
+                    return Ok(());
+                }
+                let bases = self.append(&parts);
+                let (bases, result) = match bases {
+                    Ok(bases) => (bases, Ok(())),
+                    Err(error) => (Vec::new(), Err(error)),
+                };
+                done.push(Done::Appended(parts, bases, sender));
+                result
+            }
+            Request::Execute { statement, refused } => {
+                // A savepoint keeps a failed statement from spoiling the transaction.
+                self.connection.execute_batch("SAVEPOINT statement")?;
+                match statement(&self.connection) {
+                    Ok(completion) => {
+                        done.push(Done::Executed(completion, refused));
+                        self.connection.execute_batch("RELEASE statement")
+                    }
+                    Err(error) => {
+                        refused(translate(&self.shared.directory, "write", &error));
+                        // SQLite ends the transaction by itself on a full disk: then nothing of it may go on.
+                        if self.connection.is_autocommit() {
+                            return Err(error);
+                        }
+                        self.connection
+                            .execute_batch("ROLLBACK TO statement; RELEASE statement")
+                    }
                 }
             }
         }
-        if broken.is_none()
-            && let Err(error) = self.connection.execute_batch("COMMIT")
-        {
-            broken = Some(failed(&self.shared.directory, &error));
-        }
-        if let Some(error) = broken {
-            if !self.connection.is_autocommit()
-                && let Err(error) = self.connection.execute_batch("ROLLBACK")
-            {
-                warn!(%error, "the embedded log could not roll back");
-            }
-            self.next.clear();
-            for (result, refused) in executed {
-                refused(result.err().unwrap_or_else(|| error.clone()));
-            }
-            let mut again: Vec<Request> = appended
-                .into_iter()
-                .map(|(parts, _, done, permit)| Request::Append {
-                    parts,
-                    done,
-                    permit,
-                })
-                .collect();
-            again.extend(requests);
-            if alone {
-                refuse(again, &error);
-                again = Vec::new();
-            }
-            return Err((error, again));
-        }
-        for (parts, bases, done, permit) in appended {
-            for (part, base) in parts.iter().zip(&bases) {
-                if let Some(partition) = part.topic.partition(part.partition) {
-                    partition.advance_next(base + part.count);
+    }
+
+    /// Makes a committed transaction known, and answers.
+    fn committed(&mut self, done: Vec<Done>) {
+        for request in done {
+            match request {
+                Done::Appended(parts, bases, sender) => {
+                    for (part, base) in parts.iter().zip(&bases) {
+                        if let Some(partition) = part.topic.partition(part.partition) {
+                            partition.advance_next(base + part.count);
+                        }
+                        self.maintenance
+                            .appended(&part.topic, part.partition, part.data.len());
+                    }
+                    // Whoever appended may not care for the receipt.
+                    drop(sender.send(Ok(bases)));
                 }
-                self.maintenance
-                    .appended(&part.topic, part.partition, part.data.len());
-            }
-            drop(permit);
-            // Whoever appended may not care for the receipt.
-            drop(done.send(Ok(bases)));
-        }
-        for (result, refused) in executed {
-            match result {
-                Ok(completion) => completion(),
-                Err(error) => refused(error),
+                Done::Executed(completion, _) => completion(),
             }
         }
         self.shared.commits.send_modify(|count| *count += 1);
-        Ok(())
+    }
+
+    fn rollback(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            warn!(%error, "the embedded log could not roll back");
+        }
     }
 
     fn append(&mut self, parts: &[Part]) -> rusqlite::Result<Vec<i64>> {
@@ -315,32 +374,20 @@ impl Loop {
                 &error,
             );
             warn!(%error, "trying again later");
-            if !self.connection.is_autocommit()
-                && let Err(error) = self.connection.execute_batch("ROLLBACK")
-            {
-                warn!(%error, "the embedded log could not roll back");
-            }
+            self.rollback();
         }
     }
 }
 
-fn gather(first: Request, requests: &Receiver<Request>) -> Vec<Request> {
-    let mut bytes = first.bytes();
-    let mut gathered = vec![first];
+fn gather(first: Queued, requests: &Receiver<Queued>) -> (Vec<Request>, Vec<OwnedSemaphorePermit>) {
+    let mut bytes = first.0.bytes();
+    let (mut gathered, mut permits) = (vec![first.0], vec![first.1]);
     while bytes < TRANSACTION_BYTES
-        && let Ok(request) = requests.try_recv()
+        && let Ok(Queued(request, permit)) = requests.try_recv()
     {
         bytes += request.bytes();
         gathered.push(request);
+        permits.push(permit);
     }
-    gathered
-}
-
-fn refuse(requests: Vec<Request>, error: &LogError) {
-    for request in requests {
-        match request {
-            Request::Append { done, .. } => drop(done.send(Err(error.clone()))),
-            Request::Execute { refused, .. } => refused(error.clone()),
-        }
-    }
+    (gathered, permits)
 }

@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tidegate_api::TopicPartition;
@@ -156,7 +156,7 @@ async fn whatever_was_acknowledged_survives_kill_9() {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let mut acknowledged = 0;
-    for round in 1..=5 {
+    for round in 1..=8 {
         let mut victim = Command::new(std::env::current_exe().expect("this program"))
             .args([
                 "--exact",
@@ -168,14 +168,21 @@ async fn whatever_was_acknowledged_survives_kill_9() {
             .spawn()
             .expect("a victim");
         let lines = BufReader::new(victim.stdout.take().expect("its output")).lines();
-        let counts = lines
+        let mut counts = lines
             .map_while(Result::ok)
             .filter_map(|line| line.strip_prefix("stored ")?.parse::<i64>().ok());
-        // Killed after another number of appends each time, most likely in the middle of one.
-        for count in counts.take(round * 7) {
-            acknowledged = count;
+        counts
+            .nth(round * 7)
+            .expect("the victim appends until it is killed");
+        let refused = EmbeddedLog::open(directory.path()).expect_err("the victim has it");
+        assert!(matches!(refused, LogError::Occupied(_)), "{refused}");
+        // Somewhere within the next appends.
+        let moment = Instant::now() + Duration::from_micros(rand::random_range(0..5000));
+        while Instant::now() < moment {
+            std::hint::spin_loop();
         }
         victim.kill().expect("killed");
+        acknowledged = counts.last().unwrap_or(acknowledged);
         victim.wait().expect("gone");
         let log = EmbeddedLog::open(directory.path()).expect("the log opens again");
         let records = read_all(&log, "t").await;

@@ -43,6 +43,8 @@ macro_rules! conformance_tests {
             patterns_pick_up_new_topics,
             paused_partitions_deliver_nothing_and_seek_goes_back,
             group_offsets_can_be_read_and_altered,
+            a_group_has_one_worker,
+            readers_start_where_they_are_told,
             a_topic_log_reads_to_the_end,
             large_batches_pass,
         );
@@ -181,16 +183,18 @@ pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) 
     let mut bare = ProducerRecord::new(Arc::clone(&topic), None, None);
     bare.partition = Some(0);
     let empty = ProducerRecord::new(Arc::clone(&topic), Some(Bytes::new()), Some(Bytes::new()));
-    let stored = append(&log, vec![full.clone(), bare, empty]).await;
+    let tombstone = ProducerRecord::new(Arc::clone(&topic), full.key.clone(), None);
+    let stored = append(&log, vec![full.clone(), bare, empty, tombstone]).await;
     assert_eq!(
         stored.iter().map(|at| at.offset).collect::<Vec<_>>(),
-        [0, 1, 2]
+        [0, 1, 2, 3]
     );
-    let read = read(&log, &topic, 0, 3).await;
+    let read = read(&log, &topic, 0, 4).await;
     assert_eq!(
         read.iter().map(|record| record.offset).collect::<Vec<_>>(),
-        [0, 1, 2]
+        [0, 1, 2, 3]
     );
+    assert_eq!((&read[3].key, &read[3].value), (&full.key, &None));
     assert_eq!((&read[0].key, &read[0].value), (&full.key, &full.value));
     assert_eq!(
         (read[0].timestamp, &read[0].headers),
@@ -423,6 +427,75 @@ pub async fn group_offsets_can_be_read_and_altered(log: Arc<dyn Log>) {
     );
     log.delete_group(&group).await.expect("deleted");
     assert_eq!(log.group_offsets(&group).await, Ok(BTreeMap::new()));
+}
+
+pub async fn a_group_has_one_worker(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 1).await, fresh("group"));
+    // The shortest that brokers take by default.
+    let session = Duration::from_secs(6);
+    let claim = async |member: &str| log.claim_group(&group, member, &topic, session).await;
+    let mut first = claim("worker-1").await.expect("the group is free");
+    let second = tokio::time::timeout(PATIENCE, claim("worker-2"))
+        .await
+        .expect("an answer in time");
+    assert!(
+        matches!(&second, Err(LogError::Occupied(text)) if text.contains(&*group)),
+        "{second:?}"
+    );
+    assert!(first.lost.try_recv().is_err(), "the first one keeps it");
+    drop(first);
+    let freed = tokio::time::timeout(PATIENCE, claim("worker-2")).await;
+    freed
+        .expect("an answer in time")
+        .expect("the group is free again");
+}
+
+pub async fn readers_start_where_they_are_told(log: Arc<dyn Log>) {
+    let topic = topic(&log, 2).await;
+    let numbered = |partition: i32, n: i64| {
+        let mut record = record(&topic, "k", &n.to_string());
+        record.partition = Some(partition);
+        record
+    };
+    append(&log, (0..5).map(|n| numbered(0, n)).collect()).await;
+    append(&log, (0..3).map(|n| numbered(1, n)).collect()).await;
+    let at = |partition| TopicPartition::new(Arc::clone(&topic), partition);
+    let bounds = log.offsets(&[at(0), at(1)]).await.expect("offsets");
+    assert_eq!((bounds[&at(0)], bounds[&at(1)]), ((0, 5), (0, 3)));
+    let mut reader = log
+        .reader(&ClientConfig::default(), &[(at(0), 3), (at(1), 3)])
+        .await
+        .expect("a reader");
+    let mut offsets = Vec::new();
+    let both = async {
+        while offsets.len() < 2 {
+            let records = reader.poll(POLL).await.expect("records");
+            offsets.extend(
+                records
+                    .iter()
+                    .map(|record| (record.partition, record.offset)),
+            );
+        }
+        // Nothing is left; what comes later wakes the reader.
+        assert!(reader.poll(POLL).await.expect("nothing").is_empty());
+        append(&log, vec![numbered(1, 3)]).await;
+        while offsets.len() < 3 {
+            let records = reader.poll(POLL).await.expect("records");
+            offsets.extend(
+                records
+                    .iter()
+                    .map(|record| (record.partition, record.offset)),
+            );
+        }
+    };
+    tokio::time::timeout(PATIENCE, both)
+        .await
+        .expect("all records in time");
+    assert_eq!(offsets, [(0, 3), (0, 4), (1, 3)]);
+    assert_eq!(
+        (reader.position(&at(0)), reader.position(&at(1))),
+        (Some(5), Some(4))
+    );
 }
 
 pub async fn a_topic_log_reads_to_the_end(log: Arc<dyn Log>) {
