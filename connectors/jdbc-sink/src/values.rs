@@ -44,9 +44,12 @@ impl Meaning {
                 "io.debezium.time.NanoTimestamp" => Self::TimestampNanos,
                 "io.debezium.time.ZonedTimestamp" => Self::ZonedTimestamp,
                 "io.debezium.time.MicroDuration" => Self::Duration,
-                "io.debezium.data.Bits" => {
-                    Self::Bits(schema.parameter("length").and_then(|text| text.parse().ok()).unwrap_or(usize::MAX))
-                }
+                "io.debezium.data.Bits" => Self::Bits(
+                    schema
+                        .parameter("length")
+                        .and_then(|text| text.parse().ok())
+                        .unwrap_or(usize::MAX),
+                ),
                 "io.debezium.data.VariableScaleDecimal" => Self::VariableScaleDecimal,
                 _ => Self::Plain,
             },

@@ -10,6 +10,7 @@ pub(crate) fn all(provider: &Arc<dyn LogProvider>) -> Plugins {
     let mut plugins = Plugins::default();
     tidegate_json::register(&mut plugins);
     tidegate_primitive::register(&mut plugins);
+    tidegate_transforms::register(&mut plugins);
     tidegate_file::register(&mut plugins);
     tidegate_binlog::register(&mut plugins, provider);
     tidegate_jdbc_sink::register(&mut plugins);

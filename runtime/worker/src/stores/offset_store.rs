@@ -302,7 +302,10 @@ mod tests {
             .expect("stored");
         let again = OffsetStore::in_file(path.clone()).expect("a store");
         assert_eq!(
-            again.get("c", std::slice::from_ref(&turned)).await.expect("read"),
+            again
+                .get("c", std::slice::from_ref(&turned))
+                .await
+                .expect("read"),
             [Some(offset)]
         );
         // An update under another order of members replaces the same key.

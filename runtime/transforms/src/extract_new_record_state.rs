@@ -1,0 +1,389 @@
+//! `ExtractNewRecordState`: the row instead of Debezium's envelope around it.
+//!
+//! Source: `io.debezium.transforms.ExtractNewRecordState`.
+
+use std::sync::Arc;
+
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
+use tidegate_api::{
+    ConnectError, Header, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct,
+    Transform, TransformPlugin, Value,
+};
+
+use crate::shape::{self, Cache};
+
+static MODE: ConfigKey<String> = ConfigKey::new("delete.tombstone.handling.mode", "")
+    .importance(Importance::Medium)
+    .validator(mode)
+    .doc("How to handle delete records.");
+static DROP_TOMBSTONES: ConfigKey<bool> = ConfigKey::new("drop.tombstones", "true").importance(Importance::Low).doc("Debezium by default generates a tombstone record to enable Kafka compaction after a delete record was generated.");
+static DELETE_MODE: ConfigKey<String> = ConfigKey::new("delete.handling.mode", "drop")
+    .importance(Importance::Medium)
+    .validator(legacy_mode)
+    .doc("How to handle delete records.");
+static ADD_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("add.fields", "")
+    .importance(Importance::Low)
+    .doc("Adds each field listed, prefixed with __ (or __<struct>_ if the struct is specified).");
+static ADD_FIELDS_PREFIX: ConfigKey<String> = ConfigKey::new("add.fields.prefix", "__")
+    .importance(Importance::Low)
+    .doc("Adds this prefix to each field listed.");
+static ADD_HEADERS: ConfigKey<Vec<String>> = ConfigKey::new("add.headers", "")
+    .importance(Importance::Low)
+    .doc("Adds each field listed to the header, __ (or __<struct>_ if the struct is specified).");
+static ADD_HEADERS_PREFIX: ConfigKey<String> = ConfigKey::new("add.headers.prefix", "__")
+    .importance(Importance::Low)
+    .doc("Adds this prefix listed to the header.");
+static ROUTE_BY_FIELD: ConfigKey<String> = ConfigKey::new("route.by.field", "").importance(Importance::Low).doc("The column which determines how the events will be routed, the value will replace the topic name.");
+static DROP_FIELDS_HEADER: ConfigKey<Option<String>> =
+    ConfigKey::nullable("drop.fields.header.name")
+        .importance(Importance::Low)
+        .validator(refused)
+        .doc("Name of a header that lists fields to drop.");
+static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true")
+    .importance(Importance::Low)
+    .doc("Whether nulls of fields with a default become the default where the row is rebuilt.");
+
+fn refused(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text) => Err(invalid(
+            name,
+            text,
+            "this version does not support it; remove it",
+        )),
+        _ => Ok(()),
+    }
+}
+fn mode(name: &str, value: &ConfigValue) -> Result<(), String> {
+    one_of(
+        name,
+        value,
+        &[
+            "",
+            "drop",
+            "tombstone",
+            "rewrite",
+            "rewrite-with-tombstone",
+            "delete-to-tombstone",
+        ],
+    )
+}
+fn legacy_mode(name: &str, value: &ConfigValue) -> Result<(), String> {
+    one_of(name, value, &["drop", "none", "rewrite"])
+}
+fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text)
+            if !allowed
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(text.trim())) =>
+        {
+            Err(invalid(
+                name,
+                text,
+                &format!("Value must be one of {}", allowed.join(", ")),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new(&[
+        &MODE,
+        &DROP_TOMBSTONES,
+        &DELETE_MODE,
+        &ADD_FIELDS,
+        &ADD_FIELDS_PREFIX,
+        &ADD_HEADERS,
+        &ADD_HEADERS_PREFIX,
+        &ROUTE_BY_FIELD,
+        &DROP_FIELDS_HEADER,
+        &REPLACE_NULL,
+    ])
+}
+
+pub(crate) fn register(plugins: &mut Plugins) {
+    plugins.transforms.push(TransformPlugin {
+        class: "io.debezium.transforms.ExtractNewRecordState",
+        version: crate::DEBEZIUM_VERSION,
+        config_def,
+        create: |props| Ok(Box::new(ExtractNewRecordState::new(props)?)),
+    });
+}
+
+/// What becomes of a delete event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnDelete {
+    Drop,
+    /// A null value that keeps the row's schema.
+    Null,
+    /// A true tombstone.
+    Tombstone,
+    /// The row as it was, marked as deleted.
+    Rewrite,
+}
+
+/// `name`, `struct.name`, each optionally with `:newname`.
+#[derive(Debug, Clone)]
+struct Reference {
+    structure: Option<String>,
+    field: String,
+    output: String,
+}
+
+impl Reference {
+    fn parse(text: &str, prefix: &str) -> Result<Self, ConnectError> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (path, renamed) = match parts.as_slice() {
+            [path] => (*path, None),
+            [path, renamed] => (*path, Some(*renamed)),
+            _ => {
+                return Err(ConnectError::config(format!(
+                    "Unexpected field name: {text}"
+                )));
+            }
+        };
+        let (structure, field, plain) = match path.split_once('.') {
+            Some((structure, field)) => (
+                Some(structure.to_owned()),
+                field,
+                format!("{structure}_{field}"),
+            ),
+            None => {
+                let structure = match path {
+                    "op" | "ts_ms" | "ts_us" | "ts_ns" => None,
+                    "id" | "total_order" | "data_collection_order" => {
+                        Some("transaction".to_owned())
+                    }
+                    _ => Some("source".to_owned()),
+                };
+                (structure, path, path.to_owned())
+            }
+        };
+        let output = format!("{prefix}{}", renamed.unwrap_or(&plain));
+        Ok(Self {
+            structure,
+            field: field.to_owned(),
+            output,
+        })
+    }
+
+    /// Schema and value in an envelope; `None` if there is no such field.
+    fn find(&self, envelope: &Struct) -> Option<(Arc<Schema>, Value)> {
+        let own = |structure: &Struct, schema: &Schema| {
+            let field = schema.field(&self.field)?;
+            Some((
+                Arc::clone(&field.schema),
+                structure.values()[field.index].clone(),
+            ))
+        };
+        let at_top = || own(envelope, envelope.schema());
+        let Some(name) = &self.structure else {
+            return at_top();
+        };
+        let holder = envelope.schema().field(name)?;
+        match &envelope.values()[holder.index] {
+            Value::Struct(structure) => own(structure, structure.schema()).or_else(at_top),
+            _ => match holder.schema.field(&self.field) {
+                Some(field) => Some((Arc::clone(&field.schema), Value::Null)),
+                None => at_top(),
+            },
+        }
+    }
+}
+
+/// Without default, always optional.
+fn added_schema(schema: &Schema) -> Arc<Schema> {
+    shape::basics(schema, SchemaBuilder::new(schema.kind.clone()))
+        .optional()
+        .build()
+}
+
+struct ExtractNewRecordState {
+    on_delete: OnDelete,
+    keep_tombstones: bool,
+    rewrite: bool,
+    fields: Vec<Reference>,
+    headers: Vec<Reference>,
+    route_by_field: String,
+    replace_null: bool,
+    /// By the envelope's schema.
+    schemas: Cache<Arc<Schema>>,
+}
+
+impl ExtractNewRecordState {
+    fn new(props: &Props) -> Result<Self, ConnectError> {
+        config_def().check(props)?;
+        let mode = props.get(&MODE)?.trim().to_ascii_lowercase();
+        let legacy = mode.is_empty()
+            && (props.contains(DROP_TOMBSTONES.name()) || props.contains(DELETE_MODE.name()));
+        let (on_delete, keep_tombstones) = if legacy {
+            let keep = !props.get(&DROP_TOMBSTONES)?;
+            match props.get(&DELETE_MODE)?.to_ascii_lowercase().as_str() {
+                "none" => (OnDelete::Null, keep),
+                "rewrite" => (OnDelete::Rewrite, keep),
+                _ => (OnDelete::Drop, keep),
+            }
+        } else {
+            match mode.as_str() {
+                "drop" => (OnDelete::Drop, false),
+                "rewrite" => (OnDelete::Rewrite, false),
+                "rewrite-with-tombstone" => (OnDelete::Rewrite, true),
+                "delete-to-tombstone" => (OnDelete::Tombstone, false),
+                _ => (OnDelete::Null, false),
+            }
+        };
+        let references = |list: &ConfigKey<Vec<String>>, prefix: &ConfigKey<String>| {
+            let prefix = props.get(prefix)?;
+            props
+                .get(list)?
+                .iter()
+                .map(|text| Reference::parse(text, &prefix))
+                .collect::<Result<Vec<_>, ConnectError>>()
+        };
+        Ok(Self {
+            on_delete,
+            keep_tombstones,
+            rewrite: on_delete == OnDelete::Rewrite,
+            fields: references(&ADD_FIELDS, &ADD_FIELDS_PREFIX)?,
+            headers: references(&ADD_HEADERS, &ADD_HEADERS_PREFIX)?,
+            route_by_field: props.get(&ROUTE_BY_FIELD)?,
+            replace_null: props.get(&REPLACE_NULL)?,
+            schemas: Cache::default(),
+        })
+    }
+
+    fn add_headers(&self, record: &mut Record) {
+        let optional_text = || SchemaBuilder::string().optional().build();
+        for reference in &self.headers {
+            let found = match &record.value.value {
+                Value::Struct(envelope) => reference.find(envelope),
+                _ if reference.field == "op" => Some((optional_text(), Value::string("d"))),
+                _ => None,
+            };
+            if let Some((schema, value)) = found {
+                record.headers.push(Header {
+                    key: Arc::from(reference.output.as_str()),
+                    value: SchemaAndValue {
+                        schema: Some(schema),
+                        value,
+                    },
+                });
+            }
+        }
+    }
+
+    fn route(&self, record: &mut Record, row: &Struct) -> Result<(), ConnectError> {
+        if self.route_by_field.is_empty() {
+            return Ok(());
+        }
+        let field = row.schema().field(&self.route_by_field).ok_or_else(|| {
+            ConnectError::data(format!("{} is not a valid field name", self.route_by_field))
+        })?;
+        match &row.values()[field.index] {
+            Value::String(topic) if !topic.trim().is_empty() => {
+                record.topic = Arc::from(topic.as_str())
+            }
+            Value::String(_) | Value::Null => {}
+            _ => {
+                return Err(ConnectError::data(format!(
+                    "Field '{}' is not of type STRING",
+                    self.route_by_field
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The row with everything that is added to it.
+    fn rebuilt(
+        &self,
+        envelope: &Struct,
+        row: &Struct,
+        deleted: bool,
+    ) -> Result<SchemaAndValue, ConnectError> {
+        let found: Vec<_> = self
+            .fields
+            .iter()
+            .filter_map(|reference| Some((reference, reference.find(envelope)?)))
+            .collect();
+        let schema = self.schemas.get(envelope.schema(), || {
+            let mut builder = shape::basics(row.schema(), SchemaBuilder::structure());
+            for field in row.schema().fields() {
+                builder = builder.field(Arc::clone(&field.name), Arc::clone(&field.schema));
+            }
+            if self.rewrite {
+                builder = builder.field("__deleted", SchemaBuilder::string().optional().build());
+            }
+            for (reference, (schema, _)) in &found {
+                builder = builder.field(reference.output.as_str(), added_schema(schema));
+            }
+            builder.try_build()
+        })?;
+        let mut values: Vec<Value> = (0..row.values().len())
+            .map(|index| shape::value_of(row, index, self.rewrite && self.replace_null))
+            .collect();
+        if self.rewrite {
+            values.push(Value::string(if deleted { "true" } else { "false" }));
+        }
+        values.extend(found.into_iter().map(|(_, (_, value))| value));
+        Ok(SchemaAndValue {
+            value: Value::Struct(Struct::new(Arc::clone(&schema), values)),
+            schema: Some(Arc::clone(&schema)),
+        })
+    }
+}
+
+impl Transform for ExtractNewRecordState {
+    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        if record.value.value.is_null() {
+            self.add_headers(&mut record);
+            return Ok(self.keep_tombstones.then_some(record));
+        }
+        let is_envelope = record
+            .value
+            .schema
+            .as_ref()
+            .and_then(|schema| schema.name.as_deref())
+            .is_some_and(|name| name.ends_with(".Envelope"));
+        if !is_envelope {
+            return Ok(Some(record));
+        }
+        self.add_headers(&mut record);
+        let data = std::mem::take(&mut record.value);
+        let Value::Struct(envelope) = &data.value else {
+            return Ok(Some(Record {
+                value: data,
+                ..record
+            }));
+        };
+        let row = |name: &str| match envelope.get_without_default(name) {
+            Some(Value::Struct(row)) => Some(row),
+            _ => None,
+        };
+        match (row("before"), row("after")) {
+            (_, Some(after)) => {
+                record.value = self.rebuilt(envelope, after, false)?;
+                self.route(&mut record, after)?;
+                Ok(Some(record))
+            }
+            (None, None) => Ok(None),
+            (Some(before), None) => {
+                record.value = match self.on_delete {
+                    OnDelete::Drop => return Ok(None),
+                    OnDelete::Tombstone => SchemaAndValue::default(),
+                    OnDelete::Null => SchemaAndValue {
+                        schema: Some(Arc::clone(before.schema())),
+                        value: Value::Null,
+                    },
+                    OnDelete::Rewrite => self.rebuilt(envelope, before, true)?,
+                };
+                self.route(&mut record, before)?;
+                Ok(Some(record))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! `ReplaceField`: leaves fields out and renames them.
+
+use std::sync::Arc;
+
+use tidegate_api::config::{ConfigDef, ConfigKey};
+use tidegate_api::{
+    ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
+};
+
+use crate::part::{Part, register_parts, unsupported};
+use crate::shape::{self, Cache};
+
+static EXCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("exclude", "")
+    .doc("Fields to exclude. This takes precedence over the fields to include.");
+static INCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("include", "")
+    .doc("Fields to include. If specified, only these fields will be used.");
+static RENAMES: ConfigKey<Vec<String>> =
+    ConfigKey::new("renames", "").doc("Field rename mappings.");
+static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+/// Names before Connect 4.0.
+static BLACKLIST: ConfigKey<Vec<String>> = ConfigKey::new("blacklist", "").internal();
+static WHITELIST: ConfigKey<Vec<String>> = ConfigKey::new("whitelist", "").internal();
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new(&[&EXCLUDE, &INCLUDE, &RENAMES, &REPLACE_NULL])
+}
+
+pub(crate) fn register(plugins: &mut Plugins) {
+    register_parts!(plugins, "ReplaceField", config_def, ReplaceField::new);
+}
+
+struct ReplaceField {
+    part: Part,
+    exclude: Vec<String>,
+    include: Vec<String>,
+    renames: Vec<(String, String)>,
+    replace_null: bool,
+    schemas: Cache<(Arc<Schema>, Vec<usize>)>,
+}
+
+impl ReplaceField {
+    fn new(props: &Props, part: Part) -> Result<Self, ConnectError> {
+        let list = |today: &ConfigKey<Vec<String>>, before: &ConfigKey<Vec<String>>| {
+            let names = props.get(today)?;
+            if names.is_empty() {
+                props.get(before)
+            } else {
+                Ok(names)
+            }
+        };
+        let renames = props.get(&RENAMES)?;
+        let pairs = renames.iter().map(|rename| match rename.split(':').collect::<Vec<_>>().as_slice() {
+            [old, new] => Ok(((*old).to_owned(), (*new).to_owned())),
+            _ => Err(ConnectError::config(format!(
+                "Invalid value [{}] for configuration renames: Invalid rename mapping: {rename}",
+                renames.join(", ")
+            ))),
+        });
+        Ok(Self {
+            part,
+            exclude: list(&EXCLUDE, &BLACKLIST)?,
+            include: list(&INCLUDE, &WHITELIST)?,
+            renames: pairs.collect::<Result<_, _>>()?,
+            replace_null: props.get(&REPLACE_NULL)?,
+            schemas: Cache::default(),
+        })
+    }
+
+    fn keeps(&self, name: &str) -> bool {
+        let listed = |list: &[String]| list.iter().any(|known| known == name);
+        !listed(&self.exclude) && (self.include.is_empty() || listed(&self.include))
+    }
+    fn renamed<'a>(&'a self, name: &'a str) -> &'a str {
+        self.renames
+            .iter()
+            .find(|(old, _)| old == name)
+            .map_or(name, |(_, new)| new)
+    }
+}
+
+impl Transform for ReplaceField {
+    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let data = self.part.get(&mut record);
+        match (&data.schema, &data.value) {
+            (_, Value::Null) => {}
+            (Some(schema), Value::Struct(structure)) => {
+                let plan = self.schemas.get(schema, || {
+                    let kept: Vec<usize> = schema
+                        .fields()
+                        .iter()
+                        .filter(|field| self.keeps(&field.name))
+                        .map(|field| field.index)
+                        .collect();
+                    let builder = kept.iter().fold(
+                        shape::basics(schema, SchemaBuilder::structure()),
+                        |builder, index| {
+                            let field = &schema.fields()[*index];
+                            builder.field(self.renamed(&field.name), Arc::clone(&field.schema))
+                        },
+                    );
+                    Ok((builder.try_build()?, kept))
+                })?;
+                let values: Vec<Value> = plan
+                    .1
+                    .iter()
+                    .map(|index| shape::value_of(structure, *index, self.replace_null))
+                    .collect();
+                data.value = Value::Struct(Struct::new(Arc::clone(&plan.0), values));
+                data.schema = Some(Arc::clone(&plan.0));
+            }
+            (None, Value::Map(entries)) => {
+                let kept = entries
+                    .iter()
+                    .filter(|(name, _)| name.as_str().is_none_or(|name| self.keeps(name)));
+                let renamed = kept.map(|(name, value)| match name.as_str() {
+                    Some(text) => (Value::string(self.renamed(text)), value.clone()),
+                    None => (name.clone(), value.clone()),
+                });
+                data.value = Value::Map(renamed.collect());
+            }
+            _ => return Err(unsupported("field replacement", data)),
+        }
+        Ok(Some(record))
+    }
+}

@@ -1,0 +1,289 @@
+//! `TimestampConverter`: timestamps between text, Unix time and Connect's types.
+
+use std::sync::Arc;
+
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
+use tidegate_api::{
+    ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
+    logical,
+};
+
+use crate::date_format::DateFormat;
+use crate::part::{Part, register_parts, unsupported};
+use crate::shape::{self, Cache};
+
+static FIELD: ConfigKey<String> = ConfigKey::new("field", "")
+    .importance(Importance::High)
+    .doc("The field containing the timestamp, or empty if the entire value is a timestamp");
+static TARGET_TYPE: ConfigKey<String> = ConfigKey::required("target.type")
+    .importance(Importance::High)
+    .validator(target_type)
+    .doc("The desired timestamp representation: string, unix, Date, Time, or Timestamp");
+static FORMAT: ConfigKey<String> = ConfigKey::new("format", "").doc("A SimpleDateFormat-compatible format for the timestamp. Used to generate the output when type=string or used to parse the input if the input is a string.");
+static UNIX_PRECISION: ConfigKey<String> = ConfigKey::new("unix.precision", "milliseconds").importance(Importance::Low).validator(precision).doc("The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. Used to generate the output when type=unix or used to parse the input if the input is a Long.");
+static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+
+fn target_type(name: &str, value: &ConfigValue) -> Result<(), String> {
+    one_of(
+        name,
+        value,
+        &["string", "unix", "Date", "Time", "Timestamp"],
+    )
+}
+fn precision(name: &str, value: &ConfigValue) -> Result<(), String> {
+    one_of(
+        name,
+        value,
+        &["seconds", "milliseconds", "microseconds", "nanoseconds"],
+    )
+}
+fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text) if !allowed.contains(&text.as_str()) => Err(invalid(
+            name,
+            text,
+            &format!("String must be one of: {}", allowed.join(", ")),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new(&[
+        &FIELD,
+        &TARGET_TYPE,
+        &FORMAT,
+        &UNIX_PRECISION,
+        &REPLACE_NULL,
+    ])
+}
+
+pub(crate) fn register(plugins: &mut Plugins) {
+    register_parts!(
+        plugins,
+        "TimestampConverter",
+        config_def,
+        TimestampConverter::new
+    );
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Unix,
+    Date,
+    Time,
+    Timestamp,
+}
+
+const DAY: i64 = 86_400_000;
+
+struct TimestampConverter {
+    part: Part,
+    field: String,
+    target: Form,
+    format: Option<DateFormat>,
+    precision: String,
+    replace_null: bool,
+    schemas: Cache<(Arc<Schema>, Option<Form>)>,
+}
+
+impl TimestampConverter {
+    fn new(props: &Props, part: Part) -> Result<Self, ConnectError> {
+        config_def().check(props)?;
+        let target = match props.get(&TARGET_TYPE)?.as_str() {
+            "string" => Form::Text,
+            "unix" => Form::Unix,
+            "Date" => Form::Date,
+            "Time" => Form::Time,
+            _ => Form::Timestamp,
+        };
+        let pattern = props.get(&FORMAT)?;
+        if target == Form::Text && pattern.is_empty() {
+            return Err(ConnectError::config(
+                "TimestampConverter requires format option to be specified when using string timestamps",
+            ));
+        }
+        let format = (!pattern.is_empty())
+            .then(|| {
+                DateFormat::new(&pattern).ok_or_else(|| {
+                    ConnectError::config(format!("TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {pattern}"))
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            part,
+            field: props.get(&FIELD)?,
+            target,
+            format,
+            precision: props.get(&UNIX_PRECISION)?,
+            replace_null: props.get(&REPLACE_NULL)?,
+            schemas: Cache::default(),
+        })
+    }
+
+    fn form_of(schema: &Schema) -> Result<Form, ConnectError> {
+        Ok(match (schema.name.as_deref(), &schema.kind) {
+            (Some(logical::TIMESTAMP), _) => Form::Timestamp,
+            (Some(logical::DATE), _) => Form::Date,
+            (Some(logical::TIME), _) => Form::Time,
+            (_, Kind::String) => Form::Text,
+            (_, Kind::Int64) => Form::Unix,
+            (_, kind) => {
+                return Err(ConnectError::data(format!(
+                    "Schema Schema{{{}}} does not correspond to a known timestamp type format",
+                    kind.type_name()
+                )));
+            }
+        })
+    }
+
+    fn target_schema(&self, optional: bool) -> Arc<Schema> {
+        let builder = match self.target {
+            Form::Text => SchemaBuilder::string(),
+            Form::Unix => SchemaBuilder::int64(),
+            Form::Date => logical::date(),
+            Form::Time => logical::time(),
+            Form::Timestamp => logical::timestamp(),
+        };
+        builder.set_optional(optional).build()
+    }
+
+    fn convert(&self, value: &Value, form: Form) -> Result<Value, ConnectError> {
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        let number = || {
+            value.as_i64().ok_or_else(|| {
+                ConnectError::data(format!(
+                    "Expected Unix timestamp to be a Long, but found class {}",
+                    value.java_class()
+                ))
+            })
+        };
+        let millis = match form {
+            Form::Timestamp | Form::Time => number()?,
+            Form::Date => number()? * DAY,
+            Form::Unix => match self.precision.as_str() {
+                "seconds" => number()? * 1_000,
+                "microseconds" => number()? / 1_000,
+                "nanoseconds" => number()? / 1_000_000,
+                _ => number()?,
+            },
+            Form::Text => {
+                let text = value.as_str().unwrap_or_default();
+                let format = self.format.as_ref().ok_or_else(|| {
+                    ConnectError::data("TimestampConverter requires format option to be specified when using string timestamps")
+                })?;
+                format.parse(text).ok_or_else(|| {
+                    ConnectError::data(format!(
+                        "Could not parse timestamp: value ({text}) does not match pattern"
+                    ))
+                })?
+            }
+        };
+        let int = |number: i64| {
+            i32::try_from(number).map_err(|_| ConnectError::data("a date out of range"))
+        };
+        Ok(match self.target {
+            Form::Timestamp => Value::Int64(millis),
+            Form::Date => Value::Int32(int(millis.div_euclid(DAY))?),
+            Form::Time => Value::Int32(int(millis.rem_euclid(DAY))?),
+            Form::Unix => Value::Int64(match self.precision.as_str() {
+                "seconds" => millis / 1_000,
+                "microseconds" => millis * 1_000,
+                "nanoseconds" => millis * 1_000_000,
+                _ => millis,
+            }),
+            Form::Text => Value::String(
+                self.format
+                    .as_ref()
+                    .map(|format| format.format(millis))
+                    .unwrap_or_default()
+                    .into(),
+            ),
+        })
+    }
+
+    /// Of a value without schema.
+    fn guessed(value: &Value) -> Result<Form, ConnectError> {
+        match value {
+            Value::Int64(_) | Value::Null => Ok(Form::Unix),
+            Value::String(_) => Ok(Form::Text),
+            other => Err(ConnectError::data(format!(
+                "TimestampConverter does not support class {} objects as timestamps",
+                other.java_class()
+            ))),
+        }
+    }
+}
+
+impl Transform for TimestampConverter {
+    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let data = self.part.get(&mut record);
+        let Some(schema) = data.schema.clone() else {
+            data.value = match &data.value {
+                Value::Null => Value::Null,
+                value if self.field.is_empty() => self.convert(value, Self::guessed(value)?)?,
+                Value::Map(entries) => {
+                    let mut entries = entries.clone();
+                    match entries
+                        .iter_mut()
+                        .find(|(name, _)| name.as_str() == Some(&self.field))
+                    {
+                        Some((_, value)) => *value = self.convert(value, Self::guessed(value)?)?,
+                        None => entries.push((Value::string(&self.field), Value::Null)),
+                    }
+                    Value::Map(entries)
+                }
+                _ => return Err(unsupported("convert timestamp", data)),
+            };
+            return Ok(Some(record));
+        };
+        let plan = self.schemas.get(&schema, || {
+            if self.field.is_empty() {
+                return Ok((
+                    self.target_schema(schema.optional),
+                    Some(Self::form_of(&schema)?),
+                ));
+            }
+            let Some(field) = schema.field(&self.field) else {
+                return Ok((Arc::clone(&schema), None));
+            };
+            let form = Self::form_of(&field.schema)?;
+            let mut builder =
+                shape::basics(&schema, SchemaBuilder::structure()).set_optional(schema.optional);
+            for other in schema.fields() {
+                let own = if other.index == field.index {
+                    self.target_schema(other.schema.optional)
+                } else {
+                    Arc::clone(&other.schema)
+                };
+                builder = builder.field(Arc::clone(&other.name), own);
+            }
+            Ok((builder.try_build()?, Some(form)))
+        })?;
+        let (result, Some(form)) = &*plan else {
+            return Ok(Some(record));
+        };
+        data.value = match &data.value {
+            Value::Null => Value::Null,
+            value if self.field.is_empty() => self.convert(value, *form)?,
+            Value::Struct(structure) => {
+                let values = schema.fields().iter().map(|field| {
+                    let value = shape::value_of(structure, field.index, self.replace_null);
+                    if *field.name == *self.field {
+                        self.convert(&value, *form)
+                    } else {
+                        Ok(value)
+                    }
+                });
+                let values: Vec<Value> = values.collect::<Result<_, _>>()?;
+                Value::Struct(Struct::new(Arc::clone(result), values))
+            }
+            _ => return Err(unsupported("convert timestamp", data)),
+        };
+        data.schema = Some(Arc::clone(result));
+        Ok(Some(record))
+    }
+}

@@ -1,0 +1,98 @@
+//! `ValueToKey`: a key of fields of the value.
+
+use std::sync::Arc;
+
+use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
+use tidegate_api::{
+    ConnectError, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct, Transform,
+    TransformPlugin, Value,
+};
+
+use crate::part::unsupported;
+use crate::shape::{self, Cache};
+
+static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
+    .importance(Importance::High)
+    .doc("Field names on the record value to extract as the record key.");
+static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+
+fn config_def() -> ConfigDef {
+    ConfigDef::new(&[&FIELDS, &REPLACE_NULL])
+}
+
+pub(crate) fn register(plugins: &mut Plugins) {
+    plugins.transforms.push(TransformPlugin {
+        class: "org.apache.kafka.connect.transforms.ValueToKey",
+        version: crate::VERSION,
+        config_def,
+        create: |props| Ok(Box::new(ValueToKey::new(props)?)),
+    });
+}
+
+struct ValueToKey {
+    fields: Vec<String>,
+    replace_null: bool,
+    schemas: Cache<(Arc<Schema>, Vec<usize>)>,
+}
+
+impl ValueToKey {
+    fn new(props: &Props) -> Result<Self, ConnectError> {
+        let fields = props.get(&FIELDS)?;
+        if fields.is_empty() {
+            return Err(ConnectError::config(
+                "Invalid value [] for configuration fields: Empty list",
+            ));
+        }
+        Ok(Self {
+            fields,
+            replace_null: props.get(&REPLACE_NULL)?,
+            schemas: Cache::default(),
+        })
+    }
+}
+
+impl Transform for ValueToKey {
+    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        record.key = match (&record.value.schema, &record.value.value) {
+            (Some(schema), Value::Struct(structure)) => {
+                let plan = self.schemas.get(schema, || {
+                    let mut builder = SchemaBuilder::structure();
+                    let mut indexes = Vec::new();
+                    for name in &self.fields {
+                        let field = schema.field(name).ok_or_else(|| {
+                            ConnectError::data(format!("Field does not exist: {name}"))
+                        })?;
+                        builder = builder.field(name.as_str(), Arc::clone(&field.schema));
+                        indexes.push(field.index);
+                    }
+                    Ok((builder.try_build()?, indexes))
+                })?;
+                let values: Vec<Value> = plan
+                    .1
+                    .iter()
+                    .map(|index| shape::value_of(structure, *index, self.replace_null))
+                    .collect();
+                SchemaAndValue {
+                    schema: Some(Arc::clone(&plan.0)),
+                    value: Value::Struct(Struct::new(Arc::clone(&plan.0), values)),
+                }
+            }
+            (None, value @ Value::Map(_)) => {
+                let entry = |name: &String| {
+                    (
+                        Value::string(name),
+                        value.map_get(name).cloned().unwrap_or_default(),
+                    )
+                };
+                SchemaAndValue::schemaless(Value::Map(self.fields.iter().map(entry).collect()))
+            }
+            _ => {
+                return Err(unsupported(
+                    "copying fields from value to key",
+                    &record.value,
+                ));
+            }
+        };
+        Ok(Some(record))
+    }
+}
