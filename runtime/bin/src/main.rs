@@ -1,5 +1,6 @@
 //! `tidegate`: the worker and its tools in one program.
 
+mod client;
 mod logging;
 mod plugins;
 mod worker;
@@ -25,6 +26,8 @@ enum Command {
     Distributed(worker::DistributedArguments),
     /// Runs a worker whose connectors come from files.
     Standalone(worker::StandaloneArguments),
+    /// Talks to a worker's REST API: lists, applies and controls connectors.
+    Connectors(client::ConnectorsCommand),
 }
 
 /// Exit codes are Connect's: 1 for usage, 2 for a worker that cannot start.
@@ -41,6 +44,7 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Distributed(arguments) => worker::distributed(arguments).await,
         Command::Standalone(arguments) => worker::standalone(arguments).await,
+        Command::Connectors(command) => return client::exit_code(client::run(command).await),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -117,7 +117,7 @@ async fn follow_signals(stop: CancellationToken) {
 }
 
 /// Reads a connector's file: flat JSON with `name`, the shape of `POST /connectors`, or properties.
-fn connector_file(path: &Path) -> anyhow::Result<ConnectorFile> {
+pub(crate) fn connector_file(path: &Path) -> anyhow::Result<ConnectorFile> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the connector file '{}' cannot be read", path.display()))?;
     if !text.trim_start().starts_with('{') {
