@@ -5,8 +5,14 @@ CARGO ?= cargo
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+demo: ## installs what is missing and shows rows flowing from MariaDB to PostgreSQL
+	@[ -z "$(KAFKA)" ] || { echo "demo: this version runs on the embedded log only, see Limits in README.md" >&2; exit 1; }
+	@integration-tests/scripts/install.sh build mariadb postgres
+	@$(CARGO) build --release -p tidegate -p tidegate-integration-tests --bins
+	@target/release/demo target/release/tidegate examples/shop
+
 test: ## installs what is missing and runs all tests
-	@integration-tests/scripts/install.sh build mariadb postgres tools
+	@integration-tests/scripts/install.sh all
 	$(CARGO) build -p tidegate
 	$(CARGO) test --workspace --no-fail-fast
 
@@ -18,4 +24,4 @@ lint: ## checks format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-.PHONY: help test build lint
+.PHONY: help demo test build lint

@@ -304,6 +304,17 @@ pub(crate) fn cross_checks(style: Style, props: &Props) -> Vec<(String, String)>
     let text = |key: &ConfigKey<String>| props.get(key).unwrap_or_default().to_ascii_lowercase();
     match style {
         Style::Debezium => {
+            let format = props.get(&NAME_FORMAT).unwrap_or_default();
+            if format.contains("${source.") {
+                errors.push((
+                    NAME_FORMAT.name().to_owned(),
+                    invalid(
+                        NAME_FORMAT.name(),
+                        &format,
+                        "this version does not support source fields in it; route the topic with RegexRouter and use ${topic}",
+                    ),
+                ));
+            }
             if !props.get(&FIELD_INCLUDE).unwrap_or_default().is_empty()
                 && !props.get(&FIELD_EXCLUDE).unwrap_or_default().is_empty()
             {
@@ -576,6 +587,11 @@ mod tests {
             Style::Debezium,
             &[("use.time.zone", "Asia/Tokyo")],
             "this version writes in UTC only",
+        );
+        check(
+            Style::Debezium,
+            &[("collection.name.format", "s.${source.table}")],
+            "route the topic with RegexRouter",
         );
         check(
             Style::Debezium,
