@@ -152,7 +152,7 @@ impl FileStreamSourceTask {
         ))
     }
 
-    /// Reads once; false at the end for now.
+    /// Reads once; false at the present end.
     async fn fill(&mut self) -> Result<bool, ConnectError> {
         let mut chunk = vec![0; READ_BYTES];
         let count = match &mut self.input {

@@ -86,7 +86,10 @@ async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> a
 /// The log that the settings choose.
 fn provider(props: &Props) -> anyhow::Result<Arc<dyn LogProvider>> {
     if props.contains("bootstrap.servers") {
-        bail!("no Kafka");
+        bail!(
+            "'bootstrap.servers' is set, but this version of Tidegate runs on its embedded log only (see Limits in README.md): remove it, and choose the folder with '{}'",
+            EMBEDDED_DATA_DIR.name()
+        );
     }
     let directory = props.get(&EMBEDDED_DATA_DIR)?;
     info!("No bootstrap.servers: running on the embedded log in '{directory}'");

@@ -5,7 +5,7 @@ use tidegate_api::{ConnectError, ErrorKind};
 /// An error of the log. Texts name the topic, group or address that they concern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// The log does not answer, or only for now not: worth another try.
+    /// The log does not answer at the moment: worth another try.
     #[error("{0}")]
     Unavailable(String),
     /// The topic, partition or group does not exist.

@@ -168,7 +168,10 @@ impl Follower {
                     Ok(records) => records.into_iter().for_each(&mut on_record),
                     Err(error) => {
                         warn!(%error, "could not read the topic; trying again");
-                        tokio::time::sleep(POLL_TIMEOUT).await;
+                        let stopped = self.stop.cancelled();
+                        if tokio::time::timeout(POLL_TIMEOUT, stopped).await.is_ok() {
+                            break;
+                        }
                     }
                 },
             }
