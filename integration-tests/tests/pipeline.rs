@@ -84,17 +84,6 @@ impl Pipeline {
         Ok(command.output()?)
     }
 
-    fn apply(&self, file: &str) -> Result<()> {
-        let output = self.client(&["apply", file])?;
-        ensure!(
-            output.status.success(),
-            "{file}: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
-    }
-
     async fn target_becomes(&self, sql: &str, expected: &[TextRow]) -> Result<()> {
         eventually(DEADLINE, sql, || async {
             let rows = self.target.rows("postgres", sql).await?;

@@ -31,6 +31,7 @@ static LISTENERS: ConfigKey<Vec<String>> = ConfigKey::new("listeners", "http://:
 static REST_ADVERTISED_HOST_NAME: ConfigKey<Option<String>> =
     ConfigKey::nullable("rest.advertised.host.name");
 static REST_ADVERTISED_PORT: ConfigKey<Option<i32>> = ConfigKey::nullable("rest.advertised.port");
+const EXACTLY_ONCE: &str = "exactly.once.source.support";
 static GROUP_ID: ConfigKey<String> = ConfigKey::required("group.id");
 static CONFIG_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("config.storage.topic");
 static OFFSET_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("offset.storage.topic");
@@ -164,6 +165,14 @@ impl WorkerConfig {
             default("config.storage.topic", "connect-configs");
             default("offset.storage.topic", "connect-offsets");
             default("status.storage.topic", "connect-status");
+        }
+        if let Some(value) = props
+            .raw(EXACTLY_ONCE)
+            .filter(|value| !value.eq_ignore_ascii_case("disabled"))
+        {
+            return Err(ConnectError::config(format!(
+                "Invalid value {value} for configuration {EXACTLY_ONCE}: this version supports 'disabled' only"
+            )));
         }
         // Both are checked when a task is built; here they must only be given.
         props.get(&KEY_CONVERTER)?;
@@ -314,6 +323,10 @@ mod tests {
         check(
             &[("offset.flush.interval.ms", "x")],
             "Invalid value x for configuration offset.flush.interval.ms: Not a number of type LONG",
+        );
+        check(
+            &[("exactly.once.source.support", "enabled")],
+            "Invalid value enabled for configuration exactly.once.source.support: this version supports 'disabled' only",
         );
         check(
             &[("listeners", "https://:8443")],

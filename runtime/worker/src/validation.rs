@@ -296,10 +296,10 @@ pub(crate) fn definition_json(key: &KeySpec) -> Json {
         "importance": key.importance.name(),
         "documentation": key.documentation,
         "group": key.group,
+        "order_in_group": key.order_in_group,
         "width": key.width.name(),
         "display_name": key.display_name,
         "dependents": key.dependents,
-        "order": key.order_in_group,
     })
 }
 
@@ -331,4 +331,20 @@ pub(crate) fn definitions(plugins: &Plugins, name: &str) -> Option<Vec<Json>> {
         );
     }
     Some(keys.into_iter().map(definition_json).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::ConfigKey;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_described_as_connect_does() {
+        static REGEX: ConfigKey<String> =
+            ConfigKey::required("regex").doc("Regular expression to use for matching.");
+        let def = ConfigDef::new(&[&REGEX]);
+        let recorded = r#"{"name":"regex","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"Regular expression to use for matching.","group":null,"order_in_group":-1,"width":"NONE","display_name":"regex","dependents":[]}"#;
+        assert_eq!(definition_json(&def.keys()[0]).to_string(), recorded);
+    }
 }

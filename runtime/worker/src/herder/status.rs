@@ -17,11 +17,9 @@ fn status_json(id: Option<u32>, status: &Status) -> Json {
     }
     json.insert("state".to_owned(), json!(status.state));
     json.insert("worker_id".to_owned(), json!(status.worker_id));
+    json.insert("version".to_owned(), json!(status.version));
     if let Some(trace) = status.trace.as_ref().filter(|trace| !trace.is_empty()) {
         json.insert("trace".to_owned(), json!(trace));
-    }
-    if let Some(version) = &status.version {
-        json.insert("version".to_owned(), json!(version));
     }
     Json::Object(json)
 }

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value as Json, json};
 use tidegate_api::Props;
 use tidegate_tasks::TargetState;
@@ -81,6 +81,13 @@ fn with_name(name: &str, mut config: Props) -> Result<Props, WorkerError> {
     }
 }
 
+/// What `UriBuilder` encodes in a path: all but the unreserved characters of RFC 3986.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
     let mut response = answer(StatusCode::CREATED, info);
     let host = headers
@@ -89,7 +96,7 @@ fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
         .unwrap_or("localhost");
     let location = format!(
         "http://{host}/connectors/{}",
-        utf8_percent_encode(name, NON_ALPHANUMERIC)
+        utf8_percent_encode(name, ENCODED)
     );
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
