@@ -4,6 +4,7 @@
 
 use tidegate_api::{ConnectorTaskId, Props};
 use tidegate_log::ClientConfig;
+use tracing::warn;
 
 use crate::environment::TaskEnvironment;
 
@@ -66,6 +67,20 @@ pub(crate) fn consumer(environment: &TaskEnvironment) -> ClientConfig {
         ),
     ];
     layered(environment, &defaults, "consumer").with("group.id", group)
+}
+
+/// Topics are created through the worker's own connection, whatever these settings say.
+pub(crate) fn warn_about_admin_settings(environment: &TaskEnvironment) {
+    let connector = environment.connector_props.with_prefix("admin.override.");
+    let worker = environment.settings.worker_props.with_prefix("admin.");
+    for (prefix, props) in [("admin.override.", connector), ("admin.", worker)] {
+        for (name, _) in props.iter() {
+            warn!(
+                "{} ignores '{prefix}{name}': it creates topics through the worker's own connection",
+                environment.id
+            );
+        }
+    }
 }
 
 fn client_id(role: &str, id: &ConnectorTaskId) -> String {

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tidegate_api::{
-    ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord, Str, TopicPartitionOffset,
+    ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord, Str, TimestampType,
+    TopicPartitionOffset,
 };
-use tidegate_log::{ConsumedRecord, NewTopic, Producer, ProducerRecord, RecordHeader};
+use tidegate_log::{
+    ConsumedRecord, Log, LogError, NewTopic, Producer, ProducerRecord, RecordHeader,
+};
 use tokio::time::Instant;
 use tracing::error;
 
@@ -20,7 +23,8 @@ use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
 use crate::environment::TaskEnvironment;
-use crate::tolerance::{ErrorHandling, Failure, Stage};
+use crate::pipeline::Pipeline;
+use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED};
 
 pub(crate) struct DeadLetterQueue {
     task: ConnectorTaskId,
@@ -43,7 +47,8 @@ impl DeadLetterQueue {
             replication_factor: Some(props.get(&ERRORS_DEAD_LETTER_REPLICATION)?),
             settings: BTreeMap::new(),
         };
-        environment.log.create_topic(&new).await.map_err(|error| {
+        clients::warn_about_admin_settings(environment);
+        ensure(&*environment.log, &new).await.map_err(|error| {
             ConnectError::from(error).context(format!(
                 "Could not initialize dead letter queue with topic={topic}"
             ))
@@ -108,20 +113,37 @@ impl DeadLetterQueue {
     }
 }
 
+/// Whoever may not create topics may still use one that exists.
+async fn ensure(log: &dyn Log, topic: &NewTopic) -> Result<(), LogError> {
+    if log.describe_topic(&topic.name).await?.is_none() {
+        log.create_topic(topic).await?;
+    }
+    Ok(())
+}
+
 /// Reports a sink's failed records: to the log and to the dead letter queue.
 pub(crate) struct Reporter {
     errors: ErrorHandling,
     queue: Option<DeadLetterQueue>,
+    pipeline: Arc<Pipeline>,
     /// The batch at hand as it was consumed.
     consumed: Mutex<Vec<ConsumedRecord>>,
+    /// Why a record that the plugin reported ends the task.
+    refusal: Mutex<Option<String>>,
 }
 
 impl Reporter {
-    pub(crate) fn new(errors: ErrorHandling, queue: Option<DeadLetterQueue>) -> Self {
+    pub(crate) fn new(
+        errors: ErrorHandling,
+        queue: Option<DeadLetterQueue>,
+        pipeline: Arc<Pipeline>,
+    ) -> Self {
         Self {
             errors,
             queue,
+            pipeline,
             consumed: Mutex::default(),
+            refusal: Mutex::default(),
         }
     }
 
@@ -140,7 +162,13 @@ impl Reporter {
     }
 
     pub(crate) fn set_batch(&self, consumed: Vec<ConsumedRecord>) {
-        *self.consumed.lock().expect("no holder panics") = consumed;
+        *self.consumed.lock().expect(NO_PANIC) = consumed;
+    }
+
+    /// The error of a report that was refused since the last call.
+    pub(crate) fn refusal(&self) -> Option<ConnectError> {
+        let refusal = self.refusal.lock().expect(NO_PANIC).take()?;
+        Some(ConnectError::fatal(refusal).context(TOLERANCE_EXCEEDED))
     }
 
     /// Reports and decides: `Ok` if the record may be skipped.
@@ -150,22 +178,19 @@ impl Reporter {
         failure: Failure,
     ) -> Result<(), ConnectError> {
         self.errors.report(&failure, || {
-            format!(
-                ", where consumed record is {{topic='{}', partition={}, offset={}, timestamp={}, timestampType=CreateTime}}",
-                consumed.topic,
-                consumed.partition,
-                consumed.offset,
-                consumed.timestamp.unwrap_or(-1)
-            )
+            format!(", where consumed record is {}", describe(consumed))
         });
         if let Some(queue) = &self.queue {
             queue.report(consumed, &failure).await;
         }
-        self.errors.tolerate(failure)
+        self.errors.tolerate(failure, || {
+            let (topic, partition) = (&consumed.topic, consumed.partition);
+            format!("the record at {topic}-{partition}@{}", consumed.offset)
+        })
     }
 
     fn consumed(&self, place: &TopicPartitionOffset) -> Option<ConsumedRecord> {
-        let consumed = self.consumed.lock().expect("no holder panics");
+        let consumed = self.consumed.lock().expect(NO_PANIC);
         let at = |record: &&ConsumedRecord| {
             record.offset == place.offset
                 && record.partition == place.partition
@@ -173,6 +198,44 @@ impl Reporter {
         };
         consumed.iter().find(at).cloned()
     }
+
+    /// A record of an earlier batch, as the converters write it.
+    fn written_again(&self, record: &SinkRecord) -> Result<ConsumedRecord, ConnectError> {
+        let serialized = self
+            .pipeline
+            .serialize(&record.record, &mut BytesMut::new())
+            .map_err(|failure| failure.error.context("a failed record cannot be reported"))?;
+        Ok(ConsumedRecord {
+            topic: Arc::clone(&record.original.topic),
+            partition: record.original.partition,
+            offset: record.original.offset,
+            timestamp: record.record.timestamp,
+            timestamp_type: record.timestamp_type,
+            key: serialized.key,
+            value: serialized.value,
+            headers: serialized.headers,
+        })
+    }
+}
+
+/// As Java's `ProcessingContext` prints it.
+fn describe(record: &ConsumedRecord) -> String {
+    let kind = match record.timestamp_type {
+        TimestampType::NoTimestampType => None,
+        TimestampType::CreateTime => Some("CreateTime"),
+        TimestampType::LogAppendTime => Some("LogAppendTime"),
+    };
+    let time = kind.map(|kind| {
+        let timestamp = record.timestamp.unwrap_or(-1);
+        format!(", timestamp={timestamp}, timestampType={kind}")
+    });
+    format!(
+        "{{topic='{}', partition={}, offset={}{}}}",
+        record.topic,
+        record.partition,
+        record.offset,
+        time.unwrap_or_default()
+    )
 }
 
 #[async_trait]
@@ -183,9 +246,16 @@ impl ErrantRecordReporter for Reporter {
             class: "org.apache.kafka.connect.sink.SinkTask",
             error,
         };
-        match self.consumed(&record.original) {
-            Some(consumed) => self.failed(&consumed, failure).await,
-            None => self.errors.tolerate(failure),
+        let consumed = match self.consumed(&record.original) {
+            Some(consumed) => consumed,
+            None => self.written_again(record)?,
+        };
+        let reported = self.failed(&consumed, failure).await;
+        if let Err(refusal) = &reported {
+            *self.refusal.lock().expect(NO_PANIC) = Some(refusal.chain());
         }
+        reported
     }
 }
+
+const NO_PANIC: &str = "no holder panics";

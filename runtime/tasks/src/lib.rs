@@ -3,14 +3,18 @@
 //!
 //! Source: `org.apache.kafka.connect.runtime.{WorkerSourceTask,WorkerSinkTask}`.
 
+mod backoff;
 mod clients;
 mod connector_config;
 mod dead_letter;
 mod environment;
 mod pipeline;
+mod record_text;
 mod run;
 mod sink;
 mod source;
+#[cfg(test)]
+mod testing;
 mod tolerance;
 mod topic_creation;
 

@@ -33,6 +33,16 @@ pub(crate) struct Pipeline {
     chain: Vec<StageOfChain>,
 }
 
+/// What the log is given of a record.
+pub(crate) struct Serialized {
+    pub(crate) key: Option<Bytes>,
+    pub(crate) value: Option<Bytes>,
+    pub(crate) headers: Vec<RecordHeader>,
+}
+
+/// Named where a record fails on its way into the log.
+pub(crate) const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.KafkaProducer";
+
 const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 impl Pipeline {
@@ -84,6 +94,45 @@ impl Pipeline {
         Ok(Some(record))
     }
 
+    /// A record's key, value and headers as bytes; `buffer` is where key and value are written.
+    pub(crate) fn serialize(
+        &self,
+        record: &Record,
+        buffer: &mut BytesMut,
+    ) -> Result<Serialized, Failure> {
+        let topic = &record.topic;
+        let headers = record
+            .headers
+            .iter()
+            .map(|header| {
+                let value = self
+                    .header
+                    .plugin
+                    .from_connect_header(topic, &header.key, &header.value)
+                    .map_err(|error| Failure {
+                        stage: Stage::HeaderConverter,
+                        class: self.header.class,
+                        error,
+                    })?;
+                Ok(RecordHeader {
+                    key: Str::new(&header.key),
+                    value,
+                })
+            })
+            .collect::<Result<_, Failure>>()?;
+        Ok(Serialized {
+            key: write(&self.key, Stage::KeyConverter, topic, &record.key, buffer)?,
+            value: write(
+                &self.value,
+                Stage::ValueConverter,
+                topic,
+                &record.value,
+                buffer,
+            )?,
+            headers,
+        })
+    }
+
     /// A source's record as bytes; `buffer` is where they are written. `None` if it was dropped.
     pub(crate) fn produce(
         &self,
@@ -98,43 +147,26 @@ impl Pipeline {
                 None => return Ok(None),
             }
         };
-        let headers = record
-            .headers
-            .iter()
-            .map(|header| {
-                let value = self
-                    .header
-                    .plugin
-                    .from_connect_header(&record.topic, &header.key, &header.value)
-                    .map_err(|error| Failure {
-                        stage: Stage::HeaderConverter,
-                        class: self.header.class,
-                        error,
-                    })?;
-                Ok(RecordHeader {
-                    key: Str::new(&header.key),
-                    value,
-                })
-            })
-            .collect::<Result<_, Failure>>()?;
-        let key = write(
-            &self.key,
-            Stage::KeyConverter,
-            &record.topic,
-            &record.key,
-            buffer,
-        )?;
-        let value = write(
-            &self.value,
-            Stage::ValueConverter,
-            &record.topic,
-            &record.value,
-            buffer,
-        )?;
+        let timestamp = match record.timestamp {
+            Some(-1) => None,
+            Some(negative) if negative < 0 => {
+                return Err(Failure {
+                    stage: Stage::KafkaProduce,
+                    class: PRODUCER_CLASS,
+                    error: ConnectError::data(format!("Invalid record timestamp {negative}")),
+                });
+            }
+            timestamp => timestamp,
+        };
+        let Serialized {
+            key,
+            value,
+            headers,
+        } = self.serialize(&record, buffer)?;
         Ok(Some(ProducerRecord {
             topic: record.topic,
             partition: record.kafka_partition,
-            timestamp: record.timestamp,
+            timestamp,
             key,
             value,
             headers,

@@ -2,54 +2,97 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tidegate_api::{ConnectError, ConnectorKind};
-use tracing::{Instrument as _, error, info, info_span};
+use tokio::time::Instant;
+use tracing::{Instrument as _, error, info, info_span, warn};
 
+use crate::backoff::Backoff;
 use crate::environment::{TargetState, TaskEnvironment};
 use crate::pipeline::Pipeline;
+use crate::tolerance::pause_for;
 use crate::{sink, source};
 
-/// Runs the task until it stops, fails or is cancelled; its states go to `environment.status`. A plugin's panic is a
-/// failure of its task alone.
+/// Before a task that failed for something transient is started again; doubles up to the second one.
+const RESTART_DELAY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+/// Runs the task until it stops, is cancelled or fails for good; its states go to `environment.status`. A plugin's panic
+/// is a failure of its task alone. A failure that may pass by itself, such as a server that is away, shows as FAILED with
+/// its trace, and the task is started again after a while.
 pub async fn run_task(mut environment: TaskEnvironment) {
-    let (id, status, cancel) = (
-        environment.id.clone(),
-        Arc::clone(&environment.status),
-        environment.cancel.clone(),
-    );
+    let id = environment.id.clone();
+    let cancel = environment.cancel.clone();
     let span = info_span!("task", connector = %id.connector, task = id.task);
-    let work = AssertUnwindSafe(run(&mut environment))
-        .catch_unwind()
-        .instrument(span.clone());
-    let outcome = tokio::select! {
+    let work = run_with_restarts(&mut environment).instrument(span.clone());
+    tokio::select! {
         () = cancel.cancelled() => {
             span.in_scope(|| error!("Graceful stop of task {id} failed."));
+        }
+        () = work => {}
+    }
+}
+
+async fn run_with_restarts(environment: &mut TaskEnvironment) {
+    let mut backoff = Backoff::new(RESTART_DELAY.0, RESTART_DELAY.1);
+    loop {
+        let started = Instant::now();
+        let outcome = AssertUnwindSafe(run(environment)).catch_unwind().await;
+        if !may_run_again(environment, outcome) {
             return;
         }
-        outcome = work => outcome,
-    };
-    let _entered = span.entered();
+        if started.elapsed() > RESTART_DELAY.1 {
+            backoff.reset();
+        }
+        let delay = backoff.next_delay();
+        info!("task {} will be started again in {delay:?}", environment.id);
+        pause_for(delay, &environment.stop).await;
+        if environment.stop.is_cancelled() {
+            environment.status.on_shutdown(&environment.id);
+            return;
+        }
+    }
+}
+
+/// Reports how a run has ended.
+fn may_run_again(
+    environment: &TaskEnvironment,
+    outcome: Result<Result<(), ConnectError>, Box<dyn Any + Send>>,
+) -> bool {
+    let (id, status) = (&environment.id, &environment.status);
     match outcome {
         Ok(Ok(())) => {
             info!("task {id} has stopped");
-            status.on_shutdown(&id);
+            status.on_shutdown(id);
+        }
+        Ok(Err(error)) if environment.stop.is_cancelled() => {
+            warn!(
+                "After being scheduled for shutdown, task {id} threw an uncaught exception:\n{}",
+                error.trace()
+            );
+            status.on_shutdown(id);
+        }
+        Ok(Err(error)) if error.is_retriable() => {
+            warn!("task {id} failed:\n{}", error.trace());
+            status.on_failure(id, &error);
+            return true;
         }
         Ok(Err(error)) => {
             error!(
-                "task {id} failed and will not recover until it is restarted:\n{}",
+                "Task {id} threw an uncaught and unrecoverable exception. Task is being killed and will not recover \
+                 until manually restarted\n{}",
                 error.trace()
             );
-            status.on_failure(&id, &error);
+            status.on_failure(id, &error);
         }
         Err(panic) => {
             let error = ConnectError::fatal(format!("task {id} panicked: {}", message(&*panic)));
             error!("{error}");
-            status.on_failure(&id, &error);
+            status.on_failure(id, &error);
         }
     }
+    false
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

@@ -2,20 +2,27 @@
 //!
 //! Source: `org.apache.kafka.connect.runtime.WorkerSinkTask`.
 
+mod commits;
+mod requests;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{
     ConnectError, ErrantRecordReporter, SinkRecord, SinkTask, SinkTaskContext, TopicPartition,
 };
-use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, Subscription};
+use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, Subscription};
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::commits::Commit;
+use self::requests::Requests;
+use crate::backoff::Backoff;
 use crate::clients;
 use crate::connector_config::{TOPICS, TOPICS_REGEX};
 use crate::dead_letter::{DeadLetterQueue, Reporter};
@@ -25,8 +32,8 @@ use crate::tolerance::{ErrorHandling, pause_for};
 
 /// Longest wait for records; signals of the worker interrupt it.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Between two attempts at a batch, unless the plugin asks for another time.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Between two attempts at a batch, unless the plugin asks for another time, and at a log that is away.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 
 /// Next offset to read of each partition.
 type Offsets = BTreeMap<TopicPartition, i64>;
@@ -41,9 +48,11 @@ pub(crate) async fn run(
     pipeline: Pipeline,
 ) -> Result<(), ConnectError> {
     let errors = ErrorHandling::new(environment.id.clone(), &environment.connector_props)?;
+    let pipeline = Arc::new(pipeline);
     let reporter = Arc::new(Reporter::new(
         errors,
         DeadLetterQueue::open(environment).await?,
+        Arc::clone(&pipeline),
     ));
     let requests = Arc::new(Requests::default());
     let context = SinkTaskContext {
@@ -70,17 +79,19 @@ pub(crate) async fn run(
         commit: None,
         pending: None,
         paused: false,
+        log_backoff: Backoff::new(RETRY.0, RETRY.1),
         tracked: HashSet::new(),
     };
     let result = work.run(task).await;
-    let result = match result {
-        Ok(()) if !work.environment.cancel.is_cancelled() => work.close_all(task).await,
-        other => other,
-    };
+    // Also after a failure: what the plugin has taken need not be repeated.
+    let closed = work.close_all(task).await;
+    if let (Err(_), Err(error)) = (&result, &closed) {
+        warn!("{}: {}", work.environment.id, error.chain());
+    }
     if let Err(error) = work.consumer.close().await {
         debug!("the consumer did not close cleanly: {error}");
     }
-    result
+    result.and(closed)
 }
 
 fn subscription(environment: &TaskEnvironment) -> Result<Subscription, ConnectError> {
@@ -107,46 +118,30 @@ fn subscription(environment: &TaskEnvironment) -> Result<Subscription, ConnectEr
     Ok(Subscription::Topics(topics))
 }
 
-/// What the plugin asked for since it was last looked at.
-#[derive(Default)]
-struct Requests {
-    commit: AtomicBool,
-    timeout: Mutex<Option<Duration>>,
-    rewind: Mutex<Offsets>,
-}
-
-impl SinkTaskRequests for Requests {
-    fn request_commit(&self) {
-        self.commit.store(true, Ordering::Release);
-    }
-    fn set_timeout(&self, timeout: Duration) {
-        *self.timeout.lock().expect("no holder panics") = Some(timeout);
-    }
-    fn rewind(&self, offsets: Offsets) {
-        self.rewind
-            .lock()
-            .expect("no holder panics")
-            .extend(offsets);
-    }
-}
-
 /// A batch that the plugin has not taken yet, and the offsets behind it.
 struct Batch {
     records: Vec<SinkRecord>,
     next: Offsets,
     retry_at: Instant,
     attempts: u32,
+    backoff: Backoff,
 }
 
-/// Offsets on their way to the group.
-struct Commit {
-    offsets: Offsets,
-    done: BoxFuture<'static, Result<(), LogError>>,
+impl Batch {
+    fn of(records: Vec<SinkRecord>, next: Offsets) -> Self {
+        Self {
+            records,
+            next,
+            retry_at: Instant::now(),
+            attempts: 0,
+            backoff: Backoff::new(RETRY.0, RETRY.1),
+        }
+    }
 }
 
 struct Work<'a> {
     environment: &'a mut TaskEnvironment,
-    pipeline: Pipeline,
+    pipeline: Arc<Pipeline>,
     reporter: Arc<Reporter>,
     requests: Arc<Requests>,
     consumer: Box<dyn Consumer>,
@@ -154,8 +149,10 @@ struct Work<'a> {
     current: Offsets,
     committed: Offsets,
     commit: Option<Commit>,
+    /// Waits to be written again; all partitions are paused meanwhile.
     pending: Option<Batch>,
     paused: bool,
+    log_backoff: Backoff,
     tracked: HashSet<Arc<str>>,
 }
 
@@ -165,10 +162,10 @@ impl Work<'_> {
         let mut commit_at = Instant::now() + interval;
         loop {
             self.follow_target_state()?;
-            if (Instant::now() >= commit_at || self.requests.commit.load(Ordering::Acquire))
+            if (Instant::now() >= commit_at || self.requests.wants_commit())
                 && self.commit.is_none()
             {
-                self.requests.commit.store(false, Ordering::Release);
+                self.requests.commit_begins();
                 self.begin_commit(task).await?;
                 commit_at = Instant::now() + interval;
             }
@@ -180,12 +177,7 @@ impl Work<'_> {
             let timeout = wake
                 .min(commit_at)
                 .saturating_duration_since(Instant::now());
-            let committing = async {
-                match &mut self.commit {
-                    Some(commit) => (&mut commit.done).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let is_committing = self.commit.is_some();
             let event = tokio::select! {
                 biased;
                 () = self.environment.stop.cancelled() => return Ok(()),
@@ -195,19 +187,26 @@ impl Work<'_> {
                     }
                     continue;
                 }
-                result = committing => {
+                result = Commit::done(&mut self.commit), if is_committing => {
                     self.end_commit(result);
                     continue;
                 }
                 event = self.consumer.poll(timeout) => event,
             };
             match event {
-                Ok(event) => self.handle(event, task).await?,
-                Err(error) if error.is_retriable() => {
-                    warn!("{}: {error}; trying again", self.environment.id);
-                    pause_for(RETRY_DELAY, &self.environment.stop).await;
+                Ok(event) => {
+                    self.log_backoff.reset();
+                    self.handle(event, task).await?;
                 }
-                Err(error) => return Err(ConnectError::from(error).context(UNRECOVERABLE)),
+                Err(error) if error.is_retriable() => {
+                    let delay = self.log_backoff.next_delay();
+                    warn!(
+                        "{}: {error}; trying again in {delay:?}",
+                        self.environment.id
+                    );
+                    pause_for(delay, &self.environment.stop).await;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -224,10 +223,16 @@ impl Work<'_> {
             self.requests.request_commit();
             self.environment.status.on_pause(&self.environment.id);
         } else {
-            if self.pending.is_none() {
-                self.consumer.resume(&self.assignment())?;
-            }
+            self.resume()?;
             self.environment.status.on_resume(&self.environment.id);
+        }
+        Ok(())
+    }
+
+    /// Lets records come again, unless a person or a batch that waits says otherwise.
+    fn resume(&mut self) -> Result<(), ConnectError> {
+        if !self.paused && self.pending.is_none() {
+            self.consumer.resume(&self.assignment())?;
         }
         Ok(())
     }
@@ -243,7 +248,13 @@ impl Work<'_> {
     ) -> Result<(), ConnectError> {
         match event {
             ConsumerEvent::Records(records) => {
-                let batch = self.convert(records).await?;
+                let mut batch = self.convert(records).await?;
+                if let Some(mut pending) = self.pending.take() {
+                    // Fetched before the pause took effect: they come behind what waits.
+                    pending.records.append(&mut batch.records);
+                    pending.next.append(&mut batch.next);
+                    batch = pending;
+                }
                 self.deliver(batch, task).await
             }
             ConsumerEvent::Idle => match self.pending.take() {
@@ -267,9 +278,7 @@ impl Work<'_> {
                     self.committed.insert(partition.clone(), start);
                     self.current.insert(partition, start);
                 }
-                task.open(&names)
-                    .await
-                    .map_err(|error| error.context(UNRECOVERABLE))?;
+                task.open(&names).await?;
                 if self.paused || self.pending.is_some() {
                     self.consumer.pause(&names)?;
                 }
@@ -287,10 +296,8 @@ impl Work<'_> {
                 result
             }
             ConsumerEvent::Lost(partitions) => {
-                self.forget(&partitions);
-                task.close(&partitions)
-                    .await
-                    .map_err(|error| error.context(UNRECOVERABLE))
+                self.forget(&partitions)?;
+                task.close(&partitions).await
             }
         }
     }
@@ -300,6 +307,8 @@ impl Work<'_> {
         let mut next = Offsets::new();
         let mut last: Option<(Arc<str>, i32, i64)> = None;
         for record in &consumed {
+            // Other tasks of this thread get their turn.
+            consume_budget().await;
             match &mut last {
                 Some((topic, partition, offset))
                     if *partition == record.partition && *topic == record.topic =>
@@ -343,15 +352,7 @@ impl Work<'_> {
                     pause_for(delay, &self.environment.stop).await;
                 }
                 _ => {
-                    self.reporter
-                        .failed(record, failure)
-                        .await
-                        .map_err(|error| {
-                            error.context(format!(
-                                "{} could not read the record at {}-{}@{}",
-                                self.environment.id, record.topic, record.partition, record.offset
-                            ))
-                        })?;
+                    self.reporter.failed(record, failure).await?;
                     return Ok(None);
                 }
             }
@@ -374,7 +375,12 @@ impl Work<'_> {
         mut batch: Batch,
         task: &mut dyn SinkTask,
     ) -> Result<(), ConnectError> {
-        match task.put(&batch.records).await {
+        let written = match task.put(&batch.records).await {
+            // A plugin may have swallowed that one of its records was refused.
+            Ok(()) => self.reporter.refusal().map_or(Ok(()), Err),
+            Err(error) => Err(error),
+        };
+        match written {
             Ok(()) => {
                 for (partition, offset) in batch.next {
                     // A partition may have gone meanwhile.
@@ -382,24 +388,21 @@ impl Work<'_> {
                         *current = offset;
                     }
                 }
-                if batch.attempts > 0 && !self.paused {
+                if batch.attempts > 0 {
                     info!(
                         "{} wrote its batch at attempt {}",
                         self.environment.id,
                         batch.attempts + 1
                     );
-                    self.consumer.resume(&self.assignment())?;
+                    self.resume()?;
                 }
                 Ok(())
             }
             Err(error) if error.is_retriable() => {
                 let delay = self
                     .requests
-                    .timeout
-                    .lock()
-                    .expect("no holder panics")
-                    .take()
-                    .unwrap_or(RETRY_DELAY);
+                    .take_timeout()
+                    .unwrap_or_else(|| batch.backoff.next_delay());
                 if batch.attempts == 0 {
                     self.consumer.pause(&self.assignment())?;
                 }
@@ -419,10 +422,9 @@ impl Work<'_> {
         }
     }
 
-    /// Goes back where the plugin asked for it.
+    /// Goes where the plugin asked for.
     async fn rewind(&mut self) -> Result<(), ConnectError> {
-        let wanted = std::mem::take(&mut *self.requests.rewind.lock().expect("no holder panics"));
-        for (partition, offset) in wanted {
+        for (partition, offset) in self.requests.take_rewind() {
             if self.current.contains_key(&partition) {
                 self.consumer.seek(&partition, offset).await?;
                 self.current.insert(partition.clone(), offset);
@@ -431,164 +433,10 @@ impl Work<'_> {
         }
         Ok(())
     }
-
-    /// Offsets that the plugin allows to commit, without those that are committed already.
-    async fn committable(
-        &mut self,
-        offsets: Offsets,
-        task: &mut dyn SinkTask,
-    ) -> Result<Offsets, ConnectError> {
-        let mut allowed = task.pre_commit(offsets).await?;
-        allowed.retain(|partition, offset| match self.current.get(partition) {
-            Some(current) if *offset > *current => {
-                warn!("{} ignores the offset {offset} of {partition}: it is ahead of what was delivered", self.environment.id);
-                false
-            }
-            Some(_) => self.committed.get(partition) != Some(offset),
-            None => false,
-        });
-        Ok(allowed)
-    }
-
-    async fn begin_commit(&mut self, task: &mut dyn SinkTask) -> Result<(), ConnectError> {
-        match self.committable(self.current.clone(), task).await {
-            Ok(offsets) if offsets.is_empty() => {}
-            Ok(offsets) => {
-                let done = self.consumer.commit(
-                    offsets
-                        .iter()
-                        .map(|(partition, offset)| (partition.clone(), *offset))
-                        .collect(),
-                );
-                self.commit = Some(Commit { offsets, done });
-            }
-            Err(error) => {
-                warn!(
-                    "{} offset commit failed, going back to the last committed offsets: {}",
-                    self.environment.id,
-                    error.chain()
-                );
-                self.pending = None;
-                for (partition, offset) in self.committed.clone() {
-                    self.consumer.seek(&partition, offset).await?;
-                    self.current.insert(partition, offset);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn end_commit(&mut self, result: Result<(), LogError>) {
-        let Some(commit) = self.commit.take() else {
-            return;
-        };
-        match result {
-            Ok(()) => {
-                for (partition, offset) in commit.offsets {
-                    if let Some(known) = self.committed.get_mut(&partition) {
-                        *known = offset;
-                    }
-                }
-            }
-            Err(error) => warn!(
-                "{} Commit of offsets failed, will be tried again: {error}",
-                self.environment.id
-            ),
-        }
-    }
-
-    /// Commits and closes partitions that go.
-    async fn close(
-        &mut self,
-        partitions: &[TopicPartition],
-        task: &mut dyn SinkTask,
-    ) -> Result<(), ConnectError> {
-        let offsets = self
-            .current
-            .iter()
-            .filter(|(partition, _)| partitions.contains(partition));
-        let offsets = offsets
-            .map(|(partition, offset)| (partition.clone(), *offset))
-            .collect();
-        let committable = self
-            .committable(offsets, task)
-            .await
-            .unwrap_or_else(|error| {
-                warn!(
-                    "{} the last offsets are not committed: {}",
-                    self.environment.id,
-                    error.chain()
-                );
-                Offsets::new()
-            });
-        let closed = task.close(partitions).await;
-        if !committable.is_empty() {
-            let timeout = self.environment.settings.offset_flush_timeout;
-            match tokio::time::timeout(
-                timeout,
-                self.consumer.commit(committable.into_iter().collect()),
-            )
-            .await
-            {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(
-                    "{} the last offsets were not committed: {error}",
-                    self.environment.id
-                ),
-                Err(_) => warn!("{} Commit of offsets timed out", self.environment.id),
-            }
-        }
-        self.forget(partitions);
-        closed.map_err(|error| error.context(UNRECOVERABLE))
-    }
-
-    async fn close_all(&mut self, task: &mut dyn SinkTask) -> Result<(), ConnectError> {
-        if let Some(commit) = self.commit.take() {
-            // The commit that follows is newer; this one must only not overtake it.
-            let timeout = self.environment.settings.offset_flush_timeout;
-            drop(tokio::time::timeout(timeout, commit.done).await);
-        }
-        self.close(&self.assignment(), task).await
-    }
-
-    fn forget(&mut self, partitions: &[TopicPartition]) {
-        for partition in partitions {
-            self.current.remove(partition);
-            self.committed.remove(partition);
-        }
-        let mut resume = false;
-        if let Some(batch) = &mut self.pending {
-            batch
-                .next
-                .retain(|partition, _| !partitions.contains(partition));
-            batch
-                .records
-                .retain(|record| !partitions.contains(&record.original.topic_partition()));
-            resume = batch.next.is_empty();
-        }
-        if resume {
-            self.pending = None;
-            if !self.paused
-                && let Err(error) = self.consumer.resume(&self.assignment())
-            {
-                warn!("{}: {error}", self.environment.id);
-            }
-        }
-    }
 }
 
+/// First line of the trace of a sink whose `put` has failed.
 const UNRECOVERABLE: &str = "Exiting WorkerSinkTask due to unrecoverable exception.";
-
-impl Batch {
-    fn of(records: Vec<SinkRecord>, next: Offsets) -> Self {
-        Self {
-            records,
-            next,
-            retry_at: Instant::now(),
-            attempts: 0,
-        }
-    }
-}
 
 fn list(partitions: &[TopicPartition]) -> String {
     partitions

@@ -1,9 +1,18 @@
 //! A source task: its records become batches of the log, and its offsets follow what the log has acknowledged.
 //!
-//! Source: `org.apache.kafka.connect.runtime.{AbstractWorkerSourceTask,SubmittedRecords,SourceTaskOffsetCommitter}`.
+//! Batches go to the log one after the other without waiting for each other's acknowledgement. Their receipts are looked
+//! at in the order of sending, so that the positions handed to the [`OffsetWriter`] always stand behind a prefix of the
+//! source that is stored without a gap.
+//!
+//! Source: `org.apache.kafka.connect.runtime.{AbstractWorkerSourceTask,SubmittedRecords}`.
+
+mod offset_writer;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -14,13 +23,17 @@ use tidegate_api::{
     ConnectError, OffsetFieldsMap, OffsetStorageReader, Record, SourceOffset, SourcePartition,
     SourceRecord, SourceTask, SourceTaskContext,
 };
-use tidegate_log::{LogError, Producer, RecordMetadata};
+use tidegate_log::{LogError, Producer, ProducerRecord, RecordMetadata};
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use self::offset_writer::{OffsetWriter, Positions, advance};
+use crate::backoff::Backoff;
 use crate::clients;
 use crate::environment::{OffsetBackingStore, TargetState, TaskEnvironment};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{PRODUCER_CLASS, Pipeline};
+use crate::record_text;
 use crate::tolerance::{ErrorHandling, Failure, Stage, pause_for};
 use crate::topic_creation::TopicCreation;
 
@@ -30,20 +43,21 @@ const BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
 const APPEND_BYTES: usize = 1024 * 1024;
 /// Space reserved at a time for converted records.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// Before a source that is away is asked again.
+const POLL_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Before a log that is away is asked again for a topic.
+const TOPIC_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-/// Positions by source partition, the last one counts. There are seldom more than a few.
-type Positions = Vec<(Arc<SourcePartition>, SourceOffset)>;
-
-fn advance(positions: &mut Positions, partition: &Arc<SourcePartition>, offset: SourceOffset) {
-    let same = |known: &Arc<SourcePartition>| Arc::ptr_eq(known, partition) || known == partition;
-    // The last one added is the most likely one.
-    match positions.iter_mut().rev().find(|(known, _)| same(known)) {
-        Some(entry) => entry.1 = offset,
-        None => positions.push((Arc::clone(partition), offset)),
-    }
+/// Records of a batch that are converted and wait for the log.
+#[derive(Default)]
+struct Part {
+    records: Vec<ProducerRecord>,
+    topics: Vec<Arc<str>>,
+    positions: Positions,
+    bytes: usize,
 }
 
-/// A part of a batch on its way: what the log says of it, and the positions to commit once it is stored.
+/// A part on its way: what the log says of it, and the positions to commit once it is stored.
 struct Sent {
     results: Vec<Result<RecordMetadata, LogError>>,
     topics: Vec<Arc<str>>,
@@ -65,6 +79,9 @@ pub(crate) async fn run(
         &environment.connector_props,
         environment.settings.topic_creation_enable,
     )?;
+    if topic_creation.is_some() {
+        clients::warn_about_admin_settings(environment);
+    }
     let producer = environment
         .log
         .producer(&clients::producer(environment, "connector-producer"))
@@ -80,6 +97,7 @@ pub(crate) async fn run(
     task.start(context, environment.task_props.clone()).await?;
     environment.status.on_startup(&environment.id);
     let mut work = Work {
+        offsets: OffsetWriter::new(environment),
         environment,
         pipeline,
         errors,
@@ -87,16 +105,12 @@ pub(crate) async fn run(
         producer,
         in_flight: FuturesOrdered::new(),
         bytes_in_flight: 0,
-        committable: Vec::new(),
-        flush: None,
         tracked: HashSet::new(),
         buffer: BytesMut::new(),
     };
     let result = work.run(task).await;
     // Also after a failure: what the log has acknowledged need not be repeated.
-    if !work.environment.cancel.is_cancelled() {
-        work.finish(task).await;
-    }
+    work.finish(task).await;
     result
 }
 
@@ -108,24 +122,19 @@ struct Work<'a> {
     producer: Arc<dyn Producer>,
     in_flight: FuturesOrdered<BoxFuture<'static, Sent>>,
     bytes_in_flight: usize,
-    /// Acknowledged, not yet stored.
-    committable: Positions,
-    flush: Option<Flush>,
+    offsets: OffsetWriter,
     tracked: HashSet<Arc<str>>,
     buffer: BytesMut,
-}
-
-/// Offsets on their way into the store.
-struct Flush {
-    positions: Positions,
-    done: BoxFuture<'static, Result<(), ConnectError>>,
 }
 
 impl Work<'_> {
     async fn run(&mut self, task: &mut dyn SourceTask) -> Result<(), ConnectError> {
         let interval = self.environment.settings.offset_flush_interval;
-        let mut flush_at = Instant::now() + interval;
+        let flush_timer = tokio::time::sleep(interval);
+        tokio::pin!(flush_timer);
         let mut paused = false;
+        let mut backoff = Backoff::new(POLL_RETRY.0, POLL_RETRY.1);
+        let mut poll_again: Option<Instant> = None;
         loop {
             let wish = *self.environment.target_state.borrow_and_update();
             if (wish != TargetState::Started) != paused {
@@ -137,27 +146,21 @@ impl Work<'_> {
                     status.on_resume(&self.environment.id);
                 }
             }
-            let may_poll = !paused && self.bytes_in_flight < BYTES_IN_FLIGHT;
-            let idle = self.flush.is_none();
-            let flushing = async {
-                match &mut self.flush {
-                    Some(flush) => (&mut flush.done).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let may_poll =
+                !paused && poll_again.is_none() && self.bytes_in_flight < BYTES_IN_FLIGHT;
+            let is_flushing = self.offsets.is_flushing();
             tokio::select! {
                 biased;
                 () = self.environment.stop.cancelled() => return Ok(()),
                 Some(sent) = self.in_flight.next() => self.acknowledged(sent)?,
-                result = flushing => {
+                result = self.offsets.flushed(), if is_flushing => {
                     self.flushed(result, task).await;
-                    flush_at = Instant::now() + interval;
+                    flush_timer.as_mut().reset(Instant::now() + interval);
                 }
-                () = tokio::time::sleep_until(flush_at), if idle => {
-                    self.begin_flush();
-                    if self.flush.is_none() {
-                        flush_at = Instant::now() + interval;
-                        self.committed(&Vec::new(), task).await;
+                () = &mut flush_timer, if !is_flushing => {
+                    if !self.offsets.begin() {
+                        self.committed(&Positions::new(), task).await;
+                        flush_timer.as_mut().reset(Instant::now() + interval);
                     }
                 }
                 changed = self.environment.target_state.changed() => {
@@ -165,11 +168,16 @@ impl Work<'_> {
                         return Ok(());
                     }
                 }
+                () = sleep_until(poll_again), if poll_again.is_some() => poll_again = None,
                 batch = task.poll(), if may_poll => match batch {
-                    Ok(batch) => self.send(batch).await?,
+                    Ok(batch) => {
+                        backoff.reset();
+                        self.send(batch).await?;
+                    }
                     Err(error) if error.is_retriable() => {
-                        warn!("{}: {}; trying again", self.environment.id, error.chain());
-                        pause_for(RETRY_DELAY, &self.environment.stop).await;
+                        let delay = backoff.next_delay();
+                        warn!("{}: {}; trying again in {delay:?}", self.environment.id, error.chain());
+                        poll_again = Some(Instant::now() + delay);
                     }
                     Err(error) => return Err(error),
                 },
@@ -177,94 +185,124 @@ impl Work<'_> {
         }
     }
 
+    /// Converts a batch and hands it to the log.
     async fn send(&mut self, batch: Vec<SourceRecord>) -> Result<(), ConnectError> {
-        let mut records = Vec::with_capacity(batch.len());
-        let (mut positions, mut topics, mut bytes) = (Positions::new(), Vec::new(), 0);
+        let mut part = Part::default();
+        part.records.reserve(batch.len());
         for source in batch {
+            // Other tasks of this thread get their turn.
+            consume_budget().await;
             let SourceRecord {
                 record,
                 source_partition,
                 source_offset,
             } = source;
-            let Some(record) = self.convert(record).await? else {
+            let converted = self.convert(record, &source_partition, &source_offset);
+            let Some(record) = converted.await? else {
                 continue;
             };
-            if topics.last() != Some(&record.topic) && !topics.contains(&record.topic) {
-                if let Some(creation) = &mut self.topic_creation {
-                    creation
-                        .ensure(&*self.environment.log, &record.topic)
-                        .await?;
+            if part.topics.last() != Some(&record.topic) && !part.topics.contains(&record.topic) {
+                if !self.ensure_topic(&record.topic).await? {
+                    return Ok(());
                 }
-                topics.push(Arc::clone(&record.topic));
+                part.topics.push(Arc::clone(&record.topic));
             }
-            bytes += record.size();
-            records.push(record);
-            advance(&mut positions, &source_partition, source_offset);
-            if bytes >= APPEND_BYTES {
-                let part = (
-                    std::mem::take(&mut records),
-                    std::mem::take(&mut positions),
-                    std::mem::take(&mut topics),
-                );
-                self.append(part.0, part.1, part.2, std::mem::take(&mut bytes))
-                    .await?;
+            part.bytes += record.size() + size_of::<ProducerRecord>();
+            part.records.push(record);
+            advance(&mut part.positions, &source_partition, source_offset);
+            if part.bytes >= APPEND_BYTES {
+                self.append(std::mem::take(&mut part)).await?;
             }
         }
-        if records.is_empty() {
+        if part.records.is_empty() {
             return Ok(());
         }
-        self.append(records, positions, topics, bytes).await
+        self.append(part).await
     }
 
     /// `None` if the record was dropped or its failure tolerated.
     async fn convert(
         &mut self,
         record: Record,
-    ) -> Result<Option<tidegate_log::ProducerRecord>, ConnectError> {
+        partition: &SourcePartition,
+        offset: &SourceOffset,
+    ) -> Result<Option<ProducerRecord>, ConnectError> {
         if self.buffer.capacity() < BUFFER_BYTES / 4 {
             self.buffer.reserve(BUFFER_BYTES);
         }
+        // A copy is needed only where another attempt or the record's text may follow.
+        let copy = self.errors.needs_records().then(|| record.clone());
         let topic = Arc::clone(&record.topic);
         let (started, mut attempt) = (Instant::now(), 0);
-        let mut record = Some(record);
+        let mut next = record;
         loop {
-            // A copy is needed only where another attempt may follow.
-            let next = if self.errors.retries() {
-                record.clone()
-            } else {
-                record.take()
-            };
-            let Some(next) = next else { return Ok(None) };
             let failure = match self.pipeline.produce(next, &mut self.buffer) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };
             attempt += 1;
-            match self.errors.retry_after(&failure.error, attempt, started) {
-                Some(delay) if !self.environment.stop.is_cancelled() => {
+            let delay = self.errors.retry_after(&failure.error, attempt, started);
+            if let (Some(delay), Some(copy)) = (delay, &copy)
+                && !self.environment.stop.is_cancelled()
+            {
+                pause_for(delay, &self.environment.stop).await;
+                next = copy.clone();
+                continue;
+            }
+            self.errors.report(&failure, || {
+                let text = copy
+                    .as_ref()
+                    .map(|record| record_text::source_record(record, partition, offset));
+                format!(", where source record is = {}", text.unwrap_or_default())
+            });
+            self.errors.tolerate(failure, || {
+                format!(
+                    "the record for topic '{topic}' at {} of {}",
+                    record_text::fields(&offset.fields()),
+                    record_text::fields(&partition.0)
+                )
+            })?;
+            return Ok(None);
+        }
+    }
+
+    /// Creates the topic if that is this connector's business. False if the task is to stop before the log answers.
+    async fn ensure_topic(&mut self, topic: &Arc<str>) -> Result<bool, ConnectError> {
+        let Some(creation) = &mut self.topic_creation else {
+            return Ok(true);
+        };
+        let mut backoff = Backoff::new(TOPIC_RETRY.0, TOPIC_RETRY.1);
+        loop {
+            match creation.ensure(&*self.environment.log, topic).await {
+                Ok(()) => return Ok(true),
+                Err(error) if error.is_retriable() => {
+                    let delay = backoff.next_delay();
+                    warn!(
+                        "{}: {}; trying again in {delay:?}",
+                        self.environment.id,
+                        error.chain()
+                    );
                     pause_for(delay, &self.environment.stop).await;
+                    if self.environment.stop.is_cancelled() {
+                        return Ok(false);
+                    }
                 }
-                _ => {
-                    self.errors.report(&failure, || {
-                        format!(", where source record is for topic '{topic}'")
-                    });
-                    self.errors.tolerate(failure)?;
-                    return Ok(None);
-                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn append(
-        &mut self,
-        records: Vec<tidegate_log::ProducerRecord>,
-        positions: Positions,
-        topics: Vec<Arc<str>>,
-        bytes: usize,
-    ) -> Result<(), ConnectError> {
-        let receipt = self.producer.append(records).await.map_err(|error| {
+    /// Waits until there is room.
+    async fn append(&mut self, part: Part) -> Result<(), ConnectError> {
+        while self.bytes_in_flight + part.bytes > BYTES_IN_FLIGHT
+            && let Some(sent) = self.in_flight.next().await
+        {
+            self.acknowledged(sent)?;
+        }
+        let receipt = self.producer.append(part.records).await.map_err(|error| {
             ConnectError::from(error).context("Unrecoverable exception trying to send")
         })?;
+        let (topics, positions, bytes) = (part.topics, part.positions, part.bytes);
         self.bytes_in_flight += bytes;
         self.in_flight.push_back(
             async move {
@@ -285,11 +323,13 @@ impl Work<'_> {
         for error in sent.results.into_iter().filter_map(Result::err) {
             let failure = Failure {
                 stage: Stage::KafkaProduce,
-                class: "org.apache.kafka.clients.producer.KafkaProducer",
+                class: PRODUCER_CLASS,
                 error: error.into(),
             };
             self.errors.report(&failure, String::new);
             if !self.errors.tolerate_all {
+                // No position behind the gap may ever be committed.
+                self.in_flight = FuturesOrdered::new();
                 return Err(failure
                     .error
                     .context("Unrecoverable exception from producer send callback"));
@@ -307,58 +347,22 @@ impl Work<'_> {
                 }
             }
         }
-        for (partition, offset) in sent.positions {
-            advance(&mut self.committable, &partition, offset);
-        }
+        self.offsets.acknowledged(sent.positions);
         Ok(())
     }
 
-    /// Starts storing what may be committed, if there is anything.
-    fn begin_flush(&mut self) {
-        if self.committable.is_empty() || self.flush.is_some() {
-            return;
-        }
-        let positions = std::mem::take(&mut self.committable);
-        let offsets = positions
-            .iter()
-            .map(|(partition, offset)| (Arc::clone(partition), Some(offset.fields())))
-            .collect();
-        let (store, connector) = (
-            Arc::clone(&self.environment.offsets),
-            Arc::clone(&self.environment.id.connector),
-        );
-        let timeout = self.environment.settings.offset_flush_timeout;
-        let done = async move {
-            tokio::time::timeout(timeout, store.set(&connector, offsets)).await.unwrap_or_else(|_| {
-                Err(ConnectError::retriable(
-                    "Timed out waiting to flush offsets to storage; will try again on next flush interval with latest offsets",
-                ))
-            })
-        };
-        self.flush = Some(Flush {
-            positions,
-            done: done.boxed(),
-        });
-    }
-
-    async fn flushed(&mut self, result: Result<(), ConnectError>, task: &mut dyn SourceTask) {
-        let Some(flush) = self.flush.take() else {
-            return;
-        };
+    async fn flushed(
+        &mut self,
+        result: Result<Positions, ConnectError>,
+        task: &mut dyn SourceTask,
+    ) {
         match result {
-            Ok(()) => self.committed(&flush.positions, task).await,
-            Err(error) => {
-                warn!(
-                    "{} Failed to flush offsets to storage: {}",
-                    self.environment.id,
-                    error.chain()
-                );
-                // Newer positions stay in front.
-                let newer = std::mem::replace(&mut self.committable, flush.positions);
-                for (partition, offset) in newer {
-                    advance(&mut self.committable, &partition, offset);
-                }
-            }
+            Ok(positions) => self.committed(&positions, task).await,
+            Err(error) => warn!(
+                "{} Failed to flush offsets to storage: {}",
+                self.environment.id,
+                error.chain()
+            ),
         }
     }
 
@@ -375,36 +379,38 @@ impl Work<'_> {
     /// Waits for what is under way and stores the last offsets.
     async fn finish(&mut self, task: &mut dyn SourceTask) {
         let deadline = Instant::now() + self.environment.settings.offset_flush_timeout;
-        let cancel = self.environment.cancel.clone();
         let outstanding = async {
             while let Some(sent) = self.in_flight.next().await {
                 self.acknowledged(sent)?;
             }
             Ok::<_, ConnectError>(())
         };
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            outcome = tokio::time::timeout_at(deadline, outstanding) => match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!("a record sent last was refused: {}", error.chain()),
-                Err(_) => warn!("{} not all records were acknowledged in time; they will be sent again", self.environment.id),
-            },
+        match tokio::time::timeout_at(deadline, outstanding).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!("a record sent last was refused: {}", error.chain()),
+            Err(_) => warn!(
+                "{} not all records were acknowledged in time; they will be sent again",
+                self.environment.id
+            ),
         }
+        // A flush that is under way first, then what came after it.
         for _ in 0..2 {
-            // An unfinished flush first, then what came after it.
-            self.begin_flush();
-            let Some(flush) = &mut self.flush else { break };
-            let result = tokio::select! {
-                () = cancel.cancelled() => return,
-                result = &mut flush.done => result,
-            };
+            if !self.offsets.begin() {
+                break;
+            }
+            let result = self.offsets.flushed().await;
             self.flushed(result, task).await;
         }
     }
 }
 
-/// Pause before a source that is away is asked again.
-const RETRY_DELAY: std::time::Duration = std::time::Duration::from_millis(500);
+/// For ever without an instant.
+async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Stored offsets as the task's plugin sees them.
 struct Offsets {

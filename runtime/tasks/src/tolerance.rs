@@ -59,6 +59,9 @@ pub(crate) struct ErrorHandling {
     log_messages: bool,
 }
 
+/// First line of the trace of a task that ends by an error which it does not tolerate.
+pub(crate) const TOLERANCE_EXCEEDED: &str = "Tolerance exceeded in error handler";
+
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(300);
 
 impl ErrorHandling {
@@ -74,9 +77,10 @@ impl ErrorHandling {
         })
     }
 
-    /// Whether anything is tried again at all.
-    pub(crate) fn retries(&self) -> bool {
+    /// Whether a record may be needed after it has failed: for another attempt, or for its text.
+    pub(crate) fn needs_records(&self) -> bool {
         self.retry_timeout.is_none_or(|timeout| !timeout.is_zero())
+            || (self.log && self.log_messages)
     }
 
     /// Whether an operation that failed is worth waiting for, and how long; `attempt` counts from 1.
@@ -104,7 +108,8 @@ impl ErrorHandling {
         }
     }
 
-    /// Writes the failure to the log if the connector wants it. `record` describes the record without its content.
+    /// Writes the failure to the log if the connector wants it. `record` describes the record, for connectors that want
+    /// that, too.
     pub(crate) fn report(&self, failure: &Failure, record: impl FnOnce() -> String) {
         if !self.log {
             return;
@@ -123,12 +128,22 @@ impl ErrorHandling {
         );
     }
 
-    /// `Ok` if the record may be skipped; else the error that ends the task.
-    pub(crate) fn tolerate(&self, failure: Failure) -> Result<(), ConnectError> {
+    /// `Ok` if the record may be skipped; else the error that ends the task. `record` says which record it is.
+    pub(crate) fn tolerate(
+        &self,
+        failure: Failure,
+        record: impl FnOnce() -> String,
+    ) -> Result<(), ConnectError> {
         if self.tolerate_all {
             return Ok(());
         }
-        Err(failure.error.context("Tolerance exceeded in error handler"))
+        let Failure {
+            stage,
+            class,
+            error,
+        } = failure;
+        let place = format!("stage {} ({class}) failed for {}", stage.name(), record());
+        Err(error.context(place).context(TOLERANCE_EXCEEDED))
     }
 }
 
@@ -187,12 +202,17 @@ mod tests {
         };
         assert!(
             handling(&[("errors.tolerance", "all")])
-                .tolerate(failure())
+                .tolerate(failure(), String::new)
                 .is_ok()
         );
         let error = handling(&[])
-            .tolerate(failure())
+            .tolerate(failure(), || "the record at t-0@5".to_owned())
             .expect_err("not tolerated");
-        assert_eq!(error.text(), "Tolerance exceeded in error handler");
+        assert_eq!(
+            error.trace(),
+            "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+             Caused by: org.apache.kafka.connect.errors.ConnectException: stage VALUE_CONVERTER (C) failed for the record at t-0@5\n\
+             Caused by: org.apache.kafka.connect.errors.DataException: bad"
+        );
     }
 }

@@ -1,0 +1,54 @@
+//! Waits between attempts: each twice the one before it, up to a limit, with jitter.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    limit: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, limit: Duration) -> Self {
+        Self {
+            first,
+            limit,
+            next: first,
+        }
+    }
+
+    /// The wait before the next attempt, up to a fifth shorter than its nominal length.
+    pub(crate) fn next_delay(&mut self) -> Duration {
+        let nominal = self.next;
+        self.next = (nominal * 2).min(self.limit);
+        nominal.mul_f64(rand::rng().random_range(0.8..=1.0))
+    }
+
+    /// After a success.
+    pub(crate) fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_start_again_after_a_success() {
+        let second = Duration::from_secs(1);
+        let mut backoff = Backoff::new(second, second * 5);
+        let check = |nominal: u32, backoff: &mut Backoff| {
+            let delay = backoff.next_delay();
+            assert!(delay <= second * nominal && delay >= second.mul_f64(0.79) * nominal);
+        };
+        for nominal in [1, 2, 4, 5, 5] {
+            check(nominal, &mut backoff);
+        }
+        backoff.reset();
+        check(1, &mut backoff);
+    }
+}

@@ -1,0 +1,230 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tidegate_api::{Props, TimestampType};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::testing::{Journal, Stage};
+
+/// Notes what it is given; fails as the script says.
+struct Scripted {
+    failures: Arc<Mutex<VecDeque<ConnectError>>>,
+    puts: Arc<Journal>,
+}
+
+#[async_trait]
+impl SinkTask for Scripted {
+    async fn start(&mut self, _context: SinkTaskContext, _: Props) -> Result<(), ConnectError> {
+        Ok(())
+    }
+    async fn put(&mut self, records: &[SinkRecord]) -> Result<(), ConnectError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        if let Some(error) = self.failures.lock().unwrap().pop_front() {
+            self.puts.note("refused");
+            return Err(error);
+        }
+        let places: Vec<String> = records.iter().map(|r| r.original.to_string()).collect();
+        self.puts.note(format!("put {}", places.join(" ")));
+        Ok(())
+    }
+    async fn close(&mut self, partitions: &[TopicPartition]) -> Result<(), ConnectError> {
+        self.puts.note(format!("close {}", list(partitions)));
+        Ok(())
+    }
+    async fn stop(&mut self) {}
+}
+
+fn sink(props: &[(&str, &str)], failures: Vec<ConnectError>) -> (Stage, Arc<Journal>) {
+    let puts = Arc::new(Journal::default());
+    let (failures, noted) = (
+        Arc::new(Mutex::new(VecDeque::from(failures))),
+        Arc::clone(&puts),
+    );
+    let mut all = vec![("topics", "t")];
+    all.extend(props);
+    let stage = Stage::sink(&all, move || {
+        Box::new(Scripted {
+            failures: Arc::clone(&failures),
+            puts: Arc::clone(&noted),
+        })
+    });
+    stage
+        .events
+        .try_send(ConsumerEvent::Assigned(vec![(part(0), 5)]))
+        .unwrap();
+    (stage, puts)
+}
+
+fn part(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+fn records(offsets: std::ops::Range<i64>) -> ConsumerEvent {
+    let record = |offset| ConsumedRecord {
+        topic: Arc::from("t"),
+        partition: 0,
+        offset,
+        timestamp: Some(1),
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: Some(Bytes::from_static(b"v")),
+        headers: Vec::new(),
+    };
+    ConsumerEvent::Records(offsets.map(record).collect())
+}
+
+fn commits(entries: &[String]) -> Vec<&str> {
+    let commits = entries.iter().filter(|entry| entry.starts_with("commit"));
+    commits.map(String::as_str).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_is_committed_and_again_at_the_end() {
+    let (stage, puts) = sink(&[], vec![]);
+    stage.events.try_send(records(5..7)).unwrap();
+    stage.journal.wait_for("commit", 1).await;
+    stage.events.try_send(records(7..8)).unwrap();
+    puts.wait_for("put", 2).await;
+    let entries = stage.finish().await;
+    assert_eq!(commits(&entries), ["commit t-0@7", "commit t-0@8"]);
+    assert_eq!(
+        puts.entries(),
+        ["put t-0@5 t-0@6", "put t-0@7", "close t-0"]
+    );
+    assert!(entries.contains(&"left the group".to_owned()));
+    assert_eq!(entries.last().unwrap(), "UNASSIGNED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_is_delivered_again_before_anything_newer() {
+    let away = || ConnectError::retriable("PostgreSQL is away");
+    let (stage, puts) = sink(&[], vec![away(), away()]);
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("refused", 1).await;
+    // Fetched before the pause took effect.
+    stage.events.try_send(records(6..7)).unwrap();
+    puts.wait_for("put", 1).await;
+    let entries = stage.finish().await;
+    assert_eq!(
+        puts.entries(),
+        ["refused", "refused", "put t-0@5 t-0@6", "close t-0"]
+    );
+    assert_eq!(commits(&entries), ["commit t-0@7"]);
+    let pauses = entries
+        .iter()
+        .filter(|entry| entry.starts_with("pause"))
+        .count();
+    assert_eq!(pauses, 1);
+    assert!(entries.iter().any(|entry| entry.starts_with("resume")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_committed_for_a_batch_that_was_never_written() {
+    let away = || ConnectError::retriable("PostgreSQL is away");
+    let (stage, puts) = sink(&[], (0..100).map(|_| away()).collect());
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("refused", 5).await;
+    let entries = stage.finish().await;
+    assert!(commits(&entries).is_empty(), "{entries:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fatal_error_fails_the_task_without_committing_its_batch() {
+    let bad = ConnectError::data("row 7 of mp_cdc.t");
+    let (stage, puts) = sink(&[], vec![bad]);
+    stage.events.try_send(records(5..6)).unwrap();
+    stage.journal.wait_for("FAILED", 1).await;
+    let entries = stage.finish().await;
+    assert!(commits(&entries).is_empty(), "{entries:?}");
+    let failure = entries
+        .iter()
+        .find(|entry| entry.starts_with("FAILED"))
+        .unwrap();
+    assert!(
+        failure.contains(UNRECOVERABLE) && failure.contains("row 7 of mp_cdc.t"),
+        "{failure}"
+    );
+    assert_eq!(puts.entries(), ["refused", "close t-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_are_committed_and_closed_before_they_are_given_back() {
+    let (stage, puts) = sink(&[], vec![]);
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("put", 1).await;
+    let (done, given_back) = oneshot::channel();
+    let partitions = vec![part(0)];
+    stage
+        .events
+        .try_send(ConsumerEvent::Revoked { partitions, done })
+        .unwrap();
+    assert!(given_back.await.is_err(), "dropped, not answered");
+    assert_eq!(commits(&stage.journal.entries()), ["commit t-0@6"]);
+    assert_eq!(puts.entries(), ["put t-0@5", "close t-0"]);
+    stage.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_partitions_take_their_waiting_records_along() {
+    let away = || ConnectError::retriable("PostgreSQL is away");
+    let (stage, puts) = sink(&[], vec![away()]);
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("refused", 1).await;
+    stage
+        .events
+        .try_send(ConsumerEvent::Lost(vec![part(0)]))
+        .unwrap();
+    puts.wait_for("close", 1).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let entries = stage.finish().await;
+    assert!(commits(&entries).is_empty(), "{entries:?}");
+    assert!(!puts.entries().iter().any(|entry| entry.starts_with("put")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_sink_commits_and_lets_its_partitions_rest() {
+    let (stage, puts) = sink(&[], vec![]);
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("put", 1).await;
+    stage.target.send_replace(TargetState::Paused);
+    stage.journal.wait_for("PAUSED", 1).await;
+    stage.journal.wait_for("commit t-0@6", 1).await;
+    stage.target.send_replace(TargetState::Started);
+    stage.journal.wait_for("RUNNING", 2).await;
+    stage.finish().await;
+}
+
+/// An unreadable record goes to the dead letter queue when that is wanted; the rest is written.
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_record_does_not_hold_up_the_others() {
+    let long = "org.apache.kafka.connect.converters.LongConverter";
+    let (stage, puts) = sink(
+        &[("value.converter", long), ("errors.tolerance", "all")],
+        vec![],
+    );
+    let mut event = records(5..7);
+    if let ConsumerEvent::Records(records) = &mut event {
+        records[1].value = Some(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 1]));
+    }
+    stage.events.try_send(event).unwrap();
+    puts.wait_for("put t-0@6", 1).await;
+    assert_eq!(commits(&stage.finish().await), ["commit t-0@7"]);
+
+    let (stage, _puts) = sink(&[("value.converter", long)], vec![]);
+    stage.events.try_send(records(5..6)).unwrap();
+    stage.journal.wait_for("FAILED", 1).await;
+    let entries = stage.finish().await;
+    let failure = entries
+        .iter()
+        .find(|entry| entry.starts_with("FAILED"))
+        .unwrap();
+    assert!(
+        failure.contains("t-0@5") && failure.contains("VALUE_CONVERTER"),
+        "{failure}"
+    );
+}
