@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use tidegate_api::Props;
 use tidegate_embedded::EmbeddedProvider;
+use tidegate_kafka::KafkaProvider;
 use tidegate_log::{ClientConfig, LogProvider};
 use tidegate_worker::{
     ConfigProviders, ConnectorFile, EMBEDDED_DATA_DIR, Mode, WorkerConfig, WorkerOptions,
@@ -57,15 +58,12 @@ async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> a
     let raw = parse_properties(&text);
     let providers = ConfigProviders::new(&raw)?;
     let props = providers.resolve(&raw)?;
-    let provider = provider(&props)?;
+    let client: ClientConfig = props
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let provider = provider(&props, &client)?;
     let config = WorkerConfig::new(props, mode)?;
-    let client = ClientConfig(
-        config
-            .props
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-    );
     let log = provider.connect(&client).await?;
     let stop = CancellationToken::new();
     let signals = TaskTracker::new();
@@ -84,12 +82,9 @@ async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> a
 }
 
 /// The log that the settings choose.
-fn provider(props: &Props) -> anyhow::Result<Arc<dyn LogProvider>> {
+fn provider(props: &Props, client: &ClientConfig) -> anyhow::Result<Arc<dyn LogProvider>> {
     if props.contains("bootstrap.servers") {
-        bail!(
-            "'bootstrap.servers' is set, but this version of Tidegate runs on its embedded log only (see Limits in README.md): remove it, and choose the folder with '{}'",
-            EMBEDDED_DATA_DIR.name()
-        );
+        return Ok(Arc::new(KafkaProvider::new(client.clone())));
     }
     let directory = props.get(&EMBEDDED_DATA_DIR)?;
     info!("No bootstrap.servers: running on the embedded log in '{directory}'");

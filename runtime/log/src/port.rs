@@ -140,7 +140,7 @@ pub trait Log: Send + Sync + fmt::Debug {
 pub struct GroupClaim {
     /// Resolves with the reason when the claim is lost.
     pub lost: oneshot::Receiver<LogError>,
-    /// Keeps the claim alive.
+    /// Keeps the claim alive. Dropping it gives the group back, which may take a moment.
     pub guard: Box<dyn Send + Sync>,
 }
 

@@ -95,7 +95,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
     let addresses = addresses
         .map_err(|error| ConnectError::fatal(format!("a listener has no address: {error}")))?;
     let worker_id = worker_id(&config, &addresses);
-    let (statuses, configs, offsets, claim) = match mode {
+    let (statuses, configs, offsets, mut claim) = match mode {
         Mode::Distributed => {
             let offsets = OffsetStore::on_topic(&log, &config.props, &config.offset_topic).await?;
             let statuses =
@@ -154,7 +154,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
     on_ready(&addresses);
     let started = start_connectors(&herder, connectors).await;
     let outcome = match started {
-        Ok(()) => wait(&stop, claim).await,
+        Ok(()) => wait(&stop, claim.as_mut()).await,
         Err(error) => Err(error),
     };
     info!("Worker is shutting down");
@@ -162,6 +162,8 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
     // A client that keeps its connection must not keep the worker.
     drop(tokio::time::timeout(REST_GRACE, servers.wait()).await);
     herder.stop().await;
+    // Not before the tasks have stopped: the next worker may start at once.
+    drop(claim);
     info!("Worker has stopped");
     outcome
 }
@@ -169,8 +171,11 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
 const REST_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Until a person or the loss of the group ends the worker.
-async fn wait(stop: &CancellationToken, claim: Option<GroupClaim>) -> Result<(), ConnectError> {
-    let Some(mut claim) = claim else {
+async fn wait(
+    stop: &CancellationToken,
+    claim: Option<&mut GroupClaim>,
+) -> Result<(), ConnectError> {
+    let Some(claim) = claim else {
         stop.cancelled().await;
         return Ok(());
     };

@@ -1,0 +1,122 @@
+//! The Kafka adapter keeps the rules of the log port, on a real broker that all tests share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tidegate_integration_tests::{KafkaBroker, KafkaOptions, unique};
+use tidegate_kafka::KafkaLog;
+use tidegate_log::{
+    ClientConfig, ConsumerEvent, Log, LogError, NewTopic, ProducerRecord, Subscription,
+};
+use tokio::sync::OnceCell;
+
+async fn broker() -> &'static KafkaBroker {
+    static BROKER: OnceCell<KafkaBroker> = OnceCell::const_new();
+    let start = || async { KafkaBroker::start(KafkaOptions::default()).await };
+    BROKER.get_or_try_init(start).await.expect("a broker")
+}
+
+async fn open() -> Arc<dyn Log> {
+    let servers = broker().await.bootstrap();
+    let config = ClientConfig::default().with("bootstrap.servers", servers);
+    Arc::new(KafkaLog::new(config).expect("a log"))
+}
+
+tidegate_log::conformance_tests!(open().await);
+
+async fn topic(log: &Arc<dyn Log>) -> Arc<str> {
+    let new = NewTopic {
+        name: Arc::from(unique("topic")),
+        partitions: Some(1),
+        replication_factor: Some(1),
+        settings: BTreeMap::new(),
+    };
+    log.create_topic(&new).await.expect("a topic");
+    new.name
+}
+
+fn record(topic: &Arc<str>, value: String) -> ProducerRecord {
+    ProducerRecord::new(Arc::clone(topic), None, Some(Bytes::from(value)))
+}
+
+/// A record reaches a waiting member without any interval of polling in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_wakes_its_reader() {
+    let log = open().await;
+    let topic = topic(&log).await;
+    let config = ClientConfig::default().with("group.id", unique("group"));
+    let mut consumer = log
+        .consumer(&config, Subscription::Topics(vec![Arc::clone(&topic)]))
+        .await
+        .expect("a consumer");
+    loop {
+        let event = consumer
+            .poll(Duration::from_secs(1))
+            .await
+            .expect("an event");
+        if matches!(event, ConsumerEvent::Assigned(_)) {
+            break;
+        }
+    }
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let mut times = Vec::new();
+    for n in 0..50 {
+        let start = Instant::now();
+        let sent = producer.append(vec![record(&topic, n.to_string())]).await;
+        drop(sent.expect("taken"));
+        loop {
+            match consumer.poll(Duration::from_secs(30)).await {
+                Ok(ConsumerEvent::Records(_)) => break,
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        times.push(start.elapsed());
+    }
+    times.sort();
+    // Far above what it takes on an idle machine, far below any polling interval.
+    assert!(times[25] < Duration::from_millis(50), "{times:?}");
+    println!(
+        "append to poll: median {:?}, 90% {:?}",
+        times[25], times[45]
+    );
+    consumer.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn what_nobody_serves_is_named() {
+    let config = ClientConfig::default()
+        .with("bootstrap.servers", "127.0.0.1:1")
+        .with("default.api.timeout.ms", "2000");
+    let log = KafkaLog::new(config).expect("nothing is sent yet");
+    let error = log.cluster_id().await.expect_err("nobody listens");
+    let text = error.to_string();
+    assert!(matches!(error, LogError::Unavailable(_)), "{text}");
+    assert!(
+        text.contains("127.0.0.1:1") && text.contains("refused"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn records_that_are_too_large_are_refused_by_name() {
+    let log = open().await;
+    let topic = topic(&log).await;
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let error = producer
+        .append(vec![record(&topic, "x".repeat(2_000_000))])
+        .await
+        .err()
+        .expect("too large");
+    let text = error.to_string();
+    assert!(text.contains("max.request.size=1048576"), "{text}");
+    assert!(text.contains(&*topic), "{text}");
+}

@@ -1,0 +1,30 @@
+//! Calls that block, on threads of their own: the runtime would wait for its own threads at the end of the process, and a
+//! broker that does not answer would hold it up.
+
+use tidegate_log::LogError;
+use tokio::sync::oneshot;
+
+/// Runs `work` on a new thread. Dropping the future leaves the thread to finish by itself.
+pub(crate) async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    let (answer, result) = oneshot::channel();
+    start("kafka-call", move || {
+        // Whoever asked may have gone.
+        drop(answer.send(work()));
+    })?;
+    result
+        .await
+        .map_err(|_| LogError::Fatal("a thread of the Kafka client has ended early".to_owned()))?
+}
+
+/// Starts a thread that ends by itself.
+pub(crate) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LogError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    match thread.spawn(work) {
+        Ok(_runs_alone) => Ok(()),
+        Err(error) => Err(LogError::Unavailable(format!(
+            "no thread for the Kafka client: {error}"
+        ))),
+    }
+}

@@ -1,0 +1,195 @@
+//! Batches under way: which records of them are stored, counted per batch.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidegate_log::{LogError, RecordMetadata};
+use tokio::sync::{oneshot, watch};
+
+pub(crate) type Results = Vec<Result<RecordMetadata, LogError>>;
+
+/// Names a record of a batch in librdkafka's opaque: the slot in the upper half, the record's index in the lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(pub(crate) usize);
+
+const INDEX_BITS: u32 = 32;
+const _: () = assert!(usize::BITS == 64, "a ticket has two halves of 32 bits");
+
+struct Batch {
+    results: Results,
+    /// Records without a result, and one more while records are being handed over.
+    open: usize,
+    done: oneshot::Sender<Results>,
+}
+
+#[derive(Default)]
+struct Slots {
+    batches: Vec<Option<Batch>>,
+    free: Vec<usize>,
+}
+
+/// All batches of a producer.
+pub(crate) struct Deliveries {
+    slots: Mutex<Slots>,
+    /// Batches under way.
+    count: watch::Sender<usize>,
+}
+
+impl Deliveries {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Mutex::default(),
+            count: watch::Sender::new(0),
+        }
+    }
+
+    /// A batch of `records` records; it is complete when each has its result and `HandOver` is gone.
+    pub(crate) fn open(&self, records: usize) -> (HandOver<'_>, oneshot::Receiver<Results>) {
+        let (done, receipt) = oneshot::channel();
+        let nowhere = RecordMetadata {
+            partition: -1,
+            offset: -1,
+        };
+        let batch = Batch {
+            results: vec![Ok(nowhere); records],
+            open: records + 1,
+            done,
+        };
+        let mut slots = self.lock();
+        let slot = slots.free.pop().unwrap_or_else(|| {
+            slots.batches.push(None);
+            slots.batches.len() - 1
+        });
+        slots.batches[slot] = Some(batch);
+        drop(slots);
+        self.count.send_modify(|count| *count += 1);
+        let hand_over = HandOver {
+            deliveries: self,
+            slot,
+            sent: 0,
+            records,
+        };
+        (hand_over, receipt)
+    }
+
+    /// Notes a record's end. Runs on the thread that polls the producer.
+    pub(crate) fn settle(&self, ticket: Ticket, result: Result<RecordMetadata, LogError>) {
+        let index = ticket.0 & ((1 << INDEX_BITS) - 1);
+        let slot = ticket.0 >> INDEX_BITS;
+        let mut slots = self.lock();
+        if let Some(batch) = slots.batches.get_mut(slot).and_then(Option::as_mut)
+            && let Some(place) = batch.results.get_mut(index)
+        {
+            *place = result;
+        }
+        self.close(slots, slot, 1);
+    }
+
+    fn close(&self, mut slots: MutexGuard<'_, Slots>, slot: usize, records: usize) {
+        let place = slots.batches.get_mut(slot).expect("a ticket names a slot");
+        let batch = place.as_mut().expect("a batch stays until its last record");
+        batch.open -= records;
+        if batch.open > 0 {
+            return;
+        }
+        let batch = place.take().expect("just seen");
+        slots.free.push(slot);
+        drop(slots);
+        // Nobody has to wait for the receipt.
+        drop(batch.done.send(batch.results));
+        self.count.send_modify(|count| *count -= 1);
+    }
+
+    /// Waits until no batch is under way.
+    pub(crate) async fn none_left(&self) {
+        let mut count = self.count.subscribe();
+        // The sender lives as long as `self`.
+        drop(count.wait_for(|count| *count == 0).await);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The handing over of a batch's records, in order. Ended early, the rest counts as never appended.
+pub(crate) struct HandOver<'a> {
+    deliveries: &'a Deliveries,
+    slot: usize,
+    sent: usize,
+    records: usize,
+}
+
+impl HandOver<'_> {
+    /// For the next record.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.slot << INDEX_BITS | self.sent)
+    }
+    /// The record is librdkafka's now.
+    pub(crate) fn sent(&mut self) {
+        self.sent += 1;
+    }
+}
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        let slots = self.deliveries.lock();
+        let unsent = self.records - self.sent;
+        self.deliveries.close(slots, self.slot, unsent + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: i64) -> RecordMetadata {
+        RecordMetadata {
+            partition: 0,
+            offset,
+        }
+    }
+
+    #[test]
+    fn a_batch_is_complete_with_its_last_record_in_any_order() {
+        let deliveries = Deliveries::new();
+        let (mut hand_over, mut receipt) = deliveries.open(2);
+        let first = hand_over.ticket();
+        hand_over.sent();
+        let second = hand_over.ticket();
+        hand_over.sent();
+        deliveries.settle(second, Ok(at(8)));
+        drop(hand_over);
+        assert!(receipt.try_recv().is_err());
+        let failed = LogError::Unavailable("gone".to_owned());
+        deliveries.settle(first, Err(failed.clone()));
+        assert_eq!(receipt.try_recv().unwrap(), [Err(failed), Ok(at(8))]);
+    }
+
+    #[test]
+    fn results_may_come_before_the_last_record_is_handed_over() {
+        let deliveries = Deliveries::new();
+        let (mut hand_over, mut receipt) = deliveries.open(2);
+        for offset in [3, 4] {
+            let ticket = hand_over.ticket();
+            hand_over.sent();
+            deliveries.settle(ticket, Ok(at(offset)));
+            assert!(receipt.try_recv().is_err());
+        }
+        drop(hand_over);
+        assert_eq!(receipt.try_recv().unwrap(), [Ok(at(3)), Ok(at(4))]);
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_batch_leaves_nothing_behind() {
+        let deliveries = Deliveries::new();
+        let (mut hand_over, receipt) = deliveries.open(3);
+        let ticket = hand_over.ticket();
+        hand_over.sent();
+        drop((hand_over, receipt));
+        deliveries.settle(ticket, Ok(at(0)));
+        deliveries.none_left().await;
+        // The slot is used again.
+        let (hand_over, _receipt) = deliveries.open(1);
+        assert_eq!(hand_over.ticket(), ticket);
+    }
+}

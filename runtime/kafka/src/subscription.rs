@@ -1,0 +1,138 @@
+//! Topics that a member wants, and those of them that exist.
+//!
+//! librdkafka's own patterns are POSIX ones; Connect's users write Java's. So patterns are matched here, against all
+//! topics of the cluster, and the member subscribes to the names. Topics that are missing are looked for in the same way:
+//! a list of all topics makes librdkafka look at its subscription again, long before `metadata.max.age.ms` is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fancy_regex::Regex;
+use tidegate_log::{ClientConfig, LogError, Subscription};
+use tokio::time::Instant;
+
+use crate::settings::METADATA_MAX_AGE_MS;
+
+/// How often topics are listed for a pattern, unless `metadata.max.age.ms` says otherwise. Java's default of five minutes
+/// leaves new tables unread for as long.
+const PATTERN_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two looks for topics that are missing.
+const MISSING_INTERVAL: Duration = Duration::from_millis(500);
+const MISSING_INTERVAL_MAX: Duration = Duration::from_secs(5);
+/// Kafka's own topics, which no pattern means.
+const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+
+#[derive(Debug)]
+pub(crate) struct Topics {
+    wanted: Wanted,
+    /// What the member has subscribed to.
+    names: Vec<Arc<str>>,
+    interval: Duration,
+    /// When topics are listed next; `None`: never again.
+    pub(crate) due: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Names,
+    Pattern(Regex),
+}
+
+impl Topics {
+    pub(crate) fn new(subscription: Subscription, config: &ClientConfig) -> Result<Self, LogError> {
+        let max_age = config
+            .get(METADATA_MAX_AGE_MS)
+            .and_then(|text| text.trim().parse().ok())
+            .map(|millis: u64| Duration::from_millis(millis.max(100)));
+        let (wanted, names, interval) = match subscription {
+            Subscription::Topics(names) => (Wanted::Names, names, MISSING_INTERVAL),
+            Subscription::Pattern(pattern) => {
+                let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+                    LogError::Invalid(format!("'{pattern}' is no regular expression: {error}"))
+                })?;
+                let interval = max_age.unwrap_or(PATTERN_INTERVAL);
+                (Wanted::Pattern(regex), Vec::new(), interval)
+            }
+        };
+        Ok(Self {
+            wanted,
+            names,
+            interval,
+            due: Some(Instant::now()),
+        })
+    }
+
+    pub(crate) fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// Takes note of all topics that exist. Returns whether the member has to subscribe anew.
+    pub(crate) fn update(&mut self, existing: &[Arc<str>]) -> bool {
+        match &self.wanted {
+            Wanted::Names => {
+                let missing = self.names.iter().any(|name| !existing.contains(name));
+                self.due = missing.then(|| Instant::now() + self.interval);
+                self.interval = (self.interval * 2).min(MISSING_INTERVAL_MAX);
+                false
+            }
+            Wanted::Pattern(pattern) => {
+                let matching = existing.iter().filter(|topic| {
+                    !INTERNAL.contains(&&***topic) && pattern.is_match(&***topic).unwrap_or(false)
+                });
+                let mut names: Vec<_> = matching.cloned().collect();
+                names.sort();
+                self.due = Some(Instant::now() + self.interval);
+                let changed = names != self.names;
+                self.names = names;
+                changed
+            }
+        }
+    }
+
+    /// The list did not come.
+    pub(crate) fn not_now(&mut self) {
+        self.due = Some(Instant::now() + self.interval);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics(names: &[&str]) -> Vec<Arc<str>> {
+        names.iter().map(|name| Arc::from(*name)).collect()
+    }
+
+    #[tokio::test]
+    async fn patterns_are_javas_and_match_whole_names() {
+        let pattern = Subscription::Pattern(r"shop\.(?!hidden).*|a".to_owned());
+        let mut wanted = Topics::new(pattern, &ClientConfig::default()).unwrap();
+        let existing = topics(&[
+            "shop.b",
+            "shop.hidden",
+            "shop.a",
+            "a",
+            "ab",
+            "__consumer_offsets",
+        ]);
+        assert!(wanted.update(&existing));
+        assert_eq!(wanted.names(), topics(&["a", "shop.a", "shop.b"]));
+        assert!(!wanted.update(&existing));
+        assert!(wanted.update(&topics(&["a"])));
+        let error = Topics::new(
+            Subscription::Pattern("(".to_owned()),
+            &ClientConfig::default(),
+        );
+        assert!(matches!(error, Err(LogError::Invalid(_))));
+    }
+
+    #[tokio::test]
+    async fn named_topics_are_looked_for_until_all_are_there() {
+        let names = Subscription::Topics(topics(&["a", "b"]));
+        let mut wanted = Topics::new(names, &ClientConfig::default()).unwrap();
+        assert!(!wanted.update(&topics(&["a"])));
+        assert!(wanted.due.is_some());
+        assert!(!wanted.update(&topics(&["b", "a"])));
+        assert_eq!(wanted.due, None);
+    }
+}
