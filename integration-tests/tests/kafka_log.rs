@@ -103,6 +103,42 @@ async fn what_nobody_serves_is_named() {
     );
 }
 
+/// Records of a topic that is deleted under way wait for it, and keep their order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_disappears_loses_nothing() {
+    let log = open().await;
+    let topic = topic(&log).await;
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let mut receipts = Vec::new();
+    for batch in 0..40 {
+        if batch == 20 {
+            log.delete_topic(&topic).await.expect("deleted");
+        }
+        let records = (0..50).map(|n| record(&topic, (batch * 50 + n).to_string()));
+        receipts.push(producer.append(records.collect()).await.expect("taken"));
+    }
+    let mut stored = Vec::new();
+    for receipt in receipts {
+        let results = receipt.await.into_iter();
+        stored.extend(results.map(|result| result.expect("stored").offset));
+    }
+    // Those that the new topic has are the last ones, without a gap.
+    let again = stored
+        .iter()
+        .rposition(|offset| *offset == 0)
+        .expect("a first record");
+    assert!(again <= 20 * 50, "{again}");
+    assert!(
+        stored[again..]
+            .iter()
+            .zip(0..)
+            .all(|(offset, n)| *offset == n)
+    );
+}
+
 #[tokio::test]
 async fn records_that_are_too_large_are_refused_by_name() {
     let log = open().await;

@@ -17,5 +17,6 @@ mod reader;
 mod records;
 mod settings;
 mod subscription;
+mod topics;
 
 pub use log::{KafkaLog, KafkaProvider};

@@ -71,8 +71,9 @@ fn defaults(kind: Kind) -> Vec<(&'static str, &'static str)> {
             ("message.max.bytes", "1048576"),
             ("queue.buffering.max.kbytes", "32768"),
             ("message.timeout.ms", "2147483647"),
-            // A topic that is missing is waited for, as with `max.block.ms` of Connect's producers.
-            ("topic.metadata.propagation.max.ms", "3600000"),
+            // Missing topics are waited for in one place, see `producer`.
+            ("allow.auto.create.topics", "false"),
+            ("topic.metadata.propagation.max.ms", "0"),
         ],
         Kind::Consumer => &[
             ("auto.offset.reset", "earliest"),
