@@ -5,11 +5,10 @@ CARGO ?= cargo
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: ## installs what is missing and shows rows flowing from MariaDB to PostgreSQL
-	@[ -z "$(KAFKA)" ] || { echo "demo: this version runs on the embedded log only, see Limits in README.md" >&2; exit 1; }
-	@integration-tests/scripts/install.sh build mariadb postgres
+demo: ## installs what is missing and shows rows flowing from MariaDB to PostgreSQL; KAFKA=1: through a broker
+	@integration-tests/scripts/install.sh build mariadb postgres $(if $(KAFKA),kafka)
 	@$(CARGO) build --release -p tidegate -p tidegate-integration-tests --bins
-	@target/release/demo target/release/tidegate examples/shop
+	@target/release/demo target/release/tidegate examples/shop $(if $(KAFKA),kafka)
 
 test: ## installs what is missing and runs all tests
 	@integration-tests/scripts/install.sh all

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use tidegate_integration_tests::{
-    KafkaBroker, KafkaOptions, Mode, Rest, TidegateWorker, eventually, unique,
+    KafkaBroker, KafkaOptions, Mode, Properties, Rest, TidegateWorker, eventually, free_port,
+    topic_names, unique,
 };
 
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -100,5 +101,359 @@ async fn lines_pass_through_a_topic() -> Result<()> {
     files.write(1000)?;
     files.all_arrive().await?;
     worker.stop().await?;
+    Ok(())
+}
+
+/// Keeps writing lines while `meanwhile` runs, about 2000 a second.
+async fn under_load(files: &mut Files, meanwhile: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    let mut meanwhile = std::pin::pin!(meanwhile);
+    loop {
+        tokio::select! {
+            result = &mut meanwhile => return result,
+            _ = tick.tick() => files.write(100)?,
+        }
+    }
+}
+
+/// Settings that let a test see the end of a session soon.
+fn quick_sessions(kafka: &KafkaBroker) -> Properties {
+    let mut props = kafka.distributed_props();
+    for (name, value) in [
+        ("offset.flush.interval.ms", "500"),
+        ("session.timeout.ms", "6000"),
+        ("consumer.session.timeout.ms", "6000"),
+    ] {
+        props.insert(name.to_owned(), value.to_owned());
+    }
+    props
+}
+
+#[tokio::test]
+async fn a_broker_that_dies_is_waited_for() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let props = quick_sessions(&kafka);
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let rest = worker.rest();
+    let mut files = Files::new()?;
+    files.write(1000)?;
+    files.register(&rest).await?;
+    let outage = async {
+        for _ in 0..2 {
+            kafka.kill9();
+            tokio::time::timeout(Duration::from_secs(9), std::future::pending::<()>())
+                .await
+                .ok();
+            kafka.start_again().await?;
+        }
+        Ok(())
+    };
+    under_load(&mut files, outage).await?;
+    files.all_arrive().await?;
+    for part in ["source", "sink"] {
+        rest.wait_running(&format!("{}-{part}", files.name)).await?;
+    }
+    files.write(100)?;
+    files.all_arrive().await?;
+    assert!(worker.is_running());
+    worker.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_continues_under_its_id() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let props = quick_sessions(&kafka);
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let mut files = Files::new()?;
+    files.write(1000)?;
+    files.register(&worker.rest()).await?;
+    let deaths = async {
+        for _ in 0..2 {
+            worker.kill9();
+            worker.start_again().await?;
+        }
+        Ok(())
+    };
+    under_load(&mut files, deaths).await?;
+    files.all_arrive().await
+}
+
+/// Runs a worker that is to fail at its start; what it logged.
+async fn failed_start(props: &Properties) -> Result<String> {
+    let error = TidegateWorker::start(Mode::Distributed, props)
+        .await
+        .expect_err("it cannot start");
+    let text = format!("{error:?}");
+    ensure!(text.contains("exit status: 2"), "{text}");
+    Ok(text)
+}
+
+#[tokio::test]
+async fn a_second_worker_is_refused() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let props = quick_sessions(&kafka);
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let text = failed_start(&props).await?;
+    let first = worker.url().trim_start_matches("http://");
+    assert!(
+        text.contains(&format!("held by the worker {first}")),
+        "{text}"
+    );
+    assert!(text.contains(&props["group.id"]), "{text}");
+    worker.rest().status("none").await.expect_err("it answers");
+    // After an orderly end the next one need not wait for the session.
+    worker.stop().await?;
+    let next = TidegateWorker::start(Mode::Distributed, &props).await?;
+    assert!(
+        !next.log().contains("waiting for its session"),
+        "{}",
+        next.log()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_standalone_worker_uses_the_broker() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let mut files = Files::new()?;
+    files.write(500)?;
+    let string = "org.apache.kafka.connect.storage.StringConverter";
+    let mut paths = Vec::new();
+    for (name, config) in [
+        (
+            "source",
+            format!(
+                "connector.class=FileStreamSource\ntopic={}\nfile={}",
+                files.name,
+                files.path("in").display()
+            ),
+        ),
+        (
+            "sink",
+            format!(
+                "connector.class=FileStreamSink\ntopics={}\nfile={}",
+                files.name,
+                files.path("out").display()
+            ),
+        ),
+    ] {
+        let path = files.path(&format!("{name}.properties"));
+        fs::write(
+            &path,
+            format!("name={name}\n{config}\nvalue.converter={string}\n"),
+        )?;
+        paths.push(path);
+    }
+    let mut props = kafka.distributed_props();
+    props.retain(|name, _| !name.contains(".storage.") && name != "group.id");
+    let worker = TidegateWorker::start(Mode::Standalone(paths), &props).await?;
+    files.all_arrive().await?;
+    // Its offsets are in a file.
+    worker.restart().await?;
+    files.write(500)?;
+    files.all_arrive().await?;
+    let topics = topic_names(kafka.bootstrap()).await?;
+    assert_eq!(topics, [files.name.as_str()]);
+    let lines = fs::read_to_string(files.path("out"))?.lines().count();
+    assert_eq!(lines, 1000);
+    Ok(())
+}
+
+fn login(module: &str, user: &str, password: &str) -> String {
+    format!(
+        "org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";"
+    )
+}
+
+fn with(props: &Properties, more: &[(&str, &str)]) -> Properties {
+    let mut props = props.clone();
+    for (name, value) in more {
+        props.insert((*name).to_owned(), (*value).to_owned());
+    }
+    props
+}
+
+#[tokio::test]
+async fn logins_are_followed_and_refusals_explained() -> Result<()> {
+    let port = free_port();
+    let plain = login("plain.PlainLoginModule", "admin", "admin-pw")
+        .replace(';', " user_admin=\"admin-pw\" user_tide=\"tide-pw\";");
+    let mut options = KafkaOptions::default()
+        .property("listeners", format!("SASL_PLAINTEXT://127.0.0.1:{port}"))
+        .property(
+            "advertised.listeners",
+            format!("SASL_PLAINTEXT://127.0.0.1:{port}"),
+        )
+        .property(
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        )
+        .property("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256")
+        .property("listener.name.sasl_plaintext.plain.sasl.jaas.config", plain)
+        .property(
+            "listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config",
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        );
+    options.format_args = vec![
+        "--add-scram".to_owned(),
+        "SCRAM-SHA-256=[name=scrammy,password=scram-pw]".to_owned(),
+    ];
+    let kafka = KafkaBroker::start(options).await?;
+    let servers = format!("127.0.0.1:{port}");
+    let base = with(
+        &quick_sessions(&kafka),
+        &[
+            ("bootstrap.servers", &servers),
+            ("security.protocol", "SASL_PLAINTEXT"),
+        ],
+    );
+    let wrong = with(
+        &base,
+        &[
+            ("sasl.mechanism", "PLAIN"),
+            (
+                "sasl.jaas.config",
+                &login("plain.PlainLoginModule", "tide", "wrong-pw"),
+            ),
+        ],
+    );
+    let text = failed_start(&wrong).await?;
+    assert!(
+        text.contains("uthentication failed") && text.contains(&servers),
+        "{text}"
+    );
+    assert!(!text.contains("wrong-pw"), "{text}");
+    for (mechanism, module, user, password) in [
+        ("PLAIN", "plain.PlainLoginModule", "tide", "tide-pw"),
+        (
+            "SCRAM-SHA-256",
+            "scram.ScramLoginModule",
+            "scrammy",
+            "scram-pw",
+        ),
+    ] {
+        let jaas = login(module, user, password);
+        let props = with(
+            &base,
+            &[("sasl.mechanism", mechanism), ("sasl.jaas.config", &jaas)],
+        );
+        // Clients of connectors get in, too, with nothing said under `producer.` and `consumer.`.
+        let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+        let mut files = Files::new()?;
+        files.write(100)?;
+        files.register(&worker.rest()).await?;
+        files.all_arrive().await?;
+        assert!(!worker.log().contains(password), "{}", worker.log());
+        worker.stop().await?;
+    }
+    Ok(())
+}
+
+fn openssl(folder: &Path, args: &[&str]) -> Result<()> {
+    let output = std::process::Command::new("openssl")
+        .args(args)
+        .current_dir(folder)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// A certificate for `name`, signed by itself: `NAME.crt`, and `NAME.pem` with the key before it, as Java's PEM stores are.
+fn certificate(folder: &Path, name: &str, subject: &str) -> Result<()> {
+    let (key, crt) = (format!("{name}.key"), format!("{name}.crt"));
+    openssl(
+        folder,
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=broker",
+            "-addext",
+            subject,
+            "-keyout",
+            &key,
+            "-out",
+            &crt,
+        ],
+    )?;
+    let pem = fs::read_to_string(folder.join(&key))? + &fs::read_to_string(folder.join(&crt))?;
+    Ok(fs::write(folder.join(format!("{name}.pem")), pem)?)
+}
+
+#[tokio::test]
+async fn tls_is_followed_and_wrong_certificates_are_explained() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    certificate(folder.path(), "right", "subjectAltName=IP:127.0.0.1")?;
+    certificate(
+        folder.path(),
+        "wrong",
+        "subjectAltName=DNS:elsewhere.example",
+    )?;
+    for (name, refusal) in [
+        ("right", None),
+        ("wrong", Some("certificate verify failed")),
+    ] {
+        let port = free_port();
+        let path = |file: &str| folder.path().join(file).display().to_string();
+        let options = KafkaOptions::default()
+            .property("listeners", format!("SSL://127.0.0.1:{port}"))
+            .property("advertised.listeners", format!("SSL://127.0.0.1:{port}"))
+            .property(
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL",
+            )
+            .property("ssl.keystore.type", "PEM")
+            .property("ssl.keystore.location", path(&format!("{name}.pem")));
+        let kafka = KafkaBroker::start(options).await?;
+        let servers = format!("127.0.0.1:{port}");
+        let trusted = path(&format!("{name}.crt"));
+        let props = with(
+            &quick_sessions(&kafka),
+            &[
+                ("bootstrap.servers", &servers),
+                ("security.protocol", "SSL"),
+                ("ssl.truststore.type", "PEM"),
+                ("ssl.truststore.location", &trusted),
+            ],
+        );
+        if let Some(refusal) = refusal {
+            let text = failed_start(&props).await?;
+            assert!(text.contains(refusal) && text.contains(&servers), "{text}");
+            let unchecked = with(&props, &[("ssl.endpoint.identification.algorithm", "")]);
+            TidegateWorker::start(Mode::Distributed, &unchecked).await?;
+            continue;
+        }
+        let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+        let mut files = Files::new()?;
+        files.write(100)?;
+        files.register(&worker.rest()).await?;
+        files.all_arrive().await?;
+        worker.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_that_is_not_there_is_named() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let more = [
+        ("bootstrap.servers", "127.0.0.1:1"),
+        ("default.api.timeout.ms", "3000"),
+    ];
+    let text = failed_start(&with(&kafka.distributed_props(), &more)).await?;
+    assert!(
+        text.contains("127.0.0.1:1") && text.contains("refused"),
+        "{text}"
+    );
     Ok(())
 }

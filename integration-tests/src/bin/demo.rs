@@ -1,8 +1,10 @@
 //! The demonstration of `make demo`: a small shop in MariaDB, its rows in PostgreSQL, live.
 //!
 //! ```text
-//! demo CLIENT_AND_WORKER_BINARY FOLDER_OF_THE_CONNECTORS
+//! demo CLIENT_AND_WORKER_BINARY FOLDER_OF_THE_CONNECTORS [kafka]
 //! ```
+//!
+//! With `kafka` the topics are on a broker, otherwise on the embedded log.
 //!
 //! Starts private servers and the worker, posts the folder's `source.json` and `sink.json` with curl, changes rows for 20 s
 //! and compares source and target row by row. Ends everything that it started, and so does Ctrl-C.
@@ -15,8 +17,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use mysql_async::prelude::Queryable as _;
 use tidegate_integration_tests::{
-    MariaDb, Mode, MySqlOptions, MySqlServer, Postgres, PostgresOptions, Properties, TextRow,
-    TidegateWorker, eventually,
+    KafkaBroker, KafkaOptions, MariaDb, Mode, MySqlOptions, MySqlServer, Postgres, PostgresOptions,
+    Properties, TextRow, TidegateWorker, eventually,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -54,13 +56,30 @@ fn say(text: &str) -> Result<()> {
 async fn run() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (Some(binary), Some(folder)) = (arguments.next(), arguments.next()) else {
-        bail!("usage: demo BINARY FOLDER");
+        bail!("usage: demo BINARY FOLDER [kafka]");
+    };
+    let on_kafka = match arguments.next() {
+        None => false,
+        Some(log) if log.as_os_str() == "kafka" => true,
+        Some(other) => bail!("'{}' is no log; 'kafka' is", other.display()),
     };
     let binary = std::path::absolute(binary)?;
+    let kafka = if on_kafka {
+        say("Starting Apache Kafka on a free port of 127.0.0.1 …")?;
+        Some(KafkaBroker::start(KafkaOptions::default()).await?)
+    } else {
+        None
+    };
     say("Starting MariaDB, PostgreSQL and the worker on free ports of 127.0.0.1 …")?;
     let source = MariaDb::start(MySqlOptions::default()).await?;
     let target = Postgres::start(PostgresOptions::default()).await?;
-    let props = Properties::from([("offset.flush.interval.ms".to_owned(), "500".to_owned())]);
+    let mut props = kafka
+        .as_ref()
+        .map_or_else(Properties::new, KafkaBroker::distributed_props);
+    props.insert("offset.flush.interval.ms".to_owned(), "500".to_owned());
+    let brokers = kafka
+        .as_ref()
+        .map_or("127.0.0.1:9092", KafkaBroker::bootstrap);
     let worker = TidegateWorker::start_binary(&binary, Mode::Distributed, &props, &[]).await?;
     say(&format!(
         "  MariaDB {}, PostgreSQL {}, worker {}, 8,500 rows to copy",
@@ -71,7 +90,7 @@ async fn run() -> Result<()> {
     source.exec("", SHOP).await?;
     target.exec("postgres", "CREATE SCHEMA shop").await?;
     for file in ["source.json", "sink.json"] {
-        post(&folder.join(file), &worker, &source, &target)?;
+        post(&folder.join(file), &worker, &source, &target, brokers)?;
     }
     for name in ["shop-source", "shop-sink"] {
         worker.rest().wait_running(name).await?;
@@ -94,6 +113,7 @@ fn post(
     worker: &TidegateWorker,
     source: &MySqlServer,
     target: &Postgres,
+    brokers: &str,
 ) -> Result<()> {
     let mut text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     for (name, value) in [
@@ -102,7 +122,7 @@ fn post(
         ("MARIADB_PASSWORD", source.password().to_owned()),
         ("POSTGRES_PORT", target.port().to_string()),
         ("POSTGRES_USER", target.user().to_owned()),
-        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092".to_owned()),
+        ("KAFKA_BOOTSTRAP_SERVERS", brokers.to_owned()),
     ] {
         text = text.replace(&format!("${{{name}}}"), &value);
     }

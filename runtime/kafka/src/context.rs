@@ -50,15 +50,10 @@ impl ClientContext for Reports {
         let client = &*self.client;
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                error!(client, "{fac}: {log_message}")
+                error!(client, "{fac}: {log_message}");
             }
             // Lost connections are reported here and as errors below.
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                debug!(client, "{fac}: {log_message}");
-            }
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                debug!(client, "{fac}: {log_message}");
-            }
+            _ => debug!(client, "{fac}: {log_message}"),
         }
     }
 

@@ -135,10 +135,10 @@ pub(crate) fn translate(
                 return Err(invalid(name, reason));
             }
             table::Place::NoCounterpart if !value.is_empty() => {
-                warn_once(kind, name, "has no counterpart here and is without effect")
+                warn_once(kind, name, "has no counterpart here and is without effect");
             }
             table::Place::Unknown if base.get(name).is_none() => {
-                warn_once(kind, name, "was supplied but isn't a known config")
+                warn_once(kind, name, "was supplied but isn't a known config");
             }
             _ => {}
         }

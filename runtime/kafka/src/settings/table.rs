@@ -203,6 +203,10 @@ pub(crate) fn place(java: &str, kind: Kind) -> Place {
 /// Java's largest `int`.
 const INT: i64 = 2_147_483_647;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands in the table with those that fail"
+)]
 fn text(value: &str) -> Result<Option<String>, String> {
     Ok((!value.trim().is_empty()).then(|| value.trim().to_owned()))
 }
