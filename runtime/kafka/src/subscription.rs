@@ -13,12 +13,10 @@ use tokio::time::Instant;
 
 use crate::settings::METADATA_MAX_AGE_MS;
 
-/// How often topics are listed for a pattern, unless `metadata.max.age.ms` says otherwise. Java's default of five minutes
-/// leaves new tables unread for as long.
-const PATTERN_INTERVAL: Duration = Duration::from_secs(10);
-/// Between two looks for topics that are missing.
-const MISSING_INTERVAL: Duration = Duration::from_millis(500);
-const MISSING_INTERVAL_MAX: Duration = Duration::from_secs(5);
+/// Between two looks at the topics: first and after a change, then twice as long each time.
+const FIRST_INTERVAL: Duration = Duration::from_millis(500);
+/// The longest, unless `metadata.max.age.ms` is lower. Java's default of five minutes leaves new tables unread for as long.
+const MAX_INTERVAL: Duration = Duration::from_secs(5);
 /// Kafka's own topics, which no pattern means.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
@@ -28,6 +26,7 @@ pub(crate) struct Topics {
     /// What the member has subscribed to.
     names: Vec<Arc<str>>,
     interval: Duration,
+    max_interval: Duration,
     /// When topics are listed next; `None`: never again.
     pub(crate) due: Option<Instant>,
 }
@@ -43,21 +42,23 @@ impl Topics {
         let max_age = config
             .get(METADATA_MAX_AGE_MS)
             .and_then(|text| text.trim().parse().ok())
-            .map(|millis: u64| Duration::from_millis(millis.max(100)));
-        let (wanted, names, interval) = match subscription {
-            Subscription::Topics(names) => (Wanted::Names, names, MISSING_INTERVAL),
+            .map_or(MAX_INTERVAL, |millis: u64| {
+                Duration::from_millis(millis.max(100))
+            });
+        let (wanted, names) = match subscription {
+            Subscription::Topics(names) => (Wanted::Names, names),
             Subscription::Pattern(pattern) => {
                 let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
                     LogError::Invalid(format!("'{pattern}' is no regular expression: {error}"))
                 })?;
-                let interval = max_age.unwrap_or(PATTERN_INTERVAL);
-                (Wanted::Pattern(regex), Vec::new(), interval)
+                (Wanted::Pattern(regex), Vec::new())
             }
         };
         Ok(Self {
             wanted,
             names,
-            interval,
+            interval: FIRST_INTERVAL,
+            max_interval: max_age.min(MAX_INTERVAL),
             due: Some(Instant::now()),
         })
     }
@@ -71,8 +72,10 @@ impl Topics {
         match &self.wanted {
             Wanted::Names => {
                 let missing = self.names.iter().any(|name| !existing.contains(name));
-                self.due = missing.then(|| Instant::now() + self.interval);
-                self.interval = (self.interval * 2).min(MISSING_INTERVAL_MAX);
+                self.due = None;
+                if missing {
+                    self.not_now();
+                }
                 false
             }
             Wanted::Pattern(pattern) => {
@@ -81,17 +84,22 @@ impl Topics {
                 });
                 let mut names: Vec<_> = matching.cloned().collect();
                 names.sort();
-                self.due = Some(Instant::now() + self.interval);
                 let changed = names != self.names;
                 self.names = names;
+                if changed {
+                    self.interval = FIRST_INTERVAL;
+                }
+                self.not_now();
                 changed
             }
         }
     }
 
-    /// The list did not come.
+    /// Another look is needed.
     pub(crate) fn not_now(&mut self) {
-        self.due = Some(Instant::now() + self.interval);
+        let interval = self.interval.min(self.max_interval);
+        self.due = Some(Instant::now() + interval);
+        self.interval = interval * 2;
     }
 }
 
