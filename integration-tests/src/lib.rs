@@ -29,6 +29,7 @@ mod mysql;
 mod ports;
 mod postgres;
 mod process;
+mod recorded;
 mod rest;
 mod topics;
 mod wait;
@@ -42,6 +43,9 @@ pub use mysql::{MariaDb, MySql, MySqlOptions, MySqlServer};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::ServerProcess;
+pub use recorded::{
+    Difference, Exchange, Heard, Meant, differences, java_testdata, read_exchanges, send,
+};
 pub use rest::{Answer, Rest};
 pub use topics::{Message, read_topic, topic_names};
 pub use wait::eventually;

@@ -1,5 +1,6 @@
 //! Change data capture from the binary logs of MySQL and MariaDB: Debezium's `MySqlConnector` and `MariaDbConnector`.
 
+mod catalogue;
 mod config;
 mod connection;
 mod connector;
@@ -37,8 +38,8 @@ pub fn register(plugins: &mut Plugins, provider: &Arc<dyn LogProvider>) {
                 Box::new(task::BinlogTask::new(flavor, Arc::clone(&provider)))
             })),
             config_def: match flavor {
-                Flavor::MariaDb => || config::definition(Flavor::MariaDb),
-                Flavor::MySql => || config::definition(Flavor::MySql),
+                Flavor::MariaDb => || catalogue::definition(Flavor::MariaDb),
+                Flavor::MySql => || catalogue::definition(Flavor::MySql),
             },
             create: Arc::new(move || Box::new(connector::BinlogConnector::new(flavor))),
         });

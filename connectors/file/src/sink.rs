@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
 use tidegate_api::{
-    ConnectError, Connector, ConnectorContext, Props, SinkRecord, SinkTask, SinkTaskContext,
-    TopicPartition, java_text,
+    ConnectError, Connector, ConnectorContext, OffsetChange, Props, SinkRecord, SinkTask,
+    SinkTaskContext, TopicPartition, java_text,
 };
 use tokio::fs::File;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -42,6 +42,14 @@ impl Connector for FileStreamSinkConnector {
         Ok(vec![self.props.clone(); max_tasks])
     }
     async fn stop(&mut self) {}
+    /// Nothing is kept beside the group's offsets.
+    async fn alter_offsets(
+        &self,
+        _props: &Props,
+        _offsets: OffsetChange<'_>,
+    ) -> Result<bool, ConnectError> {
+        Ok(true)
+    }
 }
 
 #[derive(Default)]

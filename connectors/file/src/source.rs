@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
 use tidegate_api::{
-    ConnectError, Connector, ConnectorContext, Props, Record, Schema, SchemaAndValue,
-    SchemaBuilder, SourceOffset, SourcePartition, SourceRecord, SourceTask, SourceTaskContext, Str,
-    Value,
+    ConnectError, Connector, ConnectorContext, OffsetChange, OffsetFieldsMap, Props, Record,
+    Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourcePartition, SourceRecord, SourceTask,
+    SourceTaskContext, Str, Value,
 };
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
@@ -73,6 +73,46 @@ impl Connector for FileStreamSourceConnector {
         Ok(vec![self.props.clone()])
     }
     async fn stop(&mut self) {}
+
+    async fn alter_offsets(
+        &self,
+        props: &Props,
+        offsets: OffsetChange<'_>,
+    ) -> Result<bool, ConnectError> {
+        if props.get(&FILE)?.is_none_or(|file| file.is_empty()) {
+            return Err(ConnectError::fatal(
+                "Offsets cannot be modified if the 'file' configuration is unspecified. This is because stdin is used for input and offsets are not tracked.",
+            ));
+        }
+        if let OffsetChange::Source(offsets) = offsets {
+            for (partition, offset) in offsets {
+                // What is removed may be anything.
+                if let Some(offset) = offset {
+                    check_offset(partition, offset)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn check_offset(partition: &SourcePartition, offset: &OffsetFieldsMap) -> Result<(), ConnectError> {
+    let field = |fields: &OffsetFieldsMap, name: &str| {
+        let field = fields.iter().find(|(field, _)| &**field == name);
+        field.map(|(_, value)| value.clone())
+    };
+    let text = match field(offset, POSITION_FIELD) {
+        None => "Offset objects should either be null or contain the key 'position'",
+        Some(Value::Int64(position)) if position < 0 => {
+            "The value for the 'position' key in the offset should be a non-negative value"
+        }
+        Some(Value::Int64(_)) if field(&partition.0, FILENAME_FIELD).is_none() => {
+            "Partition objects should contain the key 'filename'"
+        }
+        Some(Value::Int64(_)) => return Ok(()),
+        Some(_) => "The value for the 'position' key in the offset is expected to be a Long value",
+    };
+    Err(ConnectError::fatal(text))
 }
 
 /// Where lines come from.

@@ -2,6 +2,7 @@
 //!
 //! A batch of records becomes few statements: per table the last change of each key, written through array parameters.
 
+mod catalogue;
 mod config;
 mod connector;
 mod dialect;
@@ -30,8 +31,8 @@ pub fn register(plugins: &mut Plugins) {
             version: style.version(),
             kind: ConnectorKind::Sink(Arc::new(move || Box::new(task::JdbcSinkTask::new(style)))),
             config_def: match style {
-                Style::Debezium => || config::definition(Style::Debezium),
-                Style::Confluent => || config::definition(Style::Confluent),
+                Style::Debezium => || catalogue::definition(Style::Debezium),
+                Style::Confluent => || catalogue::definition(Style::Confluent),
             },
             create: Arc::new(move || Box::new(connector::JdbcSinkConnector::new(style))),
         });

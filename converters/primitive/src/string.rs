@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
-use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width};
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::{
     ConnectError, Converter, HeaderConverter, Plugins, Props, SchemaAndValue, SchemaBuilder, Str,
@@ -15,6 +15,8 @@ const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 static ENCODING: ConfigKey<String> = ConfigKey::new("converter.encoding", "UTF-8")
     .importance(Importance::High)
+    .width(Width::Medium)
+    .display_name("Encoding")
     .validator(known_encoding)
     .doc("The name of the Java character set to use for encoding strings as byte arrays.");
 

@@ -2,6 +2,8 @@
 //!
 //! Source: `org.apache.kafka.common.config.ConfigDef`.
 
+mod catalogue;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 use indexmap::IndexMap;
 
 use crate::error::ConnectError;
+
+pub use catalogue::Catalogue;
 
 /// Properties of a connector, task or plugin, in the order given.
 ///
@@ -333,7 +337,18 @@ impl KeySpec {
 
     /// The value that `props` has for this key, parsed and checked; the error is Java's text.
     pub fn value_in(&self, props: &Props) -> Result<ConfigValue, String> {
-        let value = match (props.raw(&self.name), &self.default) {
+        let value = self.parsed_in(props)?;
+        self.check(&value)?;
+        Ok(value)
+    }
+
+    fn check(&self, value: &ConfigValue) -> Result<(), String> {
+        self.validator
+            .map_or(Ok(()), |validator| validator(&self.name, value))
+    }
+
+    fn parsed_in(&self, props: &Props) -> Result<ConfigValue, String> {
+        Ok(match (props.raw(&self.name), &self.default) {
             (Some(text), _) => self.parse(text)?,
             (None, DefaultValue::Text(text)) => self.parse(text)?,
             (None, DefaultValue::Null) => ConfigValue::Null,
@@ -343,11 +358,7 @@ impl KeySpec {
                     self.name
                 ));
             }
-        };
-        if let Some(validator) = self.validator {
-            validator(&self.name, &value)?;
-        }
-        Ok(value)
+        })
     }
 
     /// Parses a text as Java's `ConfigDef.parseType`.
@@ -572,13 +583,21 @@ impl<T> AnyKey for ConfigKey<T> {
 #[derive(Debug, Clone, Default)]
 pub struct ConfigDef {
     keys: Vec<KeySpec>,
+    catalogue: Option<&'static Catalogue>,
 }
 
 impl ConfigDef {
     pub fn new(keys: &[&dyn AnyKey]) -> Self {
         Self {
             keys: keys.iter().map(|key| key.key_spec()).collect(),
+            catalogue: None,
         }
+    }
+    /// Shows keys as the original's catalogue lists them; declared keys that it does not list are not shown.
+    #[must_use]
+    pub fn listed_in(mut self, catalogue: &'static Catalogue) -> Self {
+        self.catalogue = Some(catalogue);
+        self
     }
     /// Adds a key; one of the same name is replaced in place.
     pub fn push(&mut self, key: KeySpec) {
@@ -598,8 +617,9 @@ impl ConfigDef {
     }
     /// Groups in the order of their first key.
     pub fn groups(&self) -> Vec<&str> {
+        let keys = self.catalogue.map_or(self.keys.as_slice(), Catalogue::keys);
         let mut groups: Vec<&str> = Vec::new();
-        for group in self.keys.iter().filter_map(|key| key.group.as_deref()) {
+        for group in keys.iter().filter_map(|key| key.group.as_deref()) {
             if !groups.contains(&group) {
                 groups.push(group);
             }
@@ -607,13 +627,55 @@ impl ConfigDef {
         groups
     }
 
+    /// The keys as REST describes them, in order.
+    pub fn described(&self) -> Vec<KeySpec> {
+        let Some(catalogue) = self.catalogue else {
+            let shown = self.keys.iter().filter(|key| !key.internal);
+            return shown.cloned().collect();
+        };
+        catalogue.keys().iter().map(|key| self.shown(key)).collect()
+    }
+
+    /// A key of the catalogue with what is said of it here.
+    fn shown(&self, listed: &KeySpec) -> KeySpec {
+        let mut shown = listed.clone();
+        if let Some(own) = self.get(&listed.name) {
+            shown.documentation.clone_from(&own.documentation);
+        }
+        shown
+    }
+
     /// Checks every key on its own; one entry for each, in order. Source: `ConfigDef.validateAll`.
     pub fn validate(&self, props: &Props) -> Vec<ConfigInfo> {
-        self.keys
-            .iter()
-            .filter(|key| !key.internal)
-            .map(|key| ConfigInfo::of(key, props))
-            .collect()
+        let own = self.keys.iter().filter(|key| !key.internal);
+        let own = own.map(|key| ConfigInfo::of(key, props));
+        let Some(catalogue) = self.catalogue else {
+            return own.collect();
+        };
+        let mut own: IndexMap<Cow<'static, str>, ConfigInfo> =
+            own.map(|info| (info.key.name.clone(), info)).collect();
+        let mut infos = Vec::with_capacity(catalogue.keys().len());
+        for listed in catalogue.keys() {
+            let declared = own.shift_remove(&listed.name);
+            let mut info = match (declared, props.raw(&listed.name)) {
+                (Some(declared), Some(_)) => declared,
+                (Some(declared), None) => ConfigInfo {
+                    errors: declared.errors,
+                    recommended_values: declared.recommended_values,
+                    ..ConfigInfo::of(listed, props)
+                },
+                (None, value) => {
+                    let mut info = ConfigInfo::of(listed, props);
+                    info.errors
+                        .extend(value.and_then(|value| catalogue.refusal(listed, value)));
+                    info
+                }
+            };
+            info.key = self.shown(listed);
+            infos.push(info);
+        }
+        infos.extend(own.into_values().filter(|info| !info.errors.is_empty()));
+        infos
     }
 
     /// The first error among all keys, for code that starts something.
@@ -641,8 +703,11 @@ pub struct ConfigInfo {
 
 impl ConfigInfo {
     pub fn of(key: &KeySpec, props: &Props) -> Self {
-        let (parsed, errors) = match key.value_in(props) {
-            Ok(value) => (value, Vec::new()),
+        let (parsed, errors) = match key.parsed_in(props) {
+            Ok(value) => {
+                let error = key.check(&value).err();
+                (value, error.into_iter().collect())
+            }
             Err(error) => (ConfigValue::Null, vec![error]),
         };
         let value = match &parsed {
@@ -669,8 +734,9 @@ impl ConfigInfo {
 
 /// Adds an error to the entry of a key; a key without an entry gets one.
 pub fn add_error(infos: &mut Vec<ConfigInfo>, name: &str, error: impl Into<String>) {
+    let error = error.into();
     if let Some(info) = infos.iter_mut().find(|info| info.key.name == name) {
-        info.errors.push(error.into());
+        info.errors.push(error);
         return;
     }
     let key = KeySpec::dynamic(name.to_owned(), ConfigType::String, DefaultValue::Null);
@@ -678,7 +744,7 @@ pub fn add_error(infos: &mut Vec<ConfigInfo>, name: &str, error: impl Into<Strin
         key,
         value: None,
         recommended_values: Vec::new(),
-        errors: vec![error.into()],
+        errors: vec![error],
         visible: true,
     });
 }

@@ -51,6 +51,13 @@ pub trait ConnectorContext: Send + Sync {
     fn offset_reader(&self) -> Option<Arc<dyn OffsetStorageReader>>;
 }
 
+/// Offsets of a stopped connector that are about to be changed through REST; `None` removes one.
+#[derive(Debug, Clone, Copy)]
+pub enum OffsetChange<'a> {
+    Source(&'a [(Arc<SourcePartition>, Option<OffsetFieldsMap>)]),
+    Sink(&'a [(TopicPartition, Option<i64>)]),
+}
+
 /// Splits the work of one connector into task configurations. One instance per started connector.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -73,6 +80,20 @@ pub trait Connector: Send + Sync {
         props: &Props,
     ) -> Result<Vec<ConfigInfo>, ConnectError> {
         Ok(definition.validate(props))
+    }
+
+    /// Told before offsets are changed: `true` if the connector knows what it means for whatever it keeps elsewhere.
+    ///
+    /// # Errors
+    /// If the offsets make no sense; they are not changed then.
+    ///
+    /// Source: `SourceConnector.alterOffsets`, `SinkConnector.alterOffsets`.
+    async fn alter_offsets(
+        &self,
+        _props: &Props,
+        _offsets: OffsetChange<'_>,
+    ) -> Result<bool, ConnectError> {
+        Ok(false)
     }
 }
 

@@ -18,8 +18,8 @@ pub mod value;
 
 pub use config::{ConfigDef, ConfigKey, ConfigValue, Props};
 pub use connector::{
-    Connector, ConnectorContext, ConnectorTaskId, ErrantRecordReporter, OffsetFieldsMap,
-    OffsetStorageReader, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
+    Connector, ConnectorContext, ConnectorTaskId, ErrantRecordReporter, OffsetChange,
+    OffsetFieldsMap, OffsetStorageReader, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
 };
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;

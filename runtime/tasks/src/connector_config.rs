@@ -35,7 +35,7 @@ static CONNECTOR_CLASS: ConfigKey<String> = ConfigKey::required("connector.class
 /// `tasks.max`
 pub static TASKS_MAX: ConfigKey<i32> = ConfigKey::new("tasks.max", "1")
     .group(COMMON)
-    .order_in_group(3)
+    .order_in_group(4)
     .importance(Importance::High)
     .width(Width::Short)
     .display_name("Tasks max")
@@ -44,35 +44,69 @@ pub static TASKS_MAX: ConfigKey<i32> = ConfigKey::new("tasks.max", "1")
 /// `tasks.max.enforce`
 pub static TASKS_MAX_ENFORCE: ConfigKey<bool> = ConfigKey::new("tasks.max.enforce", "true")
     .group(COMMON)
-    .order_in_group(4)
+    .order_in_group(5)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Enforce tasks max")
     .doc("(Deprecated) Whether to enforce that the tasks.max property is respected by the connector. By default, connectors that generate too many tasks will fail, and existing sets of tasks that exceed the tasks.max property will also be failed. If this property is set to false, then connectors will be allowed to generate more than the maximum number of tasks, and existing sets of tasks that exceed the tasks.max property will be allowed to run. This property is deprecated and will be removed in an upcoming major release.");
 static KEY_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("key.converter")
     .group(COMMON)
-    .order_in_group(5)
+    .order_in_group(6)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Key converter class")
     .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the keys in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.");
 static VALUE_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("value.converter")
     .group(COMMON)
-    .order_in_group(6)
+    .order_in_group(8)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Value converter class")
     .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.");
 static HEADER_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("header.converter")
     .group(COMMON)
-    .order_in_group(7)
+    .order_in_group(10)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Header converter class")
     .doc("HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the header values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro. By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas.");
+/// Only the version that this worker has; validation gives it as the default. Likewise for converters and
+/// transformations.
+static CONNECTOR_VERSION: ConfigKey<Option<String>> =
+    ConfigKey::nullable("connector.plugin.version")
+        .group(COMMON)
+        .order_in_group(3)
+        .importance(Importance::Medium)
+        .width(Width::Medium)
+        .display_name("Connector version")
+        .doc("Version of the connector.");
+static KEY_CONVERTER_VERSION: ConfigKey<Option<String>> =
+    ConfigKey::nullable("key.converter.plugin.version")
+        .group(COMMON)
+        .order_in_group(7)
+        .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Key converter version")
+        .doc("Version of the key converter.");
+static VALUE_CONVERTER_VERSION: ConfigKey<Option<String>> =
+    ConfigKey::nullable("value.converter.plugin.version")
+        .group(COMMON)
+        .order_in_group(9)
+        .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Value converter version")
+        .doc("Version of the value converter.");
+static HEADER_CONVERTER_VERSION: ConfigKey<Option<String>> =
+    ConfigKey::nullable("header.converter.plugin.version")
+        .group(COMMON)
+        .order_in_group(11)
+        .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Header converter version")
+        .doc("Version of the header converter.");
 pub(crate) static TRANSFORMS: ConfigKey<Vec<String>> = ConfigKey::new("transforms", "")
     .group(TRANSFORMS_GROUP)
-    .order_in_group(8)
+    .order_in_group(12)
     .importance(Importance::Low)
     .width(Width::Long)
     .display_name("Transforms")
@@ -80,7 +114,7 @@ pub(crate) static TRANSFORMS: ConfigKey<Vec<String>> = ConfigKey::new("transform
     .doc("Aliases for the transformations to be applied to records.");
 pub(crate) static PREDICATES: ConfigKey<Vec<String>> = ConfigKey::new("predicates", "")
     .group(PREDICATES_GROUP)
-    .order_in_group(9)
+    .order_in_group(13)
     .importance(Importance::Low)
     .width(Width::Long)
     .display_name("Predicates")
@@ -88,7 +122,7 @@ pub(crate) static PREDICATES: ConfigKey<Vec<String>> = ConfigKey::new("predicate
     .doc("Aliases for the predicates used by transformations.");
 static CONFIG_RELOAD_ACTION: ConfigKey<String> = ConfigKey::new("config.action.reload", "restart")
     .group(COMMON)
-    .order_in_group(10)
+    .order_in_group(14)
     .importance(Importance::Low)
     .width(Width::Medium)
     .display_name("Reload Action")
@@ -138,6 +172,7 @@ pub static TOPICS: ConfigKey<Vec<String>> = ConfigKey::new("topics", "")
     .importance(Importance::High)
     .width(Width::Long)
     .display_name("Topics")
+    .validator(no_duplicates)
     .doc("List of topics to consume, separated by commas");
 /// `topics.regex`
 pub static TOPICS_REGEX: ConfigKey<String> = ConfigKey::new("topics.regex", "")
@@ -279,11 +314,9 @@ fn one_of_ignoring_case(name: &str, value: &ConfigValue, allowed: &[&str]) -> Re
 fn exactly_once(name: &str, value: &ConfigValue) -> Result<(), String> {
     one_of_ignoring_case(name, value, &["required", "requested"])?;
     match value {
-        ConfigValue::String(text) if text.eq_ignore_ascii_case("required") => Err(invalid(
-            name,
-            text,
-            "This worker does not have exactly-once source support enabled.",
-        )),
+        ConfigValue::String(text) if text.eq_ignore_ascii_case("required") => {
+            Err("This worker does not have exactly-once source support enabled.".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -317,6 +350,19 @@ fn distinct(name: &str, value: &ConfigValue) -> Result<(), String> {
     Ok(())
 }
 
+fn no_duplicates(name: &str, value: &ConfigValue) -> Result<(), String> {
+    let ConfigValue::List(topics) = value else {
+        return Ok(());
+    };
+    let repeated = |(index, topic)| topics[..index].contains(topic);
+    if topics.iter().enumerate().any(repeated) {
+        return Err(format!(
+            "Configuration '{name}' values must not be duplicated."
+        ));
+    }
+    Ok(())
+}
+
 fn regular_expression(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
         ConfigValue::String(pattern) if !pattern.is_empty() => fancy_regex::Regex::new(pattern)
@@ -332,11 +378,15 @@ pub fn connector_config_def(kind: &ConnectorKind, props: &Props, plugins: &Plugi
     let mut definition = ConfigDef::new(&[
         &NAME,
         &CONNECTOR_CLASS,
+        &CONNECTOR_VERSION,
         &TASKS_MAX,
         &TASKS_MAX_ENFORCE,
         &KEY_CONVERTER,
+        &KEY_CONVERTER_VERSION,
         &VALUE_CONVERTER,
+        &VALUE_CONVERTER_VERSION,
         &HEADER_CONVERTER,
+        &HEADER_CONVERTER_VERSION,
         &TRANSFORMS,
         &PREDICATES,
         &CONFIG_RELOAD_ACTION,
@@ -367,36 +417,66 @@ pub fn connector_config_def(kind: &ConnectorKind, props: &Props, plugins: &Plugi
     definition
 }
 
+/// What is known of a class that an alias names.
+type Found = (fn() -> ConfigDef, &'static str);
+
 /// Transformations or predicates: what their aliases bring into the definition.
 struct Family<'a> {
     aliases: &'static ConfigKey<Vec<String>>,
     prefix: &'static str,
     group: &'static str,
     display: &'static str,
-    find: Box<dyn Fn(&str) -> Option<fn() -> ConfigDef> + 'a>,
+    find: Box<dyn Fn(&str) -> Option<Found> + 'a>,
     has_predicate: bool,
 }
 
 impl<'a> Family<'a> {
     fn transforms(plugins: &'a Plugins) -> Self {
+        let find = |name: &str| {
+            let plugin = plugins.transform(name)?;
+            Some((plugin.config_def, plugin.version))
+        };
         Self {
             aliases: &TRANSFORMS,
             prefix: "transforms",
             group: "Transforms",
             display: "Transformation",
-            find: Box::new(|name| plugins.transform(name).map(|plugin| plugin.config_def)),
+            find: Box::new(find),
             has_predicate: true,
         }
     }
     fn predicates(plugins: &'a Plugins) -> Self {
+        let find = |name: &str| {
+            let plugin = plugins.predicate(name)?;
+            Some((plugin.config_def, plugin.version))
+        };
         Self {
             aliases: &PREDICATES,
             prefix: "predicates",
             group: "Predicates",
             display: "Predicate",
-            find: Box::new(|name| plugins.predicate(name).map(|plugin| plugin.config_def)),
+            find: Box::new(find),
             has_predicate: false,
         }
+    }
+
+    /// The two keys that every transformation has beside its own.
+    fn common_keys(&self) -> Vec<KeySpec> {
+        if !self.has_predicate {
+            return Vec::new();
+        }
+        let mut predicate = KeySpec::dynamic(
+            "predicate".to_owned(),
+            ConfigType::String,
+            DefaultValue::Null,
+        );
+        predicate.documentation = Cow::Borrowed(
+            "The alias of a predicate used to determine whether to apply this transformation.",
+        );
+        let no = DefaultValue::Text(Cow::Borrowed("false"));
+        let mut negate = KeySpec::dynamic("negate".to_owned(), ConfigType::Boolean, no);
+        negate.documentation = Cow::Borrowed("Whether the configured predicate should be negated.");
+        vec![predicate, negate]
     }
 }
 
@@ -404,64 +484,67 @@ fn add_aliases(definition: &mut ConfigDef, props: &Props, family: &Family<'_>) {
     let Ok(aliases) = props.get(family.aliases) else {
         return;
     };
+    let what = family.display.to_lowercase();
     for alias in aliases {
         let prefix = format!("{}.{alias}.", family.prefix);
         let group = format!("{}: {alias}", family.group);
-        let key = |name: &str, kind: ConfigType, default: DefaultValue, order: i32, doc: String| {
-            let mut key = KeySpec::dynamic(format!("{prefix}{name}"), kind, default);
+        let class = props.raw(&format!("{prefix}type"));
+        let found = class.and_then(|class| (family.find)(class));
+        let mut push = |mut key: KeySpec, order: i32| {
+            key.name = Cow::Owned(format!("{prefix}{}", key.name));
             key.group = Some(Cow::Owned(group.clone()));
             key.order_in_group = order;
-            key.importance = if name == "type" {
-                Importance::High
-            } else {
-                Importance::Medium
-            };
-            key.width = Width::Long;
-            key.documentation = Cow::Owned(doc);
-            key
-        };
-        let mut type_key = key(
-            "type",
-            ConfigType::Class,
-            DefaultValue::Required,
-            0,
-            format!("Class for the '{alias}' {}.", family.display.to_lowercase()),
-        );
-        type_key.display_name = Cow::Owned(format!("{} type for {alias}", family.display));
-        definition.push(type_key);
-        let class = props.raw(&format!("{prefix}type"));
-        let Some(keys) = class.and_then(|class| (family.find)(class)) else {
-            continue;
-        };
-        if family.has_predicate {
-            let doc =
-                "The alias of a predicate used to determine whether to apply this transformation.";
-            definition.push(key(
-                "predicate",
-                ConfigType::String,
-                DefaultValue::Text(Cow::Borrowed("")),
-                1,
-                doc.to_owned(),
-            ));
-            let doc = "Whether the configured predicate should be negated.";
-            definition.push(key(
-                "negate",
-                ConfigType::Boolean,
-                DefaultValue::Text(Cow::Borrowed("false")),
-                2,
-                doc.to_owned(),
-            ));
-        }
-        for mut own in keys().keys().iter().cloned() {
-            own.name = Cow::Owned(format!("{prefix}{}", own.name));
-            own.display_name.clone_from(&own.name);
-            own.group = Some(Cow::Owned(group.clone()));
-            own.dependents = own
-                .dependents
-                .iter()
+            let dependents = key.dependents.iter();
+            key.dependents = dependents
                 .map(|name| Cow::Owned(format!("{prefix}{name}")))
                 .collect();
-            definition.push(own);
+            definition.push(key);
+        };
+        let kind = ConfigType::Class;
+        let mut key = KeySpec::dynamic("type".to_owned(), kind, DefaultValue::Required);
+        key.importance = Importance::High;
+        key.width = Width::Long;
+        key.display_name = Cow::Owned(format!("{} type for {alias}", family.display));
+        key.documentation = Cow::Owned(format!("Class for the '{alias}' {what}."));
+        push(key, 0);
+        let version = found.map(|(_, version)| DefaultValue::Text(Cow::Borrowed(version)));
+        let version = version.unwrap_or(DefaultValue::Null);
+        let mut key = KeySpec::dynamic(PLUGIN_VERSION.to_owned(), ConfigType::String, version);
+        key.importance = Importance::High;
+        key.width = Width::Long;
+        key.display_name = Cow::Owned(format!("{} version for {alias}", family.display));
+        key.documentation = Cow::Owned(format!("Version of the '{alias}' {what}."));
+        push(key, 1);
+        let Some((own, _)) = found else {
+            continue;
+        };
+        let mut keys = own().described();
+        keys.extend(family.common_keys());
+        keys.sort_by(in_order_of_need);
+        for (key, order) in keys.into_iter().zip(2..) {
+            push(key, order);
         }
     }
+}
+
+/// Last part of the keys that choose a plugin's version.
+pub const PLUGIN_VERSION: &str = "plugin.version";
+
+/// By group and place in it, then what must be given first, then by importance and name.
+///
+/// Source: `ConfigDef.compare`.
+fn in_order_of_need(a: &KeySpec, b: &KeySpec) -> std::cmp::Ordering {
+    let rank = |key: &KeySpec| {
+        (
+            key.group.is_some(),
+            key.order_in_group,
+            key.default != DefaultValue::Required,
+            match key.importance {
+                Importance::High => 0,
+                Importance::Medium => 1,
+                Importance::Low => 2,
+            },
+        )
+    };
+    rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
 }

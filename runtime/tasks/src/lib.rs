@@ -20,7 +20,7 @@ mod topic_creation;
 
 pub use clients::sink_group_id;
 pub use connector_config::{
-    ERRORS_DEAD_LETTER_TOPIC, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX,
+    ERRORS_DEAD_LETTER_TOPIC, PLUGIN_VERSION, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX,
     connector_config_def,
 };
 pub use environment::{
@@ -28,3 +28,4 @@ pub use environment::{
     TopicTracker,
 };
 pub use run::run_task;
+pub use topic_creation::check_topic_creation;

@@ -32,6 +32,14 @@ struct Group {
     settings: BTreeMap<String, String>,
 }
 
+/// Checks `topic.creation.*` of a source connector, as its start does.
+///
+/// # Errors
+/// `Config` with Connect's text.
+pub fn check_topic_creation(props: &Props, enabled: bool) -> Result<(), ConnectError> {
+    TopicCreation::new(props, enabled).map(drop)
+}
+
 impl TopicCreation {
     /// `None` if the connector does not create topics.
     pub(crate) fn new(props: &Props, enabled: bool) -> Result<Option<Self>, ConnectError> {

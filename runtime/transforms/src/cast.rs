@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance};
 use tidegate_api::{
     ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
     java_text, logical,
@@ -13,7 +13,7 @@ use tidegate_api::{
 use crate::part::{Part, register_parts};
 use crate::shape::{self, Cache};
 
-static SPEC: ConfigKey<Vec<String>> = ConfigKey::required("spec").importance(Importance::High).doc("List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, float32, float64, boolean, and string. Note that binary fields can only be cast to string.");
+static SPEC: ConfigKey<Vec<String>> = ConfigKey::required("spec").importance(Importance::High).validator(castable).doc("List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, float32, float64, boolean, and string. Note that binary fields can only be cast to string.");
 static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
 
 fn config_def() -> ConfigDef {
@@ -181,6 +181,45 @@ fn text(value: &Value, schema: Option<&Schema>) -> Result<String, ConnectError> 
     })
 }
 
+/// Fields and what they become, or what the whole becomes.
+type Casts = (Vec<(String, Target)>, Option<Target>);
+
+fn casts(spec: &[String]) -> Result<Casts, ConnectError> {
+    if spec.is_empty() {
+        return Err(ConnectError::config(
+            "Must specify at least one field to cast.",
+        ));
+    }
+    let (mut fields, mut whole) = (Vec::new(), None);
+    for entry in spec {
+        match entry.split(':').collect::<Vec<_>>().as_slice() {
+            [target] => whole = Some(Target::parse(target)?),
+            [field, target] => fields.push(((*field).trim().to_owned(), Target::parse(target)?)),
+            _ => {
+                return Err(ConnectError::config(format!(
+                    "Invalid value [{}] for configuration renames: Invalid rename mapping: {entry}",
+                    spec.join(", ")
+                )));
+            }
+        }
+    }
+    if whole.is_some() && spec.len() > 1 {
+        return Err(ConnectError::config(
+            "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec",
+        ));
+    }
+    Ok((fields, whole))
+}
+
+fn castable(_name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::List(spec) => casts(spec)
+            .map(drop)
+            .map_err(|error| error.text().to_owned()),
+        _ => Ok(()),
+    }
+}
+
 struct Cast {
     part: Part,
     fields: Vec<(String, Target)>,
@@ -196,32 +235,7 @@ struct Plan {
 
 impl Cast {
     fn new(props: &Props, part: Part) -> Result<Self, ConnectError> {
-        let spec = props.get(&SPEC)?;
-        if spec.is_empty() {
-            return Err(ConnectError::config(
-                "Must specify at least one field to cast.",
-            ));
-        }
-        let (mut fields, mut whole) = (Vec::new(), None);
-        for entry in &spec {
-            match entry.split(':').collect::<Vec<_>>().as_slice() {
-                [target] => whole = Some(Target::parse(target)?),
-                [field, target] => {
-                    fields.push(((*field).trim().to_owned(), Target::parse(target)?))
-                }
-                _ => {
-                    return Err(ConnectError::config(format!(
-                        "Invalid value [{}] for configuration renames: Invalid rename mapping: {entry}",
-                        spec.join(", ")
-                    )));
-                }
-            }
-        }
-        if whole.is_some() && spec.len() > 1 {
-            return Err(ConnectError::config(
-                "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec",
-            ));
-        }
+        let (fields, whole) = casts(&props.get(&SPEC)?)?;
         Ok(Self {
             part,
             fields,

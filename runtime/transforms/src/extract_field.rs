@@ -23,7 +23,7 @@ fn only_v1(name: &str, value: &ConfigValue) -> Result<(), String> {
 }
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new(&[&FIELD, &SYNTAX, &REPLACE_NULL])
+    ConfigDef::new(&[&FIELD, &REPLACE_NULL, &SYNTAX])
 }
 
 pub(crate) fn register(plugins: &mut Plugins) {

@@ -9,6 +9,8 @@ use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_tasks::TaskSettings;
 use tracing::warn;
 
+use crate::overrides::OverridePolicy;
+use crate::rest::CrossOrigin;
 use crate::run::Mode;
 
 /// Directory of the embedded log, used without `bootstrap.servers`.
@@ -31,6 +33,10 @@ static LISTENERS: ConfigKey<Vec<String>> = ConfigKey::new("listeners", "http://:
 static REST_ADVERTISED_HOST_NAME: ConfigKey<Option<String>> =
     ConfigKey::nullable("rest.advertised.host.name");
 static REST_ADVERTISED_PORT: ConfigKey<Option<i32>> = ConfigKey::nullable("rest.advertised.port");
+static ACCESS_CONTROL_ALLOW_ORIGIN: ConfigKey<Vec<String>> =
+    ConfigKey::new("access.control.allow.origin", "");
+static ACCESS_CONTROL_ALLOW_METHODS: ConfigKey<Vec<String>> =
+    ConfigKey::new("access.control.allow.methods", "");
 const EXACTLY_ONCE: &str = "exactly.once.source.support";
 static GROUP_ID: ConfigKey<String> = ConfigKey::required("group.id");
 static CONFIG_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("config.storage.topic");
@@ -134,6 +140,8 @@ pub struct WorkerConfig {
     pub graceful_timeout: Duration,
     pub session_timeout: Duration,
     pub topic_tracking_allow_reset: bool,
+    pub(crate) cross_origin: CrossOrigin,
+    pub(crate) override_policy: OverridePolicy,
     pub tasks: TaskSettings,
 }
 
@@ -231,6 +239,16 @@ impl WorkerConfig {
             graceful_timeout: millis(props.get(&TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS)?),
             session_timeout: millis(props.get(&SESSION_TIMEOUT_MS)?),
             topic_tracking_allow_reset: props.get(&TOPIC_TRACKING_ALLOW_RESET)?,
+            cross_origin: CrossOrigin {
+                origins: props.get(&ACCESS_CONTROL_ALLOW_ORIGIN)?,
+                methods: match props.get(&ACCESS_CONTROL_ALLOW_METHODS)? {
+                    methods if methods.is_empty() => {
+                        ["GET", "POST", "HEAD"].map(str::to_owned).to_vec()
+                    }
+                    methods => methods,
+                },
+            },
+            override_policy: OverridePolicy::new(&props)?,
             tasks: TaskSettings {
                 offset_flush_interval: millis(props.get(&OFFSET_FLUSH_INTERVAL_MS)?),
                 offset_flush_timeout: millis(props.get(&OFFSET_FLUSH_TIMEOUT_MS)?),

@@ -120,6 +120,11 @@ impl Herder {
             })?
     }
 
+    /// Once the connector has done all that it was told before.
+    async fn settled(&self, name: &str) -> Result<(), WorkerError> {
+        self.ask(name, |done| Command::Settle { done }).await
+    }
+
     async fn tell(&self, name: &str, command: Command) -> Result<(), WorkerError> {
         self.actor(name)
             .send(command)
@@ -170,25 +175,33 @@ impl Herder {
         Ok(tasks.collect())
     }
 
-    pub(crate) async fn validate(&self, config: &Props) -> Result<ConfigInfos, WorkerError> {
+    /// Validates a configuration that is to be taken. `nulls` are names whose value was null.
+    pub(crate) async fn check(&self, config: &Props, nulls: &[String]) -> Result<(), WorkerError> {
+        self.validate(config, nulls).await?.check()
+    }
+
+    pub(crate) async fn validate(
+        &self,
+        config: &Props,
+        nulls: &[String],
+    ) -> Result<ConfigInfos, WorkerError> {
         let validator = Validator {
             plugins: &self.shared.plugins,
             providers: &self.shared.providers,
             worker: &self.shared.config,
         };
-        tokio::time::timeout(REQUEST_TIMEOUT, validator.validate(config))
+        tokio::time::timeout(REQUEST_TIMEOUT, validator.validate(config, nulls))
             .await
             .map_err(|_| WorkerError::internal("Request timed out. The worker is currently performing multi-property validation for the connector"))?
     }
 
-    /// Creates the connector; an existing one is refused.
+    /// Creates the connector with a configuration that was checked; an existing one is refused.
     pub(crate) async fn create(
         &self,
         name: &str,
         config: Props,
         initial: Option<TargetState>,
     ) -> Result<Json, WorkerError> {
-        self.validate(&config).await?.check()?;
         let _changing = self.changing.lock().await;
         if self.shared.configs.connector(name).is_some() {
             return Err(WorkerError::conflict(format!(
@@ -204,9 +217,8 @@ impl Herder {
         self.info(name)
     }
 
-    /// Creates the connector or changes its configuration.
+    /// Creates the connector or changes its configuration, which was checked.
     pub(crate) async fn put(&self, name: &str, config: Props) -> Result<(Put, Json), WorkerError> {
-        self.validate(&config).await?.check()?;
         let _changing = self.changing.lock().await;
         let existed = self.shared.configs.connector(name).is_some();
         self.shared
@@ -239,6 +251,12 @@ impl Herder {
                 None => drop(config.remove(&key)),
             }
         }
+        if let Some(other) = config.raw("name").filter(|other| *other != name) {
+            return Err(WorkerError::bad_request(format!(
+                "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
+            )));
+        }
+        self.check(&config, &[]).await?;
         Ok(self.put(name, config).await?.1)
     }
 

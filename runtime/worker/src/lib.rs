@@ -6,12 +6,14 @@
 mod config;
 mod errors;
 mod herder;
+mod overrides;
 mod properties;
 mod providers;
 mod rest;
 mod run;
 mod stores;
 mod validation;
+mod versions;
 
 pub use config::{EMBEDDED_DATA_DIR, WorkerConfig};
 pub use errors::WorkerError;

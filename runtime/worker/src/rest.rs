@@ -4,11 +4,17 @@
 
 mod body;
 mod connectors;
+mod headers;
 mod plugins;
+
+pub(crate) use headers::CrossOrigin;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde_json::{Value as Json, json};
@@ -22,6 +28,7 @@ const CONNECT_COMMIT: &str = "tidegate";
 
 /// All routes. A trailing slash is accepted everywhere.
 pub(crate) fn router(herder: Herder) -> Router {
+    let cross_origin = Arc::new(herder.shared.config.cross_origin.clone());
     let routes = Router::new()
         .route("/", get(root))
         .route("/health", get(health))
@@ -70,10 +77,17 @@ pub(crate) fn router(herder: Herder) -> Router {
             "/connector-plugins/{name}/config/validate",
             put(plugins::validate),
         )
+        .route_layer(middleware::from_fn(headers::accept))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(herder);
-    Router::new().fallback_service(tower::util::MapRequest::new(routes, without_trailing_slash))
+    // Outside of the routes, where refusals of a method name the methods that there are.
+    Router::new()
+        .fallback_service(tower::util::MapRequest::new(routes, without_trailing_slash))
+        .layer(middleware::from_fn_with_state(
+            cross_origin,
+            headers::options,
+        ))
 }
 
 fn without_trailing_slash(mut request: axum::extract::Request) -> axum::extract::Request {

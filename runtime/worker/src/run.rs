@@ -219,10 +219,11 @@ async fn start_connectors(
                 )));
             }
         };
-        herder
-            .create(&name, config, initial)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        let created = async {
+            herder.check(&config, &[]).await?;
+            herder.create(&name, config, initial).await
+        };
+        created.await.map_err(|error| failed(error.to_string()))?;
     }
     Ok(())
 }

@@ -7,15 +7,18 @@ use std::fmt::Write as _;
 
 use fancy_regex::Regex;
 use serde_json::{Value as Json, json};
-use tidegate_api::config::{ConfigInfo, ConfigType, DefaultValue, KeySpec, add_error};
+use tidegate_api::config::{ConfigInfo, ConfigType, DefaultValue, Importance, KeySpec, add_error};
 use tidegate_api::{ConfigDef, ConnectorKind, ConnectorPlugin, Plugins, Props};
 use tidegate_tasks::{
-    ERRORS_DEAD_LETTER_TOPIC, TOPICS, TOPICS_REGEX, connector_config_def, sink_group_id,
+    ERRORS_DEAD_LETTER_TOPIC, PLUGIN_VERSION, TOPICS, TOPICS_REGEX, connector_config_def,
+    sink_group_id,
 };
 
 use crate::config::WorkerConfig;
 use crate::errors::WorkerError;
+use crate::overrides::{self, Override};
 use crate::providers::ConfigProviders;
+use crate::versions;
 
 /// Answer of a validation.
 #[derive(Debug)]
@@ -23,7 +26,15 @@ pub(crate) struct ConfigInfos {
     name: String,
     groups: Vec<String>,
     infos: Vec<ConfigInfo>,
+    /// Values that no plugin defines: names given as null, and what is said of overrides.
+    undefined_nulls: Vec<String>,
+    overrides: Vec<ConfigInfo>,
 }
+
+const NULL_VALUE: &str = "Null value can not be supplied as the configuration value.";
+const CONNECTOR_VERSION: &str = "connector.plugin.version";
+const GROUP_OVERRIDE: &str = "consumer.override.group.id";
+const CONVERTERS: [&str; 3] = ["key.converter", "value.converter", "header.converter"];
 
 /// What validation needs of the worker.
 #[derive(Debug)]
@@ -49,7 +60,7 @@ pub(crate) fn plugin<'a>(
                 )
             })
             .collect();
-        WorkerError::internal(format!(
+        WorkerError::bad_request(format!(
             "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {}",
             known.join(", ")
         ))
@@ -57,24 +68,26 @@ pub(crate) fn plugin<'a>(
 }
 
 impl Validator<'_> {
-    pub(crate) async fn validate(&self, raw: &Props) -> Result<ConfigInfos, WorkerError> {
+    /// Checks a configuration; `nulls` are names whose value was null.
+    pub(crate) async fn validate(
+        &self,
+        raw: &Props,
+        nulls: &[String],
+    ) -> Result<ConfigInfos, WorkerError> {
         let props = self.providers.resolve(raw)?;
         let class = props
             .raw("connector.class")
             .filter(|class| !class.is_empty())
             .ok_or_else(|| {
-                let names: Vec<&str> = raw.iter().map(|(name, _)| name).collect();
+                // Values may be secrets.
+                let names = raw.iter().map(|(name, _)| format!("{name}=…"));
                 WorkerError::bad_request(format!(
                     "Connector config {{{}}} contains no connector type",
-                    names
-                        .iter()
-                        .map(|name| format!("{name}=…"))
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    names.collect::<Vec<_>>().join(", ")
                 ))
             })?;
         let plugin = plugin(self.plugins, class)?;
-        let framework = connector_config_def(&plugin.kind, &props, self.plugins);
+        let framework = self.framework(plugin, &props);
         let own = (plugin.config_def)();
         let connector = (plugin.create)();
         let own_infos = connector.validate(&own, &props).await?;
@@ -88,22 +101,146 @@ impl Validator<'_> {
             })
             .collect();
         self.check_classes(&props, &mut infos);
+        self.check_versions(plugin, &props, &mut infos);
         if matches!(plugin.kind, ConnectorKind::Sink(_)) {
             self.check_sink(&props, &mut infos);
         }
         infos.extend(own_infos);
         self.check_converters(&props, &mut infos);
-        let mut groups: Vec<String> = framework.groups().into_iter().map(str::to_owned).collect();
-        for group in own.groups() {
-            if !groups.iter().any(|known| known == group) {
-                groups.push(group.to_owned());
+        let mut undefined_nulls = Vec::new();
+        for name in nulls {
+            match infos.iter_mut().find(|info| info.key.name == *name) {
+                Some(info) => {
+                    info.value = None;
+                    info.errors = vec![NULL_VALUE.to_owned()];
+                }
+                None => undefined_nulls.push(name.clone()),
             }
         }
         Ok(ConfigInfos {
             name: class.to_owned(),
-            groups,
+            groups: groups(&infos),
             infos,
+            undefined_nulls,
+            overrides: self.overrides(plugin, &props),
         })
+    }
+
+    /// The framework's keys with the defaults that this worker and this plugin give them.
+    fn framework(&self, plugin: &ConnectorPlugin, props: &Props) -> ConfigDef {
+        let mut definition = connector_config_def(&plugin.kind, props, self.plugins);
+        let mut set_default = |name: &str, default: Option<&str>| {
+            if let (Some(key), Some(default)) = (definition.get(name), default) {
+                let mut key = key.clone();
+                key.default = DefaultValue::Text(Cow::Owned(default.to_owned()));
+                definition.push(key);
+            }
+        };
+        set_default(CONNECTOR_VERSION, Some(plugin.version));
+        for name in CONVERTERS {
+            let default = self.default_converter(name);
+            set_default(name, default);
+            let class = props.raw(name).or(default);
+            let version = class.and_then(|class| self.converter(name, class));
+            let version = version.map(|(_, version, _)| version);
+            set_default(&format!("{name}.{PLUGIN_VERSION}"), version);
+        }
+        definition
+    }
+
+    /// The worker's own converter.
+    fn default_converter(&self, name: &str) -> Option<&str> {
+        let of_headers = (name == "header.converter")
+            .then_some("org.apache.kafka.connect.storage.SimpleHeaderConverter");
+        self.worker.props.raw(name).or(of_headers)
+    }
+
+    /// Full name, version and keys of a converter class.
+    fn converter(
+        &self,
+        name: &str,
+        class: &str,
+    ) -> Option<(&'static str, &'static str, ConfigDef)> {
+        if name == "header.converter" {
+            let plugin = self.plugins.header_converter(class)?;
+            return Some((plugin.class, plugin.version, (plugin.config_def)()));
+        }
+        let plugin = self.plugins.converter(class)?;
+        Some((
+            plugin.class,
+            plugin.version,
+            with_type((plugin.config_def)()),
+        ))
+    }
+
+    /// Versions that this worker does not have; what it has is recommended.
+    fn check_versions(&self, plugin: &ConnectorPlugin, props: &Props, infos: &mut Vec<ConfigInfo>) {
+        let mut known = vec![(
+            CONNECTOR_VERSION.to_owned(),
+            "connector.class".to_owned(),
+            plugin.class,
+            plugin.version,
+        )];
+        for name in CONVERTERS {
+            let class = props.raw(name).or_else(|| self.default_converter(name));
+            if let Some((class, version, _)) = class.and_then(|class| self.converter(name, class)) {
+                known.push((
+                    format!("{name}.{PLUGIN_VERSION}"),
+                    name.to_owned(),
+                    class,
+                    version,
+                ));
+            }
+        }
+        let suffix = format!(".{PLUGIN_VERSION}");
+        for info in infos.iter() {
+            let Some(prefix) = info.key.name.strip_suffix(&suffix) else {
+                continue;
+            };
+            let kind = format!("{prefix}.type");
+            let class = props.raw(&kind).unwrap_or_default();
+            let transform = self.plugins.transform(class);
+            let transform = transform.map(|plugin| (plugin.class, plugin.version));
+            let predicate = self.plugins.predicate(class);
+            let predicate = predicate.map(|plugin| (plugin.class, plugin.version));
+            if let Some((class, version)) = transform.or(predicate) {
+                known.push((info.key.name.to_string(), kind, class, version));
+            }
+        }
+        for (name, class_name, class, version) in known {
+            if let Some(info) = infos.iter_mut().find(|info| info.key.name == name) {
+                info.recommended_values = vec![version.to_owned()];
+            }
+            if let Some(wanted) = props.raw(&name)
+                && !versions::satisfies(version, wanted)
+            {
+                let text = versions::not_found(class, version, wanted);
+                add_error(infos, &class_name, text.clone());
+                add_error(infos, &name, text);
+            }
+        }
+    }
+
+    fn overrides(&self, plugin: &ConnectorPlugin, props: &Props) -> Vec<ConfigInfo> {
+        let overrides = overrides::overrides(&plugin.kind, props, &self.worker.override_policy);
+        let info = |found: Override<'_>| {
+            let kind = if found.name.contains("password") || found.name.ends_with("jaas.config") {
+                ConfigType::Password
+            } else {
+                ConfigType::String
+            };
+            let key = KeySpec::dynamic(found.name.to_owned(), kind, DefaultValue::Null);
+            let mut info = ConfigInfo::of(&key, &Props::from([(found.name, found.value)]));
+            info.errors.extend(found.error);
+            let group = &self.worker.group_id;
+            if found.name == GROUP_OVERRIDE && found.value == group {
+                info.errors.push(format!(
+                    "Consumer group {group} conflicts with Connect worker group {group}"
+                ));
+            }
+            info
+        };
+        overrides.into_iter().map(info).collect()
     }
 
     /// Transformations and predicates that exist nowhere, and those that are named but not declared.
@@ -141,20 +278,58 @@ impl Validator<'_> {
                         .raw(&name)
                         .is_some_and(|class| self.plugins.predicate(class).is_some()),
                 )
+            } else if CONVERTERS.contains(&name.as_str()) {
+                info.recommended_values = self.converter_classes(&name);
+                let class = props
+                    .raw(&name)
+                    .and_then(|class| self.converter(&name, class));
+                if let Some((class, ..)) = class {
+                    info.value = Some(class.to_owned());
+                }
+                continue;
             } else {
                 continue;
             };
             info.recommended_values = known.to_vec();
+            info.recommended_values.sort();
+            let class = props.raw(&name).unwrap_or_default();
+            let transform = self.plugins.transform(class).map(|plugin| plugin.class);
+            let predicate = self.plugins.predicate(class).map(|plugin| plugin.class);
+            if let (true, Some(class)) = (exists, transform.or(predicate)) {
+                info.value = Some(class.to_owned());
+            }
             if let (false, Some(class)) = (exists, props.raw(&name)) {
                 info.errors.push(not_found(&name, class));
                 info.value = None;
             }
+            if let Some(prefix) = name
+                .strip_suffix(".type")
+                .filter(|_| is_type("transforms."))
+                && props.contains(&format!("{prefix}.negate"))
+                && !props.contains(&format!("{prefix}.predicate"))
+            {
+                info.errors.push(format!(
+                    "Config '{prefix}.negate' was provided but there is no config '{prefix}.predicate' defining a predicate to be negated."
+                ));
+            }
         }
+    }
+
+    fn converter_classes(&self, name: &str) -> Vec<String> {
+        let converters = self.plugins.converters.iter().map(|plugin| plugin.class);
+        let headers = self.plugins.header_converters.iter();
+        let headers = headers
+            .map(|plugin| plugin.class)
+            .filter(|_| name == "header.converter");
+        let mut classes: Vec<String> = converters.chain(headers).map(str::to_owned).collect();
+        classes.sort();
+        classes.dedup();
+        classes
     }
 
     fn check_sink(&self, props: &Props, infos: &mut Vec<ConfigInfo>) {
         let topics = props.get(&TOPICS).unwrap_or_default();
-        let pattern = props.get(&TOPICS_REGEX).unwrap_or_default();
+        let pattern = props.raw(TOPICS_REGEX.name()).unwrap_or_default().trim();
         let mut on_both = |text: &str| {
             add_error(infos, TOPICS.name(), text);
             add_error(infos, TOPICS_REGEX.name(), text);
@@ -188,38 +363,30 @@ impl Validator<'_> {
         }
         let name = props.raw("name").unwrap_or_default();
         let group = sink_group_id(name, props, &self.worker.props);
-        if group == self.worker.group_id {
-            let text = if props.contains("consumer.override.group.id") {
-                format!("Consumer group {group} conflicts with Connect worker group {group}")
-            } else {
-                format!(
-                    "Consumer group for sink connector named {name} conflicts with Connect worker group {group}"
-                )
-            };
+        if group == self.worker.group_id && !props.contains(GROUP_OVERRIDE) {
+            let text = format!(
+                "Consumer group for sink connector named {name} conflicts with Connect worker group {group}"
+            );
             add_error(infos, "name", text);
         }
     }
 
     fn check_converters(&self, props: &Props, infos: &mut Vec<ConfigInfo>) {
-        for name in ["key.converter", "value.converter", "header.converter"] {
+        for name in CONVERTERS {
             let Some(class) = props.raw(name) else {
                 continue;
             };
-            let definition = if name == "header.converter" {
-                self.plugins
-                    .header_converter(class)
-                    .map(|plugin| (plugin.config_def)())
-            } else {
-                self.plugins
-                    .converter(class)
-                    .map(|plugin| (plugin.config_def)())
-            };
-            let Some(definition) = definition else {
+            let Some((_, _, definition)) = self.converter(name, class) else {
                 add_error(infos, name, not_found(name, class));
+                if let Some(info) = infos.iter_mut().find(|info| info.key.name == name) {
+                    info.value = None;
+                }
                 continue;
             };
             let prefix = format!("{name}.");
-            for mut info in definition.validate(&props.with_prefix(&prefix)) {
+            let mut options = props.with_prefix(&prefix);
+            options.set(CONVERTER_TYPE, name.split('.').next().unwrap_or_default());
+            for mut info in definition.validate(&options) {
                 let plain = info.key.name.to_string();
                 info.key.name = Cow::Owned(format!("{prefix}{plain}"));
                 for error in &mut info.errors {
@@ -234,13 +401,44 @@ impl Validator<'_> {
     }
 }
 
+const CONVERTER_TYPE: &str = "converter.type";
+
+/// A converter's keys with the one that all have: what it converts. The worker sets it.
+fn with_type(own: ConfigDef) -> ConfigDef {
+    let kind = ConfigType::String;
+    let mut key = KeySpec::dynamic(CONVERTER_TYPE.to_owned(), kind, DefaultValue::Required);
+    key.importance = Importance::Low;
+    key.documentation = Cow::Borrowed("How this converter will be used.");
+    let mut definition = ConfigDef::default();
+    definition.push(key);
+    definition.extend(own);
+    definition
+}
+
+/// Groups in the order of their first key.
+fn groups(infos: &[ConfigInfo]) -> Vec<String> {
+    let mut groups: Vec<String> = Vec::new();
+    for group in infos.iter().filter_map(|info| info.key.group.as_deref()) {
+        if !groups.iter().any(|known| known == group) {
+            groups.push(group.to_owned());
+        }
+    }
+    groups
+}
+
 fn not_found(name: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {name}: Class {class} could not be found.")
 }
 
 impl ConfigInfos {
     pub(crate) fn error_count(&self) -> usize {
-        self.infos.iter().map(|info| info.errors.len()).sum()
+        self.errors().count()
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &str> {
+        let nulls = self.undefined_nulls.iter().map(|_| NULL_VALUE);
+        let infos = self.infos.iter().chain(&self.overrides);
+        nulls.chain(infos.flat_map(|info| info.errors.iter().map(String::as_str)))
     }
 
     /// The error of a request whose configuration is not valid.
@@ -252,7 +450,7 @@ impl ConfigInfos {
         let mut text = format!(
             "Connector configuration is invalid and contains the following {count} error(s):"
         );
-        for error in self.infos.iter().flat_map(|info| &info.errors) {
+        for error in self.errors() {
             write!(text, "\n{error}").expect("writing to a string never fails");
         }
         text.push_str(
@@ -262,22 +460,29 @@ impl ConfigInfos {
     }
 
     pub(crate) fn to_json(&self) -> Json {
-        let configs: Vec<Json> = self
-            .infos
-            .iter()
-            .map(|info| {
-                json!({
-                    "definition": definition_json(&info.key),
-                    "value": {
-                        "name": info.key.name,
-                        "value": info.value,
-                        "recommended_values": info.recommended_values,
-                        "errors": info.errors,
-                        "visible": info.visible,
-                    },
-                })
+        let value = |info: &ConfigInfo| {
+            json!({
+                "name": info.key.name,
+                "value": info.value,
+                "recommended_values": info.recommended_values,
+                "errors": info.errors,
+                "visible": info.visible,
             })
-            .collect();
+        };
+        let nulls = self.undefined_nulls.iter().map(|name| {
+            let value = json!({
+                "name": name,
+                "value": null,
+                "recommended_values": [],
+                "errors": [NULL_VALUE],
+                "visible": true,
+            });
+            json!({"definition": null, "value": value})
+        });
+        let defined = self.infos.iter().chain(&self.overrides);
+        let defined = defined
+            .map(|info| json!({"definition": definition_json(&info.key), "value": value(info)}));
+        let configs: Vec<Json> = nulls.chain(defined).collect();
         json!({"name": self.name, "error_count": self.error_count(), "groups": self.groups, "configs": configs})
     }
 }
@@ -303,34 +508,50 @@ pub(crate) fn definition_json(key: &KeySpec) -> Json {
     })
 }
 
-/// All keys of a plugin, the framework's behind its own.
-pub(crate) fn definitions(plugins: &Plugins, name: &str) -> Option<Vec<Json>> {
-    let own: ConfigDef;
+/// All keys of a plugin, the framework's behind its own. `version` is one that the plugin must have.
+pub(crate) fn definitions(
+    plugins: &Plugins,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Vec<Json>, WorkerError> {
     let mut framework = None;
-    if let Some(plugin) = plugins.connector(name) {
-        own = (plugin.config_def)();
-        framework = Some(connector_config_def(&plugin.kind, &Props::new(), plugins));
+    let (class, own_version, own) = if let Some(plugin) = plugins.connector(name) {
+        let mut keys = connector_config_def(&plugin.kind, &Props::new(), plugins);
+        if let Some(key) = keys.get(CONNECTOR_VERSION) {
+            let mut key = key.clone();
+            key.default = DefaultValue::Text(Cow::Borrowed(plugin.version));
+            keys.push(key);
+        }
+        framework = Some(keys);
+        (plugin.class, plugin.version, (plugin.config_def)())
     } else if let Some(plugin) = plugins.transform(name) {
-        own = (plugin.config_def)();
+        (plugin.class, plugin.version, (plugin.config_def)())
     } else if let Some(plugin) = plugins.predicate(name) {
-        own = (plugin.config_def)();
+        (plugin.class, plugin.version, (plugin.config_def)())
     } else if let Some(plugin) = plugins.converter(name) {
-        own = (plugin.config_def)();
+        (
+            plugin.class,
+            plugin.version,
+            with_type((plugin.config_def)()),
+        )
     } else if let Some(plugin) = plugins.header_converter(name) {
-        own = (plugin.config_def)();
+        (plugin.class, plugin.version, (plugin.config_def)())
     } else {
-        return None;
+        return Err(WorkerError::not_found(format!("Unknown plugin {name}.")));
+    };
+    if let Some(wanted) = version.filter(|wanted| !versions::satisfies(own_version, wanted)) {
+        return Err(WorkerError::bad_request(versions::not_found(
+            class,
+            own_version,
+            wanted,
+        )));
     }
-    let mut keys: Vec<&KeySpec> = own.keys().iter().filter(|key| !key.internal).collect();
+    let mut keys = own.described();
     if let Some(framework) = &framework {
-        keys.extend(
-            framework
-                .keys()
-                .iter()
-                .filter(|key| own.get(&key.name).is_none()),
-        );
+        let further = framework.described().into_iter();
+        keys.extend(further.filter(|key| own.get(&key.name).is_none()));
     }
-    Some(keys.into_iter().map(definition_json).collect())
+    Ok(keys.iter().map(definition_json).collect())
 }
 
 #[cfg(test)]
@@ -341,8 +562,9 @@ mod tests {
 
     #[test]
     fn a_key_is_described_as_connect_does() {
-        static REGEX: ConfigKey<String> =
-            ConfigKey::required("regex").doc("Regular expression to use for matching.");
+        static REGEX: ConfigKey<String> = ConfigKey::required("regex")
+            .importance(Importance::High)
+            .doc("Regular expression to use for matching.");
         let def = ConfigDef::new(&[&REGEX]);
         let recorded = r#"{"name":"regex","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"Regular expression to use for matching.","group":null,"order_in_group":-1,"width":"NONE","display_name":"regex","dependents":[]}"#;
         assert_eq!(definition_json(&def.keys()[0]).to_string(), recorded);

@@ -13,7 +13,7 @@ use tidegate_api::{
 };
 use tidegate_tasks::{
     OffsetBackingStore as _, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX, TargetState,
-    TaskEnvironment, run_task,
+    TaskEnvironment, check_topic_creation, run_task,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Restart {
         connector: bool,
         tasks: Vec<u32>,
+    },
+    /// Answered in its turn, after what came before.
+    Settle {
+        done: oneshot::Sender<()>,
     },
     /// The connector asks for new task configurations.
     Reconfigure,
@@ -173,6 +177,9 @@ impl ConnectorActor {
                 }
             }
             Command::Raised(error) => self.failed(&error),
+            Command::Settle { done } => {
+                done.send(()).ok();
+            }
             Command::Shutdown { .. } => {}
         }
     }
@@ -226,6 +233,9 @@ impl ConnectorActor {
             "Creating connector {} of type {class}, version {}",
             self.name, plugin.version
         );
+        if matches!(plugin.kind, ConnectorKind::Source(_)) {
+            check_topic_creation(&props, self.shared.config.tasks.topic_creation_enable)?;
+        }
         self.instance = Some((plugin.create)());
         self.target
             .send_replace(self.shared.configs.target(&self.name));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tidegate_api::{ConnectorKind, Props, SourcePartition, TopicPartition, Value};
+use tidegate_api::{ConnectorKind, OffsetChange, Props, SourcePartition, TopicPartition, Value};
 use tidegate_log::LogError;
 use tidegate_tasks::{OffsetBackingStore as _, TargetState, sink_group_id};
 
@@ -15,6 +15,9 @@ use crate::stores::json;
 use crate::validation::plugin;
 
 const NOT_STOPPED: &str = "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{}/stop' endpoint";
+const OWN: &str = "The offsets for this connector have been {} successfully";
+const FRAMEWORKS: &str =
+    "The Connect framework-managed offsets for this connector have been {} successfully.";
 const EXTERNAL: &str = "However, if this connector manages offsets externally, they will need to be manually altered in the system that the connector uses.";
 
 impl Herder {
@@ -65,17 +68,38 @@ impl Herder {
         Ok(json!({"offsets": offsets}))
     }
 
-    fn check_stopped(&self, name: &str) -> Result<Props, WorkerError> {
+    /// The configuration of a connector whose tasks have ended.
+    async fn check_stopped(&self, name: &str) -> Result<Props, WorkerError> {
         let entry = self.entry(name)?;
         if self.shared.configs.target(name) != TargetState::Stopped || !entry.tasks.is_empty() {
             return Err(WorkerError::bad_request(NOT_STOPPED.replace("{}", name)));
         }
+        // Its tasks may still be on their way out.
+        self.settled(name).await?;
         Ok(entry.config)
+    }
+
+    /// Asks the connector whether it agrees; the answer to the request if all goes well.
+    async fn announce(
+        &self,
+        config: &Props,
+        change: OffsetChange<'_>,
+        what: &str,
+    ) -> Result<Json, WorkerError> {
+        let props = self.shared.providers.resolve(config)?;
+        let class = props.raw("connector.class").unwrap_or_default();
+        let connector = (plugin(&self.shared.plugins, class)?.create)();
+        let message = if connector.alter_offsets(&props, change).await? {
+            OWN.replace("{}", what)
+        } else {
+            format!("{} {EXTERNAL}", FRAMEWORKS.replace("{}", what))
+        };
+        Ok(json!({"message": message}))
     }
 
     /// Sets offsets; a null offset deletes one.
     pub(crate) async fn alter_offsets(&self, name: &str, body: &Json) -> Result<Json, WorkerError> {
-        let config = self.check_stopped(name)?;
+        let config = self.check_stopped(name).await?;
         let entries = body
             .get("offsets")
             .and_then(Json::as_array)
@@ -90,50 +114,67 @@ impl Herder {
                 .iter()
                 .map(sink_offset)
                 .collect::<Result<Vec<_>, _>>()?;
+            let answer = self
+                .announce(&config, OffsetChange::Sink(&offsets), "altered")
+                .await?;
+            for (partition, _) in &offsets {
+                let topic = &partition.topic;
+                if self.shared.log.describe_topic(topic).await?.is_none() {
+                    return Err(WorkerError::internal(format!(
+                        "Failed to alter consumer group offsets for connector {name}: there is no topic '{topic}'"
+                    )));
+                }
+            }
             let group = self.group(name, &config);
             let result = self.shared.log.alter_group_offsets(&group, &offsets).await;
             result.map_err(|error| modification_failed("alter", name, &error))?;
+            Ok(answer)
         } else {
             let mut offsets = Vec::new();
             for entry in entries {
-                let partition = fields(entry.get("partition"), "partition")?.ok_or_else(|| {
-                    WorkerError::bad_request("a source partition cannot be null or missing")
-                })?;
+                let partition = fields(entry.get("partition"), "partition")?
+                    .ok_or_else(|| WorkerError::internal("Partition objects cannot be null"))?;
                 offsets.push((
                     Arc::new(SourcePartition(partition)),
                     fields(entry.get("offset"), "offset")?,
                 ));
             }
+            let answer = self
+                .announce(&config, OffsetChange::Source(&offsets), "altered")
+                .await?;
             self.shared.offsets.set(name, offsets).await?;
+            Ok(answer)
         }
-        Ok(json!({"message": format!(
-            "The Connect framework-managed offsets for this connector have been altered successfully. {EXTERNAL}"
-        )}))
     }
 
     pub(crate) async fn reset_offsets(&self, name: &str) -> Result<Json, WorkerError> {
-        let config = self.check_stopped(name)?;
+        let config = self.check_stopped(name).await?;
         if self.is_sink(&config)? {
-            let result = self
-                .shared
-                .log
-                .delete_group(&self.group(name, &config))
-                .await;
-            match result {
-                Ok(()) | Err(LogError::NotFound(_)) => {}
-                Err(error) => return Err(modification_failed("reset", name, &error)),
+            let group = self.group(name, &config);
+            let known = self.shared.log.group_offsets(&group).await?;
+            let removed: Vec<_> = known
+                .into_iter()
+                .map(|(partition, _)| (partition, None))
+                .collect();
+            let answer = self
+                .announce(&config, OffsetChange::Sink(&removed), "reset")
+                .await?;
+            match self.shared.log.delete_group(&group).await {
+                Ok(()) | Err(LogError::NotFound(_)) => Ok(answer),
+                Err(error) => Err(modification_failed("reset", name, &error)),
             }
         } else {
             let known = self.shared.offsets.all(name).await?;
-            let tombstones = known
+            let tombstones: Vec<_> = known
                 .into_iter()
                 .map(|(partition, _)| (Arc::new(partition), None))
                 .collect();
+            let answer = self
+                .announce(&config, OffsetChange::Source(&tombstones), "reset")
+                .await?;
             self.shared.offsets.set(name, tombstones).await?;
+            Ok(answer)
         }
-        Ok(json!({"message": format!(
-            "The Connect framework-managed offsets for this connector have been reset successfully. {EXTERNAL}"
-        )}))
     }
 }
 
@@ -161,13 +202,9 @@ fn fields(
         .iter()
         .find(|(_, value)| value.is_array() || value.is_object())
     {
-        let class = if value.is_array() {
-            "java.util.ArrayList"
-        } else {
-            "java.util.LinkedHashMap"
-        };
+        let kind = if value.is_array() { "ARRAY" } else { "MAP" };
         return Err(WorkerError::internal(format!(
-            "Offsets may only contain primitive types as values, but field {name} contains {class}"
+            "Offsets may only contain primitive types as values, but field {name} contains {kind}"
         )));
     }
     json::to_fields(json::from_json(json)?)

@@ -6,9 +6,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use indexmap::IndexMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value as Json, json};
-use tidegate_api::Props;
 use tidegate_tasks::TargetState;
 
 use super::{answer, body};
@@ -18,7 +18,7 @@ use crate::herder::{Herder, Put, props_json};
 type Answer = Result<Response, WorkerError>;
 
 /// Parameters of the query, decoded.
-fn query(query: Option<&str>) -> Vec<(String, String)> {
+pub(super) fn query(query: Option<&str>) -> Vec<(String, String)> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -48,7 +48,7 @@ pub(super) async fn list(State(herder): State<Herder>, RawQuery(raw): RawQuery) 
         return Ok(answer(StatusCode::OK, &json!(herder.connectors())));
     }
     let mut all = serde_json::Map::new();
-    for name in herder.connectors() {
+    'connectors: for name in herder.connectors() {
         let mut one = serde_json::Map::new();
         for what in &expand {
             let part = match what.as_str() {
@@ -56,29 +56,39 @@ pub(super) async fn list(State(herder): State<Herder>, RawQuery(raw): RawQuery) 
                 "info" => herder.info(&name),
                 _ => continue,
             };
-            // A connector that is going has no status any more.
-            let Ok(part) = part else { continue };
+            // A connector that is coming or going has no status, and is left out.
+            let Ok(part) = part else {
+                continue 'connectors;
+            };
             one.insert(what.clone(), part);
         }
-        if !one.is_empty() || !expand.iter().any(|what| what == "status" || what == "info") {
-            all.insert(name, Json::Object(one));
-        }
+        all.insert(name, Json::Object(one));
     }
     Ok(answer(StatusCode::OK, &Json::Object(all)))
 }
 
 /// The name in body and configuration must agree; the configuration always has it.
-fn with_name(name: &str, mut config: Props) -> Result<Props, WorkerError> {
-    match config.raw("name") {
+fn with_name(name: &str, mut config: body::Config) -> Result<body::Config, WorkerError> {
+    match config.props.raw("name") {
         Some(own) if own != name => Err(WorkerError::bad_request(format!(
             "Connector name configuration ({own}) doesn't match connector name in the URL ({name})"
         ))),
         Some(_) => Ok(config),
         None => {
-            config.set("name", name);
+            config.nulls.retain(|null| null != "name");
+            config.props.set("name", name);
             Ok(config)
         }
     }
+}
+
+/// Body of `POST /connectors`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateConnectorRequest {
+    name: Option<String>,
+    config: IndexMap<String, body::Raw>,
+    initial_state: Option<String>,
 }
 
 /// What `UriBuilder` encodes in a path: all but the unreserved characters of RFC 3986.
@@ -109,33 +119,15 @@ pub(super) async fn create(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Answer {
-    let json = body::json(&headers, &bytes)?;
-    let object = json.as_object().ok_or_else(|| {
-        WorkerError::bad_request("a JSON object with name and config is expected")
-    })?;
-    if let Some(unknown) = object
-        .keys()
-        .find(|key| !["name", "config", "initial_state"].contains(&key.as_str()))
-    {
-        return Err(WorkerError::bad_request(format!(
-            "Unrecognized field \"{unknown}\": a connector is created with {{\"name\": …, \"config\": {{…}}}}"
-        )));
-    }
-    let config = body::config(
-        object
-            .get("config")
-            .ok_or_else(|| WorkerError::bad_request("the member 'config' is missing"))?,
-    )?;
-    let name = object
-        .get("name")
-        .and_then(Json::as_str)
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    let name = name
-        .or_else(|| config.raw("name"))
+    let request: CreateConnectorRequest = body::read(&headers, &bytes)?;
+    let config = body::config(request.config)?;
+    let name = request
+        .name
+        .as_deref()
         .unwrap_or_default()
+        .trim()
         .to_owned();
-    let initial = match object.get("initial_state").and_then(Json::as_str) {
+    let initial = match &request.initial_state {
         None => None,
         Some(state) => Some(match state.to_ascii_uppercase().as_str() {
             "RUNNING" => TargetState::Started,
@@ -149,7 +141,8 @@ pub(super) async fn create(
         }),
     };
     let config = with_name(&name, config)?;
-    let info = herder.create(&name, config, initial).await?;
+    herder.check(&config.props, &config.nulls).await?;
+    let info = herder.create(&name, config.props, initial).await?;
     Ok(created(&name, &headers, &info))
 }
 
@@ -172,8 +165,9 @@ pub(super) async fn put_config(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Answer {
-    let config = with_name(&name, body::config(&body::json(&headers, &bytes)?)?)?;
-    let (put, info) = herder.put(&name, config).await?;
+    let config = with_name(&name, body::config(body::read(&headers, &bytes)?)?)?;
+    herder.check(&config.props, &config.nulls).await?;
+    let (put, info) = herder.put(&name, config.props).await?;
     Ok(match put {
         Put::Created => created(&name, &headers, &info),
         Put::Updated => answer(StatusCode::OK, &info),
@@ -186,7 +180,7 @@ pub(super) async fn patch_config(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Answer {
-    let patch = body::properties(&body::json(&headers, &bytes)?)?;
+    let patch = body::properties(body::read(&headers, &bytes)?)?;
     Ok(answer(StatusCode::OK, &herder.patch(&name, patch).await?))
 }
 

@@ -9,12 +9,13 @@ use axum::response::Response;
 use serde_json::{Value as Json, json};
 use tidegate_api::ConnectorKind;
 
+use super::connectors::query;
 use super::{answer, body};
 use crate::errors::WorkerError;
 use crate::herder::Herder;
 use crate::validation;
 
-pub(super) async fn list(State(herder): State<Herder>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn list(State(herder): State<Herder>, RawQuery(raw): RawQuery) -> Response {
     let plugins = &herder.shared.plugins;
     let mut all = Vec::new();
     let mut add = |kind: &str, mut classes: Vec<(&'static str, &'static str)>| {
@@ -40,11 +41,9 @@ pub(super) async fn list(State(herder): State<Herder>, RawQuery(query): RawQuery
                 .collect(),
         );
     }
-    let connectors_only = !query
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .contains("connectorsonly=false");
-    if !connectors_only {
+    let parameters = query(raw.as_deref());
+    let only = parameters.iter().find(|(name, _)| name == "connectorsOnly");
+    if only.is_some_and(|(_, value)| !value.eq_ignore_ascii_case("true")) {
         add(
             "transformation",
             plugins
@@ -84,9 +83,12 @@ pub(super) async fn list(State(herder): State<Herder>, RawQuery(query): RawQuery
 pub(super) async fn config(
     State(herder): State<Herder>,
     Path(name): Path<String>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Response, WorkerError> {
-    let keys = validation::definitions(&herder.shared.plugins, &name)
-        .ok_or_else(|| WorkerError::not_found(format!("Unknown plugin {name}.")))?;
+    let parameters = query(raw.as_deref());
+    let version = parameters.iter().find(|(name, _)| name == "version");
+    let version = version.map(|(_, version)| version.as_str());
+    let keys = validation::definitions(&herder.shared.plugins, &name, version)?;
     Ok(answer(StatusCode::OK, &Json::Array(keys)))
 }
 
@@ -96,8 +98,8 @@ pub(super) async fn validate(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, WorkerError> {
-    let config = body::config(&body::json(&headers, &bytes)?)?;
-    if let Some(class) = config.raw("connector.class") {
+    let config = body::config(body::read(&headers, &bytes)?)?;
+    if let Some(class) = config.props.raw("connector.class") {
         let pruned = |name: &str| name.strip_suffix("Connector").unwrap_or(name).to_owned();
         if !pruned(class).ends_with(&pruned(&name)) {
             return Err(WorkerError::bad_request(format!(
@@ -107,6 +109,9 @@ pub(super) async fn validate(
     }
     Ok(answer(
         StatusCode::OK,
-        &herder.validate(&config).await?.to_json(),
+        &herder
+            .validate(&config.props, &config.nulls)
+            .await?
+            .to_json(),
     ))
 }
