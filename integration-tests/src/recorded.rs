@@ -216,6 +216,14 @@ fn compare(at: &str, java: &Value, ours: &Value, note: &mut impl FnMut(&str, Str
                 compare(&format!("{at}/{index}"), java, ours, note);
             }
         }
+        (Value::String(java), Value::String(ours)) if java.ends_with("OPTIONS") => {
+            let methods = |text: &str| text.split(", ").map(str::to_owned).collect::<BTreeSet<_>>();
+            note(
+                at,
+                format!("{:?}", methods(java)),
+                format!("{:?}", methods(ours)),
+            );
+        }
         (Value::String(java), Value::String(ours)) => {
             note(at, readable(java), readable(ours));
         }

@@ -30,7 +30,7 @@ const fn meant(request: &'static str, at: &'static str, because: &'static str) -
     }
 }
 
-pub(crate) static MEANT: [Meant; 76] = [
+pub(crate) static MEANT: [Meant; 70] = [
     meant("GET / ", "/commit", IDENTITY),
     meant("GET / ", "/kafka_cluster_id", IDENTITY),
     meant("/admin/loggers", "", LOGGERS),
@@ -51,26 +51,6 @@ pub(crate) static MEANT: [Meant; 76] = [
     meant(
         "/config/validate",
         "/configs/transforms.c.type/value/recommended_values",
-        PLUGINS,
-    ),
-    meant(
-        "/config/validate",
-        "/configs/predicates.p.type/value/recommended_values",
-        PLUGINS,
-    ),
-    meant(
-        "/config/validate",
-        "/configs/key.converter/value/recommended_values",
-        PLUGINS,
-    ),
-    meant(
-        "/config/validate",
-        "/configs/value.converter/value/recommended_values",
-        PLUGINS,
-    ),
-    meant(
-        "/config/validate",
-        "/configs/header.converter/value/recommended_values",
         PLUGINS,
     ),
     meant("/Cast$Value/config", "", ALIASES),
@@ -116,7 +96,6 @@ pub(crate) static MEANT: [Meant; 76] = [
     meant(r#"{"connector.class":"Nope"}"#, "", CLASSES),
     meant(r#""tasks.max":null"#, "/message", NULLS),
     meant(r#""topic":null,"errors.tolerance""#, "/message", NULLS),
-    meant(r#""topic":null,"errors.tolerance""#, "/error_count", NULLS),
     meant(
         r#""topic":null,"errors.tolerance""#,
         "/configs/topic",
@@ -190,8 +169,6 @@ pub(crate) static MEANT: [Meant; 76] = [
     ),
     meant("GET /connectors/src/status", "/tasks/0/state", MOMENTS),
     meant("GET /connectors/bad/status", "/connector/version", MOMENTS),
-    meant("?includeTasks=", "/tasks", MOMENTS),
-    meant("?includeTasks=", "/connector/state", MOMENTS),
     meant(r#"{"kafka_topic":"nope""#, "/message", CAUSES),
     meant("/failing/tasks/-1/restart", "/message", CONTAINER),
     meant("GET /nope ", "header", CONTAINER),
@@ -207,6 +184,11 @@ pub(crate) static MEANT: [Meant; 76] = [
     meant("/trimmed/", "header", CONTAINER),
     meant("/failing/tasks/0", "header", CONTAINER),
     meant("OPTIONS /nope", "header", CONTAINER),
+    meant(
+        "GET /connector-plugins/FileStreamSource ",
+        "header",
+        CONTAINER,
+    ),
 ];
 
 /// What is left of the differences once those that are meant are taken out; `used` learns which reasons applied.

@@ -119,11 +119,34 @@ fn render(status: &Status) -> Option<Bytes> {
     json::write(json::map(fields)).ok()
 }
 
+/// Status updates on their way to the topic, in the order in which they were made: the last one must win there, too.
+#[derive(Debug)]
+struct Queue {
+    topic: TopicLog,
+    waiting: Mutex<Vec<(Option<Bytes>, Option<Bytes>)>>,
+    /// Whoever holds it appends.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Queue {
+    async fn write(&self) {
+        let _writing = self.writing.lock().await;
+        let updates = std::mem::take(&mut *self.waiting.lock().expect("no holder panics"));
+        if updates.is_empty() {
+            return;
+        }
+        let count = updates.len();
+        if let Err(error) = self.topic.send_all(updates).await {
+            error!("Failed to write {count} status updates: {error}");
+        }
+    }
+}
+
 /// The worker's store of states: memory, and a topic behind it in distributed mode.
 #[derive(Debug)]
 pub(crate) struct StatusStore {
     statuses: Arc<Mutex<Statuses>>,
-    topic: Option<Arc<TopicLog>>,
+    topic: Option<Arc<Queue>>,
     writes: TaskTracker,
     worker_id: String,
     generation: i64,
@@ -176,7 +199,11 @@ impl StatusStore {
         };
         Ok(Self {
             statuses,
-            topic: Some(Arc::new(topic)),
+            topic: Some(Arc::new(Queue {
+                topic,
+                waiting: Mutex::default(),
+                writing: tokio::sync::Mutex::default(),
+            })),
             writes: TaskTracker::new(),
             worker_id,
             generation,
@@ -191,15 +218,13 @@ impl StatusStore {
     fn put(&self, key: String, value: Option<Bytes>) {
         self.lock().apply(&key, value.as_ref());
         let Some(topic) = &self.topic else { return };
+        topic
+            .waiting
+            .lock()
+            .expect("no holder panics")
+            .push((Some(Bytes::from(key)), value));
         let topic = Arc::clone(topic);
-        self.writes.spawn(async move {
-            if let Err(error) = topic
-                .send_all(vec![(Some(Bytes::from(key.clone())), value)])
-                .await
-            {
-                error!("Failed to write status update {key}: {error}");
-            }
-        });
+        self.writes.spawn(async move { topic.write().await });
     }
 
     fn status(&self, state: &str, trace: Option<String>, version: Option<&str>) -> Status {
@@ -287,7 +312,7 @@ impl StatusStore {
         self.writes.close();
         self.writes.wait().await;
         if let Some(topic) = &self.topic {
-            topic.stop().await;
+            topic.topic.stop().await;
         }
     }
 }

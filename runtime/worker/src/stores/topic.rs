@@ -47,14 +47,19 @@ pub(crate) async fn open(
 
 async fn check(log: &Arc<dyn Log>, topic: &StorageTopic, family: &str) -> Result<(), ConnectError> {
     let settings = log.topic_settings(&topic.name).await?;
+    let purpose = match family {
+        "config" => "connector configurations",
+        "status" => "connector and task statuses",
+        _ => "source connector offsets",
+    };
     if let Some(policy) = settings
         .get("cleanup.policy")
         .filter(|policy| *policy != "compact")
     {
         return Err(ConnectError::config(format!(
             "Topic '{}' supplied via the '{family}.storage.topic' property is required to have 'cleanup.policy=compact' to \
-             guarantee consistency and durability of source connector offsets, but found the topic currently has \
-             'cleanup.policy={policy}'. Continuing would likely result in eventually losing source connector offsets and \
+             guarantee consistency and durability of {purpose}, but found the topic currently has \
+             'cleanup.policy={policy}'. Continuing would likely result in eventually losing {purpose} and \
              problems restarting this Connect cluster in the future. Change the '{family}.storage.topic' property in the \
              Connect worker configurations to use a topic with 'cleanup.policy=compact'.",
             topic.name
