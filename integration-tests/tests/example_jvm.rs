@@ -76,14 +76,17 @@ fn apply(
 
 #[tokio::test]
 async fn the_same_files_give_the_same_tables() -> Result<()> {
-    let (kafka, source, target) = tokio::try_join!(
+    // Two servers with the same content: a server takes one replica of an id, and the ids are in the files.
+    let (kafka, first, second, target) = tokio::try_join!(
         KafkaBroker::start(KafkaOptions::default()),
-        MariaDb::start(MySqlOptions::default().arg("--max-connections=500")),
+        MariaDb::start(MySqlOptions::default()),
+        MariaDb::start(MySqlOptions::default()),
         Postgres::start(PostgresOptions {
             settings: vec!["max_connections=300".to_owned()],
             ..PostgresOptions::default()
         }),
     )?;
+    let sources = [first, second];
     let mut props = kafka.distributed_props();
     // A pattern of topics finds new ones when metadata is read again.
     props.insert("consumer.metadata.max.age.ms".to_owned(), "2000".to_owned());
@@ -100,11 +103,14 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
         };
         let sql =
             format!("CREATE DATABASE {database}; CREATE TABLE {database}.{name}_rows ({columns})");
-        source.exec("", &sql).await?;
+        for source in &sources {
+            source.exec("", &sql).await?;
+        }
     }
     let mut databases = Vec::new();
     let folder = tempfile::tempdir()?;
-    for (what, url) in [("jvm", jvm.url()), ("tidegate", tidegate.url())] {
+    let workers = [("jvm", jvm.url()), ("tidegate", tidegate.url())];
+    for ((what, url), source) in workers.into_iter().zip(&sources) {
         let database = target.create_database(what).await?;
         target.exec(&database, "CREATE SCHEMA mp_cdc").await?;
         let folder = folder.path().join(what);
@@ -115,7 +121,7 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
         apply(
             url,
             &files,
-            &source,
+            source,
             (&sink, target.user()),
             kafka.bootstrap(),
         )?;
@@ -138,7 +144,9 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
         let ids = std::cell::Cell::new(id);
         eventually(DEADLINE, &table, || async {
             ids.set(ids.get() + 1);
-            source.exec(schema, &row(name, ids.get())).await?;
+            for source in &sources {
+                source.exec(schema, &row(name, ids.get())).await?;
+            }
             for database in &databases {
                 let rows = target
                     .rows(database, &table)
@@ -153,14 +161,18 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
     }
     for (name, schema) in DATABASES {
         for id in 1_000_001..1_000_004 {
-            source.exec(schema, &row(name, id)).await?;
+            for source in &sources {
+                source.exec(schema, &row(name, id)).await?;
+            }
         }
         let text = if name == "chat" { "body" } else { "note" };
         let changes = format!(
             "UPDATE {name}_rows SET {text} = NULL WHERE id = 1000001; DELETE FROM {name}_rows WHERE id = 1000002; \
              UPDATE {name}_rows SET id = 1000009 WHERE id = 1000003"
         );
-        source.exec(schema, &changes).await?;
+        for source in &sources {
+            source.exec(schema, &changes).await?;
+        }
     }
     let [jvm_target, our_target] = &databases[..] else {
         unreachable!("two workers");
@@ -195,7 +207,7 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
     let list = client(&["list"])?;
     ensure!(list.matches("RUNNING").count() == 16, "{list}");
     let config = client(&["config", "mariadb-chat-connector"])?;
-    ensure!(!config.contains(source.password()), "{config}");
+    ensure!(!config.contains(sources[0].password()), "{config}");
     for args in [
         &["status", "postgres-sink-chat"][..],
         &["offsets", "mariadb-chat-connector"],

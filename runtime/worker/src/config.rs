@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use tidegate_api::config::{ConfigDef, Password};
+use tidegate_api::config::{ConfigDef, Password, invalid};
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_tasks::TaskSettings;
 use tracing::warn;
 
 use crate::overrides::OverridePolicy;
-use crate::rest::CrossOrigin;
+use crate::rest::{CrossOrigin, ResponseHeaders};
 use crate::run::Mode;
 
 /// Directory of the embedded log, used without `bootstrap.servers`.
@@ -37,6 +37,8 @@ static ACCESS_CONTROL_ALLOW_ORIGIN: ConfigKey<Vec<String>> =
     ConfigKey::new("access.control.allow.origin", "");
 static ACCESS_CONTROL_ALLOW_METHODS: ConfigKey<Vec<String>> =
     ConfigKey::new("access.control.allow.methods", "");
+static RESPONSE_HTTP_HEADERS: ConfigKey<String> =
+    ConfigKey::new("response.http.headers.config", "");
 const EXACTLY_ONCE: &str = "exactly.once.source.support";
 static GROUP_ID: ConfigKey<String> = ConfigKey::required("group.id");
 static CONFIG_STORAGE_TOPIC: ConfigKey<String> = ConfigKey::required("config.storage.topic");
@@ -57,20 +59,29 @@ static OFFSET_STORAGE_FILE_FILENAME: ConfigKey<Option<String>> =
 /// Declared so that it is never printed.
 static SSL_KEY_PASSWORD: ConfigKey<Option<Password>> = ConfigKey::nullable("ssl.key.password");
 
+/// Settings of the original that this version does not have, and what it takes of them: leaving them out in silence would
+/// leave a worker open, or data in other places.
+const REFUSED: [(&str, &[&str]); 4] = [
+    ("rest.extension.classes", &[]),
+    (
+        "metric.reporters",
+        &["org.apache.kafka.common.metrics.JmxReporter"],
+    ),
+    ("rest.advertised.listener", &["http"]),
+    ("ssl.client.auth", &["none"]),
+];
+
 /// Further keys that mean something to the original; they are accepted silently.
-const ALSO_KNOWN: [&str; 36] = [
+const ALSO_KNOWN: [&str; 42] = [
+    EXACTLY_ONCE,
+    "rest.host.name",
+    "rest.port",
     "plugin.path",
     "plugin.discovery",
     "config.providers",
     "connector.client.config.override.policy",
     "header.converter",
-    "rest.advertised.listener",
-    "access.control.allow.origin",
-    "access.control.allow.methods",
-    "response.http.headers.config",
-    "ssl.client.auth",
     "client.dns.lookup",
-    "metric.reporters",
     "metrics.num.samples",
     "metrics.sample.window.ms",
     "metrics.recording.level",
@@ -94,10 +105,21 @@ const ALSO_KNOWN: [&str; 36] = [
     "reconnect.backoff.max.ms",
     "connections.max.idle.ms",
     "metadata.max.age.ms",
-    "admin.listeners",
+    "metadata.recovery.strategy",
+    "metadata.recovery.rebootstrap.trigger.ms",
+    "send.buffer.bytes",
+    "receive.buffer.bytes",
+    "socket.connection.setup.timeout.ms",
+    "socket.connection.setup.timeout.max.ms",
+    "default.api.timeout.ms",
+    "bootstrap.controllers",
+    "auto.include.jmx.reporter",
+    "connector.client.config.override.allowlist",
 ];
+/// Settings of early releases that files still have.
+const REMOVED: [&str; 2] = ["internal.key.converter", "internal.value.converter"];
 /// Families of keys.
-const KNOWN_PREFIXES: [&str; 15] = [
+const KNOWN_PREFIXES: [&str; 18] = [
     "key.converter.",
     "value.converter.",
     "header.converter.",
@@ -113,6 +135,9 @@ const KNOWN_PREFIXES: [&str; 15] = [
     "sasl.",
     "ssl.",
     "listeners.https.",
+    "admin.listeners",
+    "metrics.context.",
+    "topic.creation.",
 ];
 
 /// One of the three topics.
@@ -141,6 +166,7 @@ pub struct WorkerConfig {
     pub session_timeout: Duration,
     pub topic_tracking_allow_reset: bool,
     pub(crate) cross_origin: CrossOrigin,
+    pub(crate) response_headers: ResponseHeaders,
     pub(crate) override_policy: OverridePolicy,
     pub tasks: TaskSettings,
 }
@@ -181,6 +207,16 @@ impl WorkerConfig {
             return Err(ConnectError::config(format!(
                 "Invalid value {value} for configuration {EXACTLY_ONCE}: this version supports 'disabled' only"
             )));
+        }
+        for (name, taken) in REFUSED {
+            let value = props.raw(name).unwrap_or_default().trim();
+            if !value.is_empty() && !taken.iter().any(|taken| taken.eq_ignore_ascii_case(value)) {
+                let instead = match taken {
+                    [] => "this version does not support it; remove it".to_owned(),
+                    taken => format!("this version supports '{}' only", taken.join("', '")),
+                };
+                return Err(ConnectError::config(invalid(name, value, &instead)));
+            }
         }
         // Both are checked when a task is built; here they must only be given.
         props.get(&KEY_CONVERTER)?;
@@ -248,6 +284,11 @@ impl WorkerConfig {
                     methods => methods,
                 },
             },
+            response_headers: ResponseHeaders::parse(&props.get(&RESPONSE_HTTP_HEADERS)?).map_err(
+                |(rule, reason)| {
+                    ConnectError::config(invalid(RESPONSE_HTTP_HEADERS.name(), rule, &reason))
+                },
+            )?,
             override_policy: OverridePolicy::new(&props)?,
             tasks: TaskSettings {
                 offset_flush_interval: millis(props.get(&OFFSET_FLUSH_INTERVAL_MS)?),
@@ -260,8 +301,8 @@ impl WorkerConfig {
         })
     }
 
-    /// Logs every key that nobody knows, once.
-    pub fn warn_about_unknown_keys(&self) {
+    /// The keys that nobody knows.
+    fn unknown_keys(&self) -> Vec<&str> {
         let declared = ConfigDef::new(&[
             &EMBEDDED_DATA_DIR,
             &BOOTSTRAP_SERVERS,
@@ -279,14 +320,28 @@ impl WorkerConfig {
             &GROUP_ID,
             &SESSION_TIMEOUT_MS,
             &SSL_KEY_PASSWORD,
+            &ACCESS_CONTROL_ALLOW_ORIGIN,
+            &ACCESS_CONTROL_ALLOW_METHODS,
+            &RESPONSE_HTTP_HEADERS,
         ]);
         let known = |name: &str| {
             declared.get(name).is_some()
                 || ALSO_KNOWN.contains(&name)
+                || REMOVED.contains(&name)
+                || REFUSED.iter().any(|(refused, _)| *refused == name)
                 || KNOWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         };
-        for (name, _) in self.props.iter().filter(|(name, _)| !known(name)) {
+        let names = self.props.iter().map(|(name, _)| name);
+        names.filter(|name| !known(name)).collect()
+    }
+
+    /// Logs every key that nobody knows, and those that mean nothing any more, once.
+    pub fn warn_about_unknown_keys(&self) {
+        for name in self.unknown_keys() {
             warn!("The configuration '{name}' was supplied but isn't a known config.");
+        }
+        for name in REMOVED.iter().filter(|name| self.props.contains(name)) {
+            warn!("The configuration '{name}' was removed in Kafka 3.0 and has no effect.");
         }
     }
 }
@@ -317,38 +372,4 @@ fn address(listener: &str) -> Result<String, ConnectError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_log_needs_no_settings() {
-        let config = WorkerConfig::new(Props::new(), Mode::Distributed).expect("defaults");
-        assert_eq!(config.listeners, ["0.0.0.0:8083"]);
-        assert_eq!(config.offset_topic.partitions, 1);
-    }
-
-    #[test]
-    fn errors_have_connects_texts() {
-        fn check(props: &[(&str, &str)], text: &str) {
-            let error = WorkerConfig::new(props.iter().copied().collect(), Mode::Distributed)
-                .expect_err(text);
-            assert_eq!(error.text(), text);
-        }
-        check(
-            &[("bootstrap.servers", "b:1")],
-            "Missing required configuration \"key.converter\" which has no default value.",
-        );
-        check(
-            &[("offset.flush.interval.ms", "x")],
-            "Invalid value x for configuration offset.flush.interval.ms: Not a number of type LONG",
-        );
-        check(
-            &[("exactly.once.source.support", "enabled")],
-            "Invalid value enabled for configuration exactly.once.source.support: this version supports 'disabled' only",
-        );
-        check(
-            &[("listeners", "https://:8443")],
-            "Invalid value https://:8443 for configuration listeners: only http listeners are supported by this version",
-        );
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ mod connectors;
 mod headers;
 mod plugins;
 
-pub(crate) use headers::CrossOrigin;
+pub(crate) use headers::{CrossOrigin, ResponseHeaders};
 
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ const CONNECT_COMMIT: &str = "tidegate";
 /// All routes. A trailing slash is accepted everywhere.
 pub(crate) fn router(herder: Herder) -> Router {
     let cross_origin = Arc::new(herder.shared.config.cross_origin.clone());
+    let response_headers = Arc::new(herder.shared.config.response_headers.clone());
     let routes = Router::new()
         .route("/", get(root))
         .route("/health", get(health))
@@ -87,6 +88,10 @@ pub(crate) fn router(herder: Herder) -> Router {
         .layer(middleware::from_fn_with_state(
             cross_origin,
             headers::options,
+        ))
+        .layer(middleware::from_fn_with_state(
+            response_headers,
+            headers::configured,
         ))
 }
 
