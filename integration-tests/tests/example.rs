@@ -49,7 +49,7 @@ impl Example {
         let text = std::fs::read_to_string(Path::new(EXAMPLE).join(".env.example"))?;
         let (port, url) = (self.source.port().to_string(), self.worker.url());
         let target = self.target.jdbc_url("postgres") + "?sslmode=disable";
-        let mut env = String::new();
+        let mut env = Vec::new();
         for line in text.lines() {
             let name = line.split('=').next().unwrap_or_default();
             let changed = changes.iter().find(|(changed, _)| *changed == name);
@@ -64,11 +64,14 @@ impl Example {
                 _ => None,
             };
             match value {
-                Some(value) => env.push_str(&format!("{name}={value}\n")),
-                None => env.push_str(&format!("{line}\n")),
+                Some(value) => env.push(format!("{name}={value}")),
+                None => env.push(line.to_owned()),
             }
         }
-        Ok(std::fs::write(self.folder.path().join(".env"), env)?)
+        Ok(std::fs::write(
+            self.folder.path().join(".env"),
+            env.join("\n"),
+        )?)
     }
 
     fn make(&self, targets: &[&str]) -> Result<Output> {

@@ -77,15 +77,16 @@ fn apply(
 #[tokio::test]
 async fn the_same_files_give_the_same_tables() -> Result<()> {
     // Two servers with the same content: a server takes one replica of an id, and the ids are in the files.
-    let (kafka, first, second, target) = tokio::try_join!(
-        KafkaBroker::start(KafkaOptions::default()),
-        MariaDb::start(MySqlOptions::default()),
-        MariaDb::start(MySqlOptions::default()),
-        Postgres::start(PostgresOptions {
-            settings: vec!["max_connections=300".to_owned()],
-            ..PostgresOptions::default()
-        }),
-    )?;
+    let (first, second) = (
+        MariaDb::start(MySqlOptions::default()).await?,
+        MariaDb::start(MySqlOptions::default()).await?,
+    );
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let target = Postgres::start(PostgresOptions {
+        settings: vec!["max_connections=300".to_owned()],
+        ..PostgresOptions::default()
+    })
+    .await?;
     let sources = [first, second];
     let mut props = kafka.distributed_props();
     // A pattern of topics finds new ones when metadata is read again.

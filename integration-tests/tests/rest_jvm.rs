@@ -13,7 +13,7 @@ use tidegate_integration_tests::{
     read_exchanges, send,
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn both_workers_answer_alike() -> Result<()> {

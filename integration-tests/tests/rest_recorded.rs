@@ -13,7 +13,7 @@ use tidegate_integration_tests::{
     read_exchanges, send,
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Settings with which the record was made.
 fn properties() -> Properties {

@@ -153,8 +153,8 @@ impl Herder {
             let group = self.group(name, &config);
             let known = self.shared.log.group_offsets(&group).await?;
             let removed: Vec<_> = known
-                .into_iter()
-                .map(|(partition, _)| (partition, None))
+                .into_keys()
+                .map(|partition| (partition, None))
                 .collect();
             let answer = self
                 .announce(&config, OffsetChange::Sink(&removed), "reset")
