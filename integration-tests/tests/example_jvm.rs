@@ -206,7 +206,7 @@ async fn the_same_files_give_the_same_tables() -> Result<()> {
         Ok(String::from_utf8(output.stdout)?)
     };
     let list = client(&["list"])?;
-    ensure!(list.matches("RUNNING").count() == 16, "{list}");
+    ensure!(list.matches("1 RUNNING").count() == 16, "{list}");
     let config = client(&["config", "mariadb-chat-connector"])?;
     ensure!(!config.contains(sources[0].password()), "{config}");
     for args in [
