@@ -98,12 +98,17 @@ impl MariaDb {
         let directory = ServerDirectory::new("mariadb", options.directory.as_deref())?;
         let data = directory.join("data");
         let data_arg = format!("--datadir={}", data.display());
+        // Temporary tables of servers that start side by side would meet in /tmp.
+        let scratch = directory.join("tmp");
+        make_for_system_user(&scratch)?;
+        let scratch_arg = format!("--tmpdir={}", scratch.display());
         if !data.exists() {
             make_for_system_user(&data)?;
             let mut launch =
                 Launch::new("mariadb-install-db", install, directory.path().to_owned()).args([
                     "--no-defaults",
                     &data_arg,
+                    &scratch_arg,
                     "--auth-root-authentication-method=normal",
                     "--skip-test-db",
                     "--innodb-flush-log-at-trx-commit=0",
@@ -118,7 +123,7 @@ impl MariaDb {
         }
         let port = free_port();
         let mut launch = Launch::new("mariadb", server, directory.path().to_owned())
-            .args(["--no-defaults", &data_arg])
+            .args(["--no-defaults", &data_arg, &scratch_arg])
             .args([
                 format!("--port={port}"),
                 format!("--socket={}", data.join("server.sock").display()),

@@ -20,15 +20,18 @@ where
     F: Future<Output = Result<T>>,
 {
     let end = Instant::now() + deadline;
+    let mut last = None;
     loop {
         let error = match tokio::time::timeout_at(end, check()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => error,
-            Err(_) => anyhow::anyhow!("no answer"),
+            // The deadline cuts the last question off; the answer before it says more.
+            Err(_) => last.take().unwrap_or_else(|| anyhow::anyhow!("no answer")),
         };
         if Instant::now() >= end {
             return Err(error).with_context(|| format!("not within {deadline:?}: {what}"));
         }
+        last = Some(error);
         tokio::time::sleep(PAUSE).await;
     }
 }

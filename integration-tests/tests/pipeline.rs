@@ -87,7 +87,15 @@ impl Pipeline {
     async fn target_becomes(&self, sql: &str, expected: &[TextRow]) -> Result<()> {
         eventually(DEADLINE, sql, || async {
             let rows = self.target.rows("postgres", sql).await?;
-            ensure!(rows == expected, "{rows:?} instead of {expected:?}");
+            let (more, less): (Vec<_>, Vec<_>) = (
+                rows.iter().filter(|row| !expected.contains(row)).collect(),
+                expected.iter().filter(|row| !rows.contains(row)).collect(),
+            );
+            ensure!(
+                rows == expected,
+                "{more:?} too much, {less:?} missing; the worker's log ends with\n{}",
+                self.worker.log_tail()
+            );
             Ok(())
         })
         .await

@@ -113,6 +113,18 @@ impl Position {
         json
     }
 
+    /// From a record of the schema history; `None` without a file.
+    pub(crate) fn from_json(json: &Map<String, Json>) -> Option<Self> {
+        let fields = json.iter().filter_map(|(name, value)| {
+            let value = match value {
+                Json::String(text) => Value::string(text),
+                other => Value::Int64(other.as_i64()?),
+            };
+            Some((Str::new(name), value))
+        });
+        Self::parse(&fields.collect()).ok()
+    }
+
     /// Whether a history record of position `recorded` belongs to what happened up to here.
     pub(crate) fn is_at_or_after(&self, flavor: Flavor, recorded: &Map<String, Json>) -> bool {
         let text = |name: &str| recorded.get(name).and_then(Json::as_str);

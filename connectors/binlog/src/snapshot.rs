@@ -37,6 +37,19 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) with_data: bool,
     /// The stored position of a schema recovery; streaming goes on from there.
     pub(crate) keep_position: Option<Position>,
+    /// The first attempt at this snapshot, if this is another one.
+    pub(crate) interrupted: Option<Interrupted>,
+    /// Where this attempt leaves its position, for the next one.
+    pub(crate) begun: &'a mut Option<Position>,
+}
+
+/// An attempt that did not end. Rows that it has handed over may have been deleted since: only a stream that begins
+/// where it began brings their deletes.
+#[derive(Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) position: Position,
+    /// All tables at that position. The stream is decoded with those of now, so that they must be the same.
+    pub(crate) tables: String,
 }
 
 /// Which locks are held.
@@ -88,13 +101,35 @@ impl Snapshot<'_> {
             .keep_position
             .clone()
             .unwrap_or_else(|| position.clone());
-        let mut held = self.publish_schema(&statements, &recorded).await?;
+        let mut start = match &self.interrupted {
+            Some(first) => first.position.clone(),
+            None => position.clone(),
+        };
+        if self.with_data && self.keep_position.is_none() {
+            *self.begun = Some(start.clone());
+        }
+        let mut held = self.publish_schema(&statements, &recorded, &start).await?;
+        if let Some(first) = &self.interrupted {
+            if first.tables == self.tracker.tables_text() {
+                info!(
+                    "The snapshot was interrupted; streaming will begin where its first attempt did, at {}/{}",
+                    start.file, start.pos
+                );
+            } else {
+                warn!(
+                    "The schema has changed since the snapshot was interrupted: rows that were deleted between {}/{} and {}/{} may remain in the target. Compare it with the source, or empty topics and target and take a new snapshot",
+                    start.file, start.pos, position.file, position.pos
+                );
+                start = position.clone();
+                *self.begun = Some(start.clone());
+            }
+        }
         if self.with_data {
             info!("Snapshot step 7 - Snapshotting data");
             if let Some(record) = held.take() {
                 self.queue.push(record).await?;
             }
-            held = self.data(&mut conn, &position).await?;
+            held = self.data(&mut conn, &position, &start).await?;
         } else {
             info!("Snapshot step 7 - Skipping snapshotting of data");
         }
@@ -105,7 +140,7 @@ impl Snapshot<'_> {
         // The last record says that it is, and its offset that the snapshot is complete.
         let done = Position {
             in_snapshot: false,
-            ..self.keep_position.take().unwrap_or(position)
+            ..self.keep_position.take().unwrap_or(start)
         };
         if let Some(mut record) = held {
             set_marker(&mut record, SnapshotMarker::Last);
@@ -222,6 +257,7 @@ impl Snapshot<'_> {
         &mut self,
         statements: &[(String, String)],
         position: &Position,
+        start: &Position,
     ) -> Result<Option<SourceRecord>, BinlogError> {
         let mut held = None;
         for (database, sql) in statements {
@@ -248,7 +284,7 @@ impl Snapshot<'_> {
                     &change.database,
                     &change.ddl,
                     &change.changes,
-                    SourceOffset::new(position.clone()),
+                    SourceOffset::new(start.clone()),
                 );
                 if let Some(before) = held.replace(record) {
                     self.queue.push(before).await?;
@@ -276,10 +312,11 @@ impl Snapshot<'_> {
         &mut self,
         conn: &mut Conn,
         position: &Position,
+        start: &Position,
     ) -> Result<Option<SourceRecord>, BinlogError> {
         let tables = self.data_tables();
         let count = tables.len();
-        let offset = SourceOffset::new(position.clone());
+        let offset = SourceOffset::new(start.clone());
         let file = Str::new(&position.file);
         let mut held: Option<SourceRecord> = None;
         let mut is_first = true;

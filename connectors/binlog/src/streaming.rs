@@ -153,6 +153,22 @@ impl<'a> Streaming<'a> {
     }
 
     async fn open(&mut self) -> Result<BinlogStream, BinlogError> {
+        let user = self.settings.user.clone();
+        self.register().await.map_err(|error| match error {
+            // The server tells a missing privilege and a wrong password with the same number.
+            BinlogError::Server(text)
+                if !text.starts_with("Failed to authenticate")
+                    && ["Error code: 1045", "Error code: 1227"].iter().any(|code| text.contains(code)) =>
+            {
+                BinlogError::Server(format!(
+                    "User '{user}' may not read the binary log; it needs the privilege REPLICATION SLAVE (GRANT REPLICATION SLAVE ON *.* TO '{user}'): {text}"
+                ))
+            }
+            other => other,
+        })
+    }
+
+    async fn register(&mut self) -> Result<BinlogStream, BinlogError> {
         let mut conn = connection::open(self.settings).await?;
         connection::check_binlog(&mut conn, self.flavor).await?;
         let heartbeat = self.settings.keep_alive.as_nanos() * 8 / 10;

@@ -20,7 +20,7 @@ use crate::flavor::Flavor;
 use crate::offsets::{self, Position};
 use crate::record::RecordMaker;
 use crate::schema_changes::SchemaChangeMaker;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Interrupted, Snapshot};
 use crate::source_info::SourceInfo;
 use crate::streaming::{self, Parts, Streaming};
 use crate::tracker::Tracker;
@@ -141,6 +141,10 @@ fn uuid_text() -> String {
     .join("-")
 }
 
+/// A snapshot of the schema history without any stored offset is taken for an interrupted attempt only if it is younger:
+/// who removes the offsets later wants a new snapshot and nothing from before it.
+const RECENT_SNAPSHOT_MS: i64 = 3_600_000;
+
 /// Reads the server on a task of its own.
 struct Reader {
     flavor: Flavor,
@@ -210,6 +214,10 @@ impl Reader {
                 with_data,
                 keep_position,
             } => {
+                let interrupted = match with_data && keep_position.is_none() {
+                    true => self.interrupted(&tracker, ignore_case).await?,
+                    false => None,
+                };
                 tracker.history().initialise().await?;
                 if !self.settings.snapshot_delay.is_zero() {
                     info!(
@@ -234,6 +242,8 @@ impl Reader {
                     queue: &mut self.queue,
                     with_data,
                     keep_position,
+                    interrupted,
+                    begun: &mut self.position,
                 };
                 snapshot.run().await?
             }
@@ -258,6 +268,53 @@ impl Reader {
             Err(BinlogError::PositionLost(text)) => Err(self.lost(&text)),
             other => other,
         }
+    }
+
+    /// The first attempt at a snapshot that did not end, if the stream can still begin there. It is known from the
+    /// stored offset, or from the schema history if the end came before offsets were stored.
+    async fn interrupted(
+        &self,
+        tracker: &Tracker,
+        ignore_case: bool,
+    ) -> Result<Option<Interrupted>, BinlogError> {
+        let position = match &self.position {
+            Some(position) if position.in_snapshot => Some(position.clone()),
+            Some(_) => None,
+            None if tracker.history().exists().await? => {
+                let since = chrono::Utc::now().timestamp_millis() - RECENT_SNAPSHOT_MS;
+                tracker.last_snapshots(since).await?
+            }
+            None => None,
+        };
+        let Some(position) = position else {
+            return Ok(None);
+        };
+        if !streaming::is_available(&self.settings, self.flavor, &position).await? {
+            return Ok(None);
+        }
+        let history = &self.settings.history;
+        let opened = SchemaHistory::open(
+            &*self.provider,
+            &history.client,
+            &history.producer,
+            &history.topic,
+        )
+        .await?;
+        let mut earlier = Tracker::new(
+            self.flavor,
+            Arc::clone(&self.settings),
+            opened,
+            self.source.clone(),
+            ignore_case,
+        );
+        earlier.recover(&position).await?;
+        Ok(Some(Interrupted {
+            position: Position {
+                in_snapshot: true,
+                ..position
+            },
+            tables: earlier.tables_text(),
+        }))
     }
 
     fn lost(&self, reason: &str) -> BinlogError {

@@ -88,6 +88,47 @@ impl Tracker {
         &self.history
     }
 
+    /// All tables as text, to compare two states.
+    pub(crate) fn tables_text(&self) -> String {
+        let tables = self.schemas.tables().cloned().map(TableChange::Create);
+        HistoryRecord {
+            source: Map::new(),
+            position: Map::new(),
+            ts_ms: 0,
+            database: String::new(),
+            ddl: String::new(),
+            changes: tables.collect(),
+        }
+        .to_text()
+    }
+
+    /// Position of the first of the snapshots that the history ends with and that began after `since`, in milliseconds
+    /// since 1970; `None` if it ends with something else.
+    pub(crate) async fn last_snapshots(&self, since: i64) -> Result<Option<Position>, BinlogError> {
+        let server = json!(&*self.settings.naming.prefix);
+        let (mut first, mut current) = (None, None);
+        self.history
+            .replay(|record| {
+                if record.source.get("server") != Some(&server) {
+                    return Ok(());
+                }
+                // A snapshot begins with the server's character sets, and all its records have its position.
+                let begins = record.database.is_empty()
+                    && record.ddl.starts_with("SET character_set_server=");
+                if begins && record.ts_ms >= since {
+                    if first.is_none() {
+                        first = Position::from_json(&record.position);
+                    }
+                    current = Some(record.position);
+                } else if current.as_ref() != Some(&record.position) {
+                    (first, current) = (None, None);
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(first)
+    }
+
     /// Rebuilds all tables as they were at `position`.
     pub(crate) async fn recover(&mut self, position: &Position) -> Result<(), BinlogError> {
         let server = json!(&*self.settings.naming.prefix);

@@ -60,11 +60,40 @@ pub(crate) fn plugin<'a>(
                 )
             })
             .collect();
+        let hint = nearest(plugins.connectors.iter().map(|plugin| plugin.class), class)
+            .map(|class| format!(" (did you mean {class}?)"));
         WorkerError::bad_request(format!(
-            "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {}",
-            known.join(", ")
+            "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {}{}",
+            known.join(", "),
+            hint.unwrap_or_default()
         ))
     })
+}
+
+/// The known class whose simple name differs least from what was written, if it is near enough for a slip.
+fn nearest<'a>(known: impl Iterator<Item = &'a str>, written: &str) -> Option<&'a str> {
+    let simple = |class: &str| {
+        let name = class.rsplit('.').next().unwrap_or_default();
+        name.to_ascii_lowercase()
+    };
+    let wanted = simple(written);
+    let distances = known.map(|class| (edit_distance(&simple(class), &wanted), class));
+    let (distance, class) = distances.min()?;
+    (distance <= wanted.len() / 3).then_some(class)
+}
+
+/// Levenshtein's distance, in bytes.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 impl Validator<'_> {
@@ -559,6 +588,20 @@ mod tests {
     use tidegate_api::ConfigKey;
 
     use super::*;
+
+    #[test]
+    fn a_slip_in_a_class_name_is_seen() {
+        let known = [
+            "a.b.MariaDbConnector",
+            "a.b.MySqlConnector",
+            "c.JdbcSinkConnector",
+        ];
+        let check = |written: &str, expected: Option<&str>| {
+            assert_eq!(nearest(known.into_iter(), written), expected, "{written}");
+        };
+        check("a.b.MariaDBConector", Some("a.b.MariaDbConnector"));
+        check("x.OracleThing", None);
+    }
 
     #[test]
     fn a_key_is_described_as_connect_does() {
