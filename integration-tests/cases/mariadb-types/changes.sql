@@ -1,0 +1,14 @@
+SET sql_mode='', time_zone='+00:00';
+INSERT INTO numbers SELECT NULL, b1,b2,ti1,ti,tiu,si,siu,mi,miu,i,iu,i11,iz,bi,biu,biun,bit0,bit1,bit8,bit12,bit64,d0,d5,d52,d65,d6530,n104,fx,du,dz,f,f10,f30,f72,fu,db,db82,dp,r FROM numbers ORDER BY id;
+UPDATE numbers SET i = 1, ti1 = 0 WHERE id <= 2;
+UPDATE texts SET id = id + 100, vc = 'moved' WHERE id = 4;
+CREATE TEMPORARY TABLE copy_of AS SELECT * FROM texts; UPDATE copy_of SET id = id + 10; INSERT INTO texts SELECT * FROM copy_of ORDER BY id; DROP TEMPORARY TABLE copy_of;
+CREATE TEMPORARY TABLE copy_of AS SELECT * FROM charsets; UPDATE copy_of SET id = id + 10; INSERT INTO charsets SELECT * FROM copy_of ORDER BY id; DROP TEMPORARY TABLE copy_of;
+CREATE TEMPORARY TABLE copy_of AS SELECT * FROM collated; UPDATE copy_of SET id = id + 10; INSERT INTO collated SELECT * FROM copy_of ORDER BY id; DROP TEMPORARY TABLE copy_of;
+CREATE TEMPORARY TABLE copy_of AS SELECT * FROM times; UPDATE copy_of SET id = id + 10; INSERT INTO times SELECT * FROM copy_of ORDER BY id; DROP TEMPORARY TABLE copy_of;
+CREATE TEMPORARY TABLE copy_of AS SELECT * FROM others; UPDATE copy_of SET id = id + 10; INSERT INTO others SELECT * FROM copy_of ORDER BY id; DROP TEMPORARY TABLE copy_of;
+DELETE FROM others WHERE id > 10;
+DELETE FROM times WHERE id = 5;
+INSERT INTO defaults (id,ex2) VALUES (11,'u');
+UPDATE defaults SET i = NULL, v = NULL, ts = NULL WHERE id = 11;
+INSERT INTO `generated` (id, a) VALUES (2, 20); UPDATE `generated` SET a = 21 WHERE id = 2;

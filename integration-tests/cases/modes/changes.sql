@@ -1,0 +1,3 @@
+INSERT INTO a VALUES (4,'a4');
+UPDATE b SET v = 'new' WHERE id = 1;
+DELETE FROM a WHERE id = 1;

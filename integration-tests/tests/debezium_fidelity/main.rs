@@ -1,0 +1,197 @@
+//! The binlog sources against the originals: the same SQL, the same server, and topics that are equal byte for byte.
+//!
+//! `…_as_recorded` compares with what the original wrote when it was recorded (`cases/*/expected`); it needs the database
+//! alone. `…_as_the_original` runs the original beside it, on the very same binary log, so that even positions are equal.
+//! `TIDEGATE_RECORD=1` makes the latter write the recordings, `TIDEGATE_CASES=a,b` chooses cases. See `cases/README.md`.
+
+mod case;
+mod masks;
+mod records;
+mod run;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use tidegate_embedded::EmbeddedLog;
+use tidegate_integration_tests::{
+    JvmConnect, KafkaBroker, KafkaOptions, MariaDb, Mode, MySql, MySqlOptions, MySqlServer, Properties, TidegateWorker,
+};
+use tokio::sync::{Mutex, OnceCell};
+
+use case::{Case, Kind};
+use masks::{Base, Masks};
+use records::TextRecord;
+use run::Side;
+
+/// The machine is small: one run at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The original's broker and worker, for all tests of this binary.
+struct Original {
+    kafka: KafkaBroker,
+    connect: JvmConnect,
+}
+
+static ORIGINAL: OnceCell<Original> = OnceCell::const_new();
+
+async fn original() -> Result<&'static Original> {
+    ORIGINAL
+        .get_or_try_init(|| async {
+            let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+            let mut props = kafka.distributed_props();
+            props.insert("offset.flush.interval.ms".to_owned(), "200".to_owned());
+            let connect = JvmConnect::start(&props).await?;
+            Ok(Original { kafka, connect })
+        })
+        .await
+}
+
+async fn server(kind: Kind) -> Result<MySqlServer> {
+    match kind {
+        Kind::MariaDb => MariaDb::start(MySqlOptions::default()).await,
+        Kind::MySql => MySql::start(MySqlOptions::default()).await,
+    }
+}
+
+struct Ours {
+    worker: TidegateWorker,
+    data: PathBuf,
+}
+
+impl Ours {
+    async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?.keep();
+        let props = Properties::from([
+            ("offset.flush.interval.ms".to_owned(), "200".to_owned()),
+            ("embedded.data.dir".to_owned(), folder.display().to_string()),
+        ]);
+        let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+        Ok(Self { worker, data: folder })
+    }
+
+    fn side(&self) -> Side {
+        Side { rest: self.worker.rest(), letter: 't', history_servers: "unused:1".to_owned(), first_server_id: 2000 }
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        self.worker.kill9();
+        if !std::thread::panicking() {
+            // What stays is in the folder of temporary files.
+            std::fs::remove_dir_all(&self.data).ok();
+        }
+    }
+}
+
+/// Dumps for a look at what differs.
+fn dump(case: &Case, kind: Kind, connector: &str, side: &str, records: &[TextRecord]) -> Result<()> {
+    let name = format!("{}-{}-{connector}.{side}.jsonl", kind.name(), case.name);
+    records::write(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("fidelity").join(name), records)
+}
+
+fn report(found: &[String]) -> Result<()> {
+    let some: Vec<&str> = found.iter().take(40).map(String::as_str).collect();
+    ensure!(found.is_empty(), "{} differences:\n{}", found.len(), some.join("\n"));
+    Ok(())
+}
+
+async fn as_recorded(kind: Kind) -> Result<()> {
+    let _turn = TURN.lock().await;
+    let (server, ours, masks) = (server(kind).await?, Ours::start().await?, Masks::new()?);
+    let sides = [ours.side()];
+    let mut bases: Vec<Base> = Vec::new();
+    let cases = Case::all(kind)?;
+    for case in &cases {
+        let base = run::run(kind, &server, case, &sides).await.with_context(|| format!("case {}", case.name))?;
+        run::clear(&server, case, &sides).await?;
+        bases.push(base);
+    }
+    ours.worker.stop().await?;
+    let log = EmbeddedLog::open(&ours.data)?;
+    let mut found = Vec::new();
+    for (case, base) in cases.iter().zip(&bases) {
+        for connector in case.connectors.keys() {
+            let prefix = sides[0].prefix(case, connector);
+            let read = records::of_embedded(&log, &prefix, &masks).await?;
+            let own = settled(kind, read, &masks, base);
+            dump(case, kind, connector, "ours", &own)?;
+            let expected = records::read(&case.expected(kind, connector))?;
+            let differences = records::differences(&own, &expected);
+            found.extend(differences.into_iter().map(|text| format!("{}/{connector}: {text}", case.name)));
+        }
+    }
+    report(&found)
+}
+
+fn settled(kind: Kind, records: Vec<TextRecord>, masks: &Masks, base: &Base) -> Vec<TextRecord> {
+    records.into_iter().map(|record| record.map_text(|text| masks.between_runs(kind, &text, base))).collect()
+}
+
+async fn as_the_original(kind: Kind) -> Result<()> {
+    let _turn = TURN.lock().await;
+    let original = original().await?;
+    let (server, ours, masks) = (server(kind).await?, Ours::start().await?, Masks::new()?);
+    let bootstrap = original.kafka.bootstrap();
+    let theirs =
+        Side { rest: original.connect.rest(), letter: 'j', history_servers: bootstrap.to_owned(), first_server_id: 1000 };
+    let recording = std::env::var_os("TIDEGATE_RECORD").is_some();
+    let sides = if recording { vec![theirs] } else { vec![theirs, ours.side()] };
+    let cases = Case::all(kind)?;
+    let mut found = Vec::new();
+    let mut originals = Vec::new();
+    for case in &cases {
+        let base = run::run(kind, &server, case, &sides).await.with_context(|| format!("case {}", case.name))?;
+        for connector in case.connectors.keys() {
+            if let [theirs, ours] = &sides[..] {
+                let name = |side: &Side| side.prefix(case, connector);
+                let (their, own) =
+                    (theirs.rest.offsets(&name(theirs)).await?, ours.rest.offsets(&name(ours)).await?);
+                if their["offsets"][0]["offset"] != own["offsets"][0]["offset"] {
+                    found.push(format!("{}/{connector}: offset {own} instead of {their}", case.name));
+                }
+            }
+            let read = records::of_kafka(bootstrap, &sides[0].prefix(case, connector), &masks).await?;
+            if recording {
+                records::write(&case.expected(kind, connector), &settled(kind, read.clone(), &masks, &base))?;
+            }
+            originals.push(read);
+        }
+        run::clear(&server, case, &sides).await?;
+    }
+    ours.worker.stop().await?;
+    let Some(side) = sides.get(1) else { return Ok(()) };
+    let log = EmbeddedLog::open(&ours.data)?;
+    let mut originals = originals.into_iter();
+    for case in &cases {
+        for connector in case.connectors.keys() {
+            let own = records::of_embedded(&log, &side.prefix(case, connector), &masks).await?;
+            let theirs = originals.next().context("as many")?;
+            dump(case, kind, connector, "ours", &own)?;
+            dump(case, kind, connector, "theirs", &theirs)?;
+            let differences = records::differences(&own, &theirs);
+            found.extend(differences.into_iter().map(|text| format!("{}/{connector}: {text}", case.name)));
+        }
+    }
+    report(&found)
+}
+
+#[tokio::test]
+async fn mariadb_as_recorded() -> Result<()> {
+    as_recorded(Kind::MariaDb).await
+}
+
+#[tokio::test]
+async fn mysql_as_recorded() -> Result<()> {
+    as_recorded(Kind::MySql).await
+}
+
+#[tokio::test]
+async fn mariadb_as_the_original() -> Result<()> {
+    as_the_original(Kind::MariaDb).await
+}
+
+#[tokio::test]
+async fn mysql_as_the_original() -> Result<()> {
+    as_the_original(Kind::MySql).await
+}
