@@ -748,7 +748,11 @@ impl Settings {
             },
             tombstones: props.get(&TOMBSTONES)?,
             include_schema_changes: props.get(&INCLUDE_SCHEMA_CHANGES)?,
-            include_comments: props.get(&INCLUDE_SCHEMA_COMMENTS)?,
+            // The original's MariaDB parser takes the one for the other.
+            include_comments: props.get(match flavor {
+                Flavor::MySql => &INCLUDE_SCHEMA_COMMENTS,
+                Flavor::MariaDb => &INCLUDE_SCHEMA_CHANGES,
+            })?,
             extended_headers: props.get(&EXTENDED_HEADERS)?,
             skipped: props.get(&SKIPPED_OPERATIONS)?,
             max_batch_size: usize::try_from(props.get(&MAX_BATCH_SIZE)?)

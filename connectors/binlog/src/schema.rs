@@ -147,17 +147,32 @@ impl TablePlan {
         })
     }
 
-    /// One row of the snapshot's SELECT: all columns of the table in order, in the text protocol, the session's time zone
-    /// being UTC and its character set utf8mb4.
+    /// For each column of the table, its place in a result: a statement of the user's own may have fewer columns, or others
+    /// in another order (`snapshot.select.statement.overrides`).
+    pub fn cells_of(&self, result: &[mysql_async::Column]) -> Vec<Option<usize>> {
+        let place = |column: &Column| {
+            result
+                .iter()
+                .position(|cell| cell.name_str().eq_ignore_ascii_case(&column.name))
+        };
+        self.table.columns.iter().map(place).collect()
+    }
+
+    /// One row of the snapshot's SELECT in the text protocol, the session's time zone being UTC and its character set
+    /// utf8mb4. `cells` comes from [`TablePlan::cells_of`]; columns without a cell are null.
     ///
     /// # Errors
-    /// If a value does not fit its column, or the row has another number of columns than the table.
-    pub fn text_row(&self, cells: &mysql_async::Row) -> Result<Row, ValueError> {
-        self.check_count(cells.len())?;
+    /// If a value does not fit its column.
+    pub fn text_row(
+        &self,
+        row: &mysql_async::Row,
+        cells: &[Option<usize>],
+    ) -> Result<Row, ValueError> {
         let mut values = RowValues::new(self);
         for (index, plan) in self.columns.iter().enumerate() {
             let Some(target) = &plan.target else { continue };
-            let value = match cells.as_ref(index) {
+            let cell = cells.get(index).copied().flatten();
+            let value = match cell.and_then(|cell| row.as_ref(cell)) {
                 Some(mysql_async::Value::Bytes(bytes)) => match text::read(target, bytes) {
                     Some(raw) => self.convert(index, raw, Origin::Snapshot)?,
                     None => self.failed(index, "its text is not one of this type".to_owned())?,

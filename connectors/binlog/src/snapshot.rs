@@ -88,7 +88,7 @@ impl Snapshot<'_> {
             events: 0,
             rows: 0,
             server_id: 0,
-            ts_sec: None,
+            ts_sec: Some(chrono::Utc::now().timestamp()),
             in_snapshot: true,
         };
         info!("Snapshot step 5 - Reading structure of captured tables");
@@ -262,7 +262,7 @@ impl Snapshot<'_> {
         let mut held = None;
         for (database, sql) in statements {
             for change in self.tracker.apply(database, sql, position).await? {
-                if !self.tracker.is_published(&change) {
+                if !self.tracker.is_published_in_snapshot(&change) {
                     continue;
                 }
                 let block = self.source.block(&Moment {
@@ -385,14 +385,7 @@ impl Snapshot<'_> {
             .collect();
         let chosen = self.settings.overrides.iter().find(|(name, _)| *name == id);
         let sql = match chosen {
-            // All columns of the table in its order, out of whatever the statement selects.
-            Some((_, statement)) => {
-                format!(
-                    "SELECT {} FROM ({}) AS chosen_rows",
-                    columns.join(", "),
-                    statement.trim().trim_end_matches(';')
-                )
-            }
+            Some((_, statement)) => statement.trim().trim_end_matches(';').to_owned(),
             None => format!(
                 "SELECT {} FROM {}",
                 columns.join(", "),
@@ -420,8 +413,12 @@ impl Snapshot<'_> {
         let block = self.source.block(&moment);
         let mut rows = conn.query_stream::<mysql_async::Row, _>(sql).await?;
         let mut count = 0_u64;
+        let was_first = *is_first;
+        let mut cells: Option<Vec<Option<usize>>> = None;
         while let Some(row) = rows.next().await {
-            let row = plan.text_row(&row?)?;
+            let row = row?;
+            let cells = cells.get_or_insert_with(|| plan.cells_of(row.columns_ref()));
+            let row = plan.text_row(&row, cells)?;
             let mut record =
                 self.records
                     .insert(table, Operation::Read, row, block.clone(), offset.clone());
@@ -437,7 +434,8 @@ impl Snapshot<'_> {
             }
         }
         drop(rows);
-        if count > 0
+        // The very first record stays `first`, though it is its table's last one, too.
+        if (count > 1 || (count == 1 && !was_first))
             && let Some(last) = held.as_mut()
         {
             set_marker(last, SnapshotMarker::LastInTable);

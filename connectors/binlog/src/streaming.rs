@@ -29,7 +29,7 @@ use crate::record::{CapturedTable, RecordMaker};
 use crate::schema::RowDecoder;
 use crate::schema_changes::SchemaChangeMaker;
 use crate::source_info::{Moment, SourceInfo};
-use crate::tracker::Tracker;
+use crate::tracker::{SchemaChange, Tracker};
 
 /// MariaDB's own events.
 mod mariadb {
@@ -59,6 +59,8 @@ pub(crate) struct Streaming<'a> {
     first_row: u64,
     skipping: bool,
     heartbeat_at: Option<Instant>,
+    /// Number of the row read last.
+    last_row: u64,
     file: Str,
     scratch: Vec<SourceRecord>,
     /// Until the log's format is known, an event's checksum looks like a part of it.
@@ -82,7 +84,8 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Streaming<'a> {
-    pub(crate) fn new(parts: Parts<'a>, position: Position) -> Self {
+    /// `after_snapshot`: a heartbeat comes at once, otherwise after its interval.
+    pub(crate) fn new(parts: Parts<'a>, position: Position, after_snapshot: bool) -> Self {
         let Parts {
             flavor,
             settings,
@@ -113,8 +116,16 @@ impl<'a> Streaming<'a> {
             skip_events,
             first_row,
             skipping: skip_events > 0 || first_row > 0,
-            heartbeat_at: settings.heartbeat.map(|_| Instant::now()),
+            heartbeat_at: settings.heartbeat.map(|interval| {
+                let wait = if after_snapshot {
+                    Duration::ZERO
+                } else {
+                    interval
+                };
+                Instant::now() + wait
+            }),
             scratch: Vec::new(),
+            last_row: 0,
             unknown_checksum: false,
         }
     }
@@ -482,9 +493,19 @@ impl<'a> Streaming<'a> {
         let changes = self.tracker.apply(database, sql, &position).await?;
         // Numbers of tables belong to versions of them.
         self.tables.clear();
+        let tables = table_names(&changes);
         for change in changes {
-            let table = change.table.as_ref().map(|id| Str::new(&id.table));
-            let block = self.block(event, &Str::new(&change.database), table.as_ref(), 0);
+            let table = match &change.truncated {
+                Some(id) => Str::new(&id.table),
+                None => tables.clone(),
+            };
+            // The original leaves the number of the last row that it saw.
+            let block = self.block(
+                event,
+                &Str::new(&change.database),
+                Some(&table),
+                self.last_row,
+            );
             if let Some(id) = &change.truncated {
                 if !self.skips("t")
                     && let Some(captured) = self.tracker.captured(id)?
@@ -643,6 +664,7 @@ impl<'a> Streaming<'a> {
             }
             number += 1;
         }
+        self.last_row = number.saturating_sub(1);
         for record in out.drain(..) {
             self.queue.push(record).await?;
         }
@@ -664,6 +686,25 @@ impl<'a> Streaming<'a> {
         self.queue.flush().await?;
         Ok(())
     }
+}
+
+/// The tables of a statement in the order of Java's `HashSet` of their ids, joined by commas.
+fn table_names(changes: &[SchemaChange]) -> Str {
+    let mut ids: Vec<&TableId> = Vec::new();
+    for id in changes.iter().filter_map(|change| change.table.as_ref()) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let buckets = (ids.len() * 4 / 3 + 1).next_power_of_two().max(16);
+    ids.sort_by_cached_key(|id| {
+        let hash = id.to_string().encode_utf16().fold(0_u32, |hash, unit| {
+            hash.wrapping_mul(31).wrapping_add(unit.into())
+        });
+        (hash ^ hash >> 16) as usize & (buckets - 1)
+    });
+    let names: Vec<&str> = ids.iter().map(|id| &*id.table).collect();
+    Str::from(names.join(","))
 }
 
 /// Source: Debezium `HeartbeatImpl`.

@@ -208,6 +208,7 @@ impl Reader {
             ignore_case,
         );
         let start = self.prepare(&mut tracker).await?;
+        let after_snapshot = matches!(start, Start::Snapshot { .. });
         let position = match start {
             Start::Stream(position) => position,
             Start::Snapshot {
@@ -261,7 +262,7 @@ impl Reader {
             schema_changes: &self.schema_changes,
             queue: &mut self.queue,
         };
-        let mut streaming = Streaming::new(parts, position);
+        let mut streaming = Streaming::new(parts, position, after_snapshot);
         let result = streaming.run().await;
         self.position = Some(streaming.position());
         match result {

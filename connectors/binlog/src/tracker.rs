@@ -204,7 +204,10 @@ impl Tracker {
             }
             Err(error) => return Err(error.into()),
         };
-        let changes: Vec<SchemaChange> = events.into_iter().map(SchemaChange::of).collect();
+        let mut changes: Vec<SchemaChange> = events.into_iter().map(SchemaChange::of).collect();
+        if changes.len() > 1 {
+            changes.iter_mut().for_each(|change| self.settle(change));
+        }
         for change in &changes {
             for id in change.changes.iter().map(TableChange::id) {
                 self.captured.remove(id);
@@ -234,6 +237,20 @@ impl Tracker {
             .collect();
         self.history.record(&records).await?;
         Ok(changes)
+    }
+
+    /// Each change of a statement shows its table as it is after the whole statement; a table that lived for a moment only
+    /// shows nothing.
+    fn settle(&self, change: &mut SchemaChange) {
+        let shown = change.changes.first_mut().and_then(|change| match change {
+            TableChange::Create(table) | TableChange::Alter { table, .. } => Some(table),
+            TableChange::Drop(_) => None,
+        });
+        let Some(shown) = shown else { return };
+        match self.schemas.table(&shown.id) {
+            Some(table) => *shown = Arc::clone(table),
+            None => change.changes.clear(),
+        }
     }
 
     /// Whether the text names a table of a captured database that the filters let through. Errs on the side of yes.
@@ -276,6 +293,13 @@ impl Tracker {
     /// Whether a schema change belongs on the schema change topic.
     pub(crate) fn is_published(&self, change: &SchemaChange) -> bool {
         self.settings.include_schema_changes && change.truncated.is_none() && self.is_stored(change)
+    }
+
+    /// The same in a snapshot, where statements about whole databases always belong there.
+    pub(crate) fn is_published_in_snapshot(&self, change: &SchemaChange) -> bool {
+        self.settings.include_schema_changes
+            && change.truncated.is_none()
+            && (change.table.is_none() || self.is_stored(change))
     }
 
     /// Tables that are captured, in the order of their names.

@@ -210,6 +210,7 @@ impl Schemas {
             };
             let table = Table {
                 id: id.clone(),
+                comment: None,
                 ..(**source).clone()
             };
             return Ok(vec![self.created(parser, table)]);
@@ -570,6 +571,8 @@ impl Alter {
                 not_null_keys(&mut self.table);
             }
             self.uniques.append(&mut builder.uniques);
+            let own = builder.unique_column.take();
+            self.uniques.extend(own.map(|name| vec![name.to_string()]));
             return Ok(());
         }
         if parser.at(&["PARTITION"]) || parser.at(&["SYSTEM"]) || parser.at(&["PERIOD"]) {
@@ -651,7 +654,12 @@ impl Alter {
                 Err(self.missing(parser, &old))
             };
         };
-        self.table.columns.remove(index);
+        let before = self.table.columns.remove(index);
+        let mut definition = definition;
+        // As in the original: CHANGE keeps the comment, MODIFY starts anew.
+        if is_change && definition.column.comment.is_none() {
+            definition.column.comment = before.comment;
+        }
         for key in &mut self.table.primary_key {
             if key.eq_ignore_ascii_case(&old) {
                 *key = Arc::from(new.as_str());
@@ -775,6 +783,8 @@ fn is_key_element(parser: &Parser<'_>) -> bool {
 struct TableBuilder {
     table: Table,
     comments: bool,
+    /// The first column that is UNIQUE by itself.
+    unique_column: Option<Arc<str>>,
     uniques: Vec<Vec<String>>,
 }
 
@@ -790,6 +800,7 @@ impl TableBuilder {
         Self {
             table,
             comments,
+            unique_column: None,
             uniques: Vec::new(),
         }
     }
@@ -804,8 +815,8 @@ impl TableBuilder {
                     .primary_key
                     .push(Arc::clone(&definition.column.name));
             }
-            if definition.unique {
-                self.uniques.push(vec![name]);
+            if definition.unique && self.unique_column.is_none() {
+                self.unique_column = Some(Arc::clone(&definition.column.name));
             }
             self.table.columns.push(definition.column);
             return Ok(());
@@ -849,6 +860,10 @@ impl TableBuilder {
             }
         }
         not_null_keys(&mut self.table);
+        // As in the original: a column's own UNIQUE is the key even if the column is nullable.
+        if self.table.primary_key.is_empty() {
+            self.table.primary_key.extend(self.unique_column.take());
+        }
         if self.table.primary_key.is_empty() {
             for unique in &self.uniques {
                 if use_unique_key(&mut self.table, unique) {

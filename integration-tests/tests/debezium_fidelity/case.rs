@@ -56,8 +56,10 @@ impl Case {
             }
             let case = Self::read(&directory, kind)
                 .with_context(|| format!("case {}", directory.display()))?;
-            let is_chosen =
-                chosen.is_empty() || chosen.split(',').any(|name| case.as_ref().is_some_and(|case| case.name == name));
+            let is_chosen = chosen.is_empty()
+                || chosen
+                    .split(',')
+                    .any(|name| case.as_ref().is_some_and(|case| case.name == name));
             cases.extend(case.filter(|_| is_chosen));
         }
         cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -75,14 +77,24 @@ impl Case {
         if !servers.iter().any(|server| server == kind.name()) {
             return Ok(None);
         }
-        let name = directory.file_name().and_then(|name| name.to_str()).context("a name")?;
+        let name = directory
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("a name")?;
         Ok(Some(Self {
             name: name.to_owned(),
             directory: directory.to_owned(),
-            connectors: json["connectors"].as_object().context("connectors")?.clone(),
+            connectors: json["connectors"]
+                .as_object()
+                .context("connectors")?
+                .clone(),
             setup: text("setup.sql")?,
             changes: text("changes.sql")?,
-            stopped: directory.join("stopped.sql").exists().then(|| text("stopped.sql")).transpose()?,
+            stopped: directory
+                .join("stopped.sql")
+                .exists()
+                .then(|| text("stopped.sql"))
+                .transpose()?,
         }))
     }
 
@@ -93,6 +105,9 @@ impl Case {
 
     /// What the original wrote, as recorded.
     pub(crate) fn expected(&self, kind: Kind, connector: &str) -> PathBuf {
-        self.directory.join("expected").join(kind.name()).join(format!("{connector}.jsonl"))
+        self.directory
+            .join("expected")
+            .join(kind.name())
+            .join(format!("{connector}.jsonl"))
     }
 }

@@ -24,7 +24,10 @@ impl Base {
         let rows = server.rows("", status).await?;
         let cell = |index: usize| rows.first().and_then(|row| row.get(index)?.clone());
         let gtids = server.rows("", gtids).await?;
-        let gtids = gtids.first().and_then(|row| row.first()?.clone()).unwrap_or_default();
+        let gtids = gtids
+            .first()
+            .and_then(|row| row.first()?.clone())
+            .unwrap_or_default();
         let number = gtids.rsplit(['-', ':']).next().unwrap_or_default();
         Ok(Self {
             file: cell(0).context("a file")?,
@@ -75,42 +78,69 @@ impl Masks {
 
     /// What differs between workers at the same time.
     pub(crate) fn between_workers(&self, text: &str, prefix: &str, common: &str) -> String {
-        let text = text.replace(prefix, common);
-        let text = self.envelope.replace_all(&text, r#""op":"$1","ts_ms":0,"ts_us":0,"ts_ns":0"#);
+        let text = text
+            .replace(prefix, common)
+            // As schema names for Avro have it.
+            .replace(&prefix.replace('-', "_"), common);
         let text = self
-            .snapshot_time
-            .replace_all(&text, r#""ts_ms":0,"snapshot":"$1","db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#);
-        let text = self.change_time.replace_all(&text, r#"},"ts_ms":0,"databaseName""#);
+            .envelope
+            .replace_all(&text, r#""op":"$1","ts_ms":0,"ts_us":0,"ts_ns":0"#);
+        let text = self.snapshot_time.replace_all(
+            &text,
+            r#""ts_ms":0,"snapshot":"$1","db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#,
+        );
+        let text = self
+            .change_time
+            .replace_all(&text, r#"},"ts_ms":0,"databaseName""#);
         let text = self.heartbeat.replace_all(&text, r#"$1{"ts_ms":0}$2"#);
         let text = self.history_sec.replace_all(&text, r#""ts_sec" : 0, $1"#);
-        self.history_time.replace_all(&text, r#""ts_ms" : 0"#).into_owned()
+        self.history_time
+            .replace_all(&text, r#""ts_ms" : 0"#)
+            .into_owned()
     }
 
     /// What differs from run to run, too: positions become distances from `base`.
     pub(crate) fn between_runs(&self, kind: Kind, text: &str, base: &Base) -> String {
         let place = |captures: &Captures<'_, str>, colon: &str| {
             let at: u64 = captures[2].parse().unwrap_or(0);
-            let at = i128::from(at) - if captures[1] == *base.file { i128::from(base.pos) } else { 0 };
+            let at = i128::from(at)
+                - if captures[1] == *base.file {
+                    i128::from(base.pos)
+                } else {
+                    0
+                };
             format!(r#""file"{colon}"F","pos"{colon}{at}"#)
         };
         let sequence = |text: &str| {
-            text.parse::<u64>().map_or(0, |number| i128::from(number) - i128::from(base.sequence))
+            text.parse::<u64>()
+                .map_or(0, |number| i128::from(number) - i128::from(base.sequence))
         };
-        let text = self.place.replace_all(text, |captures: &Captures<'_, str>| place(captures, ":"));
-        let text = self.history_place.replace_all(&text, |captures: &Captures<'_, str>| place(captures, " : "));
+        let text = self
+            .place
+            .replace_all(text, |captures: &Captures<'_, str>| place(captures, ":"));
+        let text = self
+            .history_place
+            .replace_all(&text, |captures: &Captures<'_, str>| place(captures, " : "));
         let text = self
             .gtid
-            .replace_all(&text, |captures: &Captures<'_, str>| format!(r#""gtid":"{}{}""#, &captures[1], sequence(&captures[2])));
+            .replace_all(&text, |captures: &Captures<'_, str>| {
+                format!(r#""gtid":"{}{}""#, &captures[1], sequence(&captures[2]))
+            });
         let text = self
             .history_gtids
-            .replace_all(&text, |captures: &Captures<'_, str>| format!(r#""gtids" : "{}""#, sequence(&captures[1])));
+            .replace_all(&text, |captures: &Captures<'_, str>| {
+                format!(r#""gtids" : "{}""#, sequence(&captures[1]))
+            });
         let text = self.thread.replace_all(&text, r#""thread":0"#);
         match kind {
             Kind::MariaDb => text.into_owned(),
             // With GTIDs the time is the commit's, which no session sets.
             Kind::MySql => self
                 .source_time
-                .replace_all(&text, r#""ts_ms":0,"snapshot":$1,"db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#)
+                .replace_all(
+                    &text,
+                    r#""ts_ms":0,"snapshot":$1,"db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#,
+                )
                 .into_owned(),
         }
     }

@@ -36,7 +36,11 @@ fn text(bytes: Option<impl AsRef<[u8]>>) -> Option<String> {
 }
 
 /// All records of the topics that `prefix` begins, after masking, in the order of topics.
-pub(crate) async fn of_kafka(bootstrap: &str, prefix: &str, masks: &Masks) -> Result<Vec<TextRecord>> {
+pub(crate) async fn of_kafka(
+    bootstrap: &str,
+    prefix: &str,
+    masks: &Masks,
+) -> Result<Vec<TextRecord>> {
     let mut records = Vec::new();
     let mut names = topic_names(bootstrap).await?;
     names.push(format!("__debezium-heartbeat.{prefix}"));
@@ -47,7 +51,11 @@ pub(crate) async fn of_kafka(bootstrap: &str, prefix: &str, masks: &Masks) -> Re
                 partition: message.partition,
                 key: text(message.key),
                 value: text(message.value),
-                headers: message.headers.into_iter().map(|(name, value)| (name, text(value))).collect(),
+                headers: message
+                    .headers
+                    .into_iter()
+                    .map(|(name, value)| (name, text(value)))
+                    .collect(),
             };
             records.push(record.masked(prefix, masks));
         }
@@ -56,16 +64,31 @@ pub(crate) async fn of_kafka(bootstrap: &str, prefix: &str, masks: &Masks) -> Re
 }
 
 /// The same for the embedded log of a worker that has stopped.
-pub(crate) async fn of_embedded(log: &EmbeddedLog, prefix: &str, masks: &Masks) -> Result<Vec<TextRecord>> {
+pub(crate) async fn of_embedded(
+    log: &EmbeddedLog,
+    prefix: &str,
+    masks: &Masks,
+) -> Result<Vec<TextRecord>> {
     let mut records = Vec::new();
-    for topic in log.topics().await?.iter().filter(|topic| belongs(topic, prefix)) {
+    for topic in log
+        .topics()
+        .await?
+        .iter()
+        .filter(|topic| belongs(topic, prefix))
+    {
         let described = log.describe_topic(topic).await?.context("a topic")?;
         for partition in 0..described.partitions {
             let partition = TopicPartition::new(topic.clone(), partition);
             let bounds = log.offsets(std::slice::from_ref(&partition)).await?;
             let (first, next) = bounds.get(&partition).copied().context("bounds")?;
-            let mut reader = log.reader(&ClientConfig::default(), &[(partition.clone(), first)]).await?;
-            while next > first && reader.position(&partition).is_none_or(|position| position < next) {
+            let mut reader = log
+                .reader(&ClientConfig::default(), &[(partition.clone(), first)])
+                .await?;
+            while next > first
+                && reader
+                    .position(&partition)
+                    .is_none_or(|position| position < next)
+            {
                 for message in reader.poll(Duration::from_secs(10)).await? {
                     let record = TextRecord {
                         topic: topic.to_string(),
@@ -88,7 +111,8 @@ pub(crate) async fn of_embedded(log: &EmbeddedLog, prefix: &str, masks: &Masks) 
 
 fn belongs(topic: &str, prefix: &str) -> bool {
     let rest = topic.strip_prefix("__debezium-heartbeat.").unwrap_or(topic);
-    rest.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    rest.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// By topic; the order within a topic stays.
@@ -109,7 +133,11 @@ impl TextRecord {
                 .headers
                 .into_iter()
                 .map(|(name, value)| {
-                    let value = if name == "__debezium.context.runId" { value.map(|_| "run".to_owned()) } else { value.map(mask) };
+                    let value = if name == "__debezium.context.runId" {
+                        value.map(|_| "run".to_owned())
+                    } else {
+                        value.map(mask)
+                    };
                     (name, value)
                 })
                 .collect(),
@@ -120,7 +148,11 @@ impl TextRecord {
         Self {
             key: self.key.map(&change),
             value: self.value.map(&change),
-            headers: self.headers.into_iter().map(|(name, value)| (name, value.map(&change))).collect(),
+            headers: self
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name, value.map(&change)))
+                .collect(),
             ..self
         }
     }
@@ -138,11 +170,18 @@ pub(crate) fn differences(ours: &[TextRecord], theirs: &[TextRecord]) -> Vec<Str
     let mut found = Vec::new();
     for (topic, (ours, theirs)) in topics {
         if ours.len() != theirs.len() {
-            found.push(format!("topic {topic}: {} records instead of {}", ours.len(), theirs.len()));
+            found.push(format!(
+                "topic {topic}: {} records instead of {}",
+                ours.len(),
+                theirs.len()
+            ));
         }
         for (index, (own, their)) in ours.iter().zip(&theirs).enumerate() {
             if own != their {
-                found.push(format!("topic {topic}, record {index}: {}", first_difference(own, their)));
+                found.push(format!(
+                    "topic {topic}, record {index}: {}",
+                    first_difference(own, their)
+                ));
             }
         }
     }
@@ -157,16 +196,27 @@ fn first_difference(ours: &TextRecord, theirs: &TextRecord) -> String {
         ("headers", json!(ours.headers), json!(theirs.headers)),
         ("partition", json!(ours.partition), json!(theirs.partition)),
     ];
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let plain = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     for (part, own, their) in parts {
         if own == their {
             continue;
         }
-        let (own, their): (Vec<char>, Vec<char>) = (plain(&own).chars().collect(), plain(&their).chars().collect());
+        let (own, their): (Vec<char>, Vec<char>) = (
+            plain(&own).chars().collect(),
+            plain(&their).chars().collect(),
+        );
         let same = own.iter().zip(&their).take_while(|(a, b)| a == b).count();
         let from = same.saturating_sub(AROUND / 2);
         let excerpt = |text: &[char]| text.iter().skip(from).take(AROUND).collect::<String>();
-        return format!("{part}\n  ours   …{}…\n  theirs …{}…", excerpt(&own), excerpt(&their));
+        return format!(
+            "{part}\n  ours   …{}…\n  theirs …{}…",
+            excerpt(&own),
+            excerpt(&their)
+        );
     }
     "equal".to_owned()
 }
@@ -176,8 +226,12 @@ pub(crate) fn write(path: &Path, records: &[TextRecord]) -> Result<()> {
     let mut schemas: Vec<String> = Vec::new();
     let mut file = String::new();
     let mut split = |text: &Option<String>, file: &mut String| -> Result<Value> {
-        let Some(text) = text else { return Ok(Value::Null) };
-        let Some((schema, payload)) = schema_and_payload(text) else { return Ok(json!(text)) };
+        let Some(text) = text else {
+            return Ok(Value::Null);
+        };
+        let Some((schema, payload)) = schema_and_payload(text) else {
+            return Ok(json!(text));
+        };
         let number = match schemas.iter().position(|known| known == schema) {
             Some(number) => number,
             None => {
@@ -189,7 +243,10 @@ pub(crate) fn write(path: &Path, records: &[TextRecord]) -> Result<()> {
         Ok(json!([number, payload]))
     };
     for record in records {
-        let (key, value) = (split(&record.key, &mut file)?, split(&record.value, &mut file)?);
+        let (key, value) = (
+            split(&record.key, &mut file)?,
+            split(&record.value, &mut file)?,
+        );
         let line = json!({"topic": record.topic, "partition": record.partition, "key": key, "value": value, "headers": record.headers});
         writeln!(file, "{line}")?;
     }
@@ -200,11 +257,15 @@ pub(crate) fn write(path: &Path, records: &[TextRecord]) -> Result<()> {
 fn schema_and_payload(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix(r#"{"schema":"#)?;
     let at = rest.find(r#","payload":"#)?;
-    Some((rest.get(..at)?, rest.get(at + r#","payload":"#.len()..)?.strip_suffix('}')?))
+    Some((
+        rest.get(..at)?,
+        rest.get(at + r#","payload":"#.len()..)?.strip_suffix('}')?,
+    ))
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<TextRecord>> {
-    let file = fs::read_to_string(path).with_context(|| format!("{}: record it first, see cases/README.md", path.display()))?;
+    let file = fs::read_to_string(path)
+        .with_context(|| format!("{}: record it first, see cases/README.md", path.display()))?;
     let mut schemas: Vec<String> = Vec::new();
     let mut records = Vec::new();
     for line in file.lines() {
@@ -218,7 +279,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<TextRecord>> {
             match part {
                 Value::Array(parts) => {
                     let schema = schemas.get(usize::try_from(parts.first()?.as_u64()?).ok()?)?;
-                    Some(format!(r#"{{"schema":{schema},"payload":{}}}"#, parts.get(1)?.as_str()?))
+                    Some(format!(
+                        r#"{{"schema":{schema},"payload":{}}}"#,
+                        parts.get(1)?.as_str()?
+                    ))
                 }
                 other => other.as_str().map(str::to_owned),
             }

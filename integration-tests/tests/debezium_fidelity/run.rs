@@ -29,25 +29,47 @@ impl Side {
         format!("{}-{}-{connector}", self.letter, case.name)
     }
 
-    fn config(&self, kind: Kind, server: &MySqlServer, case: &Case, connector: &str, index: u32) -> Value {
+    fn config(
+        &self,
+        kind: Kind,
+        server: &MySqlServer,
+        case: &Case,
+        connector: &str,
+        index: u32,
+    ) -> Value {
         let prefix = self.prefix(case, connector);
         let mut config: Map<String, Value> = Map::from_iter([
             ("connector.class".to_owned(), json!(kind.class())),
-            ("database.server.id".to_owned(), json!((self.first_server_id + index).to_string())),
+            (
+                "database.server.id".to_owned(),
+                json!((self.first_server_id + index).to_string()),
+            ),
             ("database.include.list".to_owned(), json!(case.database())),
-            ("schema.history.internal.kafka.bootstrap.servers".to_owned(), json!(self.history_servers)),
-            ("schema.history.internal.kafka.topic".to_owned(), json!(format!("{prefix}.history"))),
+            (
+                "schema.history.internal.kafka.bootstrap.servers".to_owned(),
+                json!(self.history_servers),
+            ),
+            (
+                "schema.history.internal.kafka.topic".to_owned(),
+                json!(format!("{prefix}.history")),
+            ),
             ("topic.prefix".to_owned(), json!(prefix)),
         ]);
         for part in ["key", "value"] {
             let name = format!("{part}.converter");
-            config.insert(name.clone(), json!("org.apache.kafka.connect.json.JsonConverter"));
+            config.insert(
+                name.clone(),
+                json!("org.apache.kafka.connect.json.JsonConverter"),
+            );
             config.insert(format!("{name}.schemas.enable"), json!("false"));
         }
         for (name, value) in server.connector_props() {
             config.insert(name, value.into());
         }
-        let own = case.connectors[connector].as_object().cloned().unwrap_or_default();
+        let own = case.connectors[connector]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         config.extend(own);
         // An empty value stands for a setting that the case does without.
         config.retain(|_, value| value != "");
@@ -56,7 +78,12 @@ impl Side {
 }
 
 /// Runs a case to its end through all sides; where the log stood before the changes.
-pub(crate) async fn run(kind: Kind, server: &MySqlServer, case: &Case, sides: &[Side]) -> Result<Base> {
+pub(crate) async fn run(
+    kind: Kind,
+    server: &MySqlServer,
+    case: &Case,
+    sides: &[Side],
+) -> Result<Base> {
     let database = case.database();
     let setup = format!(
         "{}\nCREATE TABLE {database}.zz_end (id INT NOT NULL PRIMARY KEY)",
@@ -70,15 +97,25 @@ pub(crate) async fn run(kind: Kind, server: &MySqlServer, case: &Case, sides: &[
             side.rest.put_config(&name, &config).await?;
         }
     }
-    for connector in case.connectors.keys().filter(|name| case.connectors[*name]["snapshot.mode"] != "never") {
+    for connector in case
+        .connectors
+        .keys()
+        .filter(|name| case.connectors[*name]["snapshot.mode"] != "never")
+    {
         for side in sides {
             snapshot_done(side, &side.prefix(case, connector)).await?;
         }
     }
     let base = Base::read(kind, server).await?;
-    server.exec(&database, &format!("{TIMESTAMP}{}", case.changes)).await?;
-    let streaming: Vec<String> =
-        case.connectors.keys().filter(|name| case.connectors[*name]["snapshot.mode"] != "initial_only").cloned().collect();
+    server
+        .exec(&database, &format!("{TIMESTAMP}{}", case.changes))
+        .await?;
+    let streaming: Vec<String> = case
+        .connectors
+        .keys()
+        .filter(|name| case.connectors[*name]["snapshot.mode"] != "initial_only")
+        .cloned()
+        .collect();
     if let Some(stopped) = &case.stopped {
         mark_and_wait(kind, server, case, sides, &streaming, 1).await?;
         for side in sides {
@@ -91,13 +128,18 @@ pub(crate) async fn run(kind: Kind, server: &MySqlServer, case: &Case, sides: &[
                 let name = side.prefix(case, connector);
                 eventually(DEADLINE, "tasks are gone", || async {
                     let status = side.rest.status(&name).await?;
-                    ensure!(status["tasks"].as_array().is_some_and(Vec::is_empty), "{status}");
+                    ensure!(
+                        status["tasks"].as_array().is_some_and(Vec::is_empty),
+                        "{status}"
+                    );
                     Ok(())
                 })
                 .await?;
             }
         }
-        server.exec(&database, &format!("{TIMESTAMP}{stopped}")).await?;
+        server
+            .exec(&database, &format!("{TIMESTAMP}{stopped}"))
+            .await?;
         for side in sides {
             for connector in case.connectors.keys() {
                 side.rest.resume(&side.prefix(case, connector)).await?;
@@ -105,7 +147,11 @@ pub(crate) async fn run(kind: Kind, server: &MySqlServer, case: &Case, sides: &[
         }
         // A snapshot that begins again must not see the mark.
         let end = Base::read(kind, server).await?;
-        for connector in case.connectors.keys().filter(|name| case.connectors[*name]["snapshot.mode"] == "always") {
+        for connector in case
+            .connectors
+            .keys()
+            .filter(|name| case.connectors[*name]["snapshot.mode"] == "always")
+        {
             for side in sides {
                 let name = side.prefix(case, connector);
                 reached(side, &name, &end).await?;
@@ -124,7 +170,9 @@ pub(crate) async fn clear(server: &MySqlServer, case: &Case, sides: &[Side]) -> 
             side.rest.delete(&side.prefix(case, connector)).await?;
         }
     }
-    server.exec("", &format!("DROP DATABASE {}", case.database())).await
+    server
+        .exec("", &format!("DROP DATABASE {}", case.database()))
+        .await
 }
 
 /// A row that all streaming connectors can see; waits until its offset is stored.
@@ -165,9 +213,14 @@ async fn offset_becomes(side: &Side, name: &str, wanted: impl Fn(&Value) -> bool
     eventually(DEADLINE, &what, || async {
         let status = side.rest.status(name).await?;
         let tasks = status["tasks"].as_array().map_or(&[][..], Vec::as_slice);
-        let failed = std::iter::once(&status["connector"]).chain(tasks).find(|part| part["state"] == "FAILED");
+        let failed = std::iter::once(&status["connector"])
+            .chain(tasks)
+            .find(|part| part["state"] == "FAILED");
         if let Some(part) = failed {
-            return Ok(Err(anyhow::anyhow!("{name} has failed: {}", part["trace"].as_str().unwrap_or_default())));
+            return Ok(Err(anyhow::anyhow!(
+                "{name} has failed: {}",
+                part["trace"].as_str().unwrap_or_default()
+            )));
         }
         let offsets = side.rest.offsets(name).await?;
         let offset = &offsets["offsets"][0]["offset"];

@@ -17,6 +17,8 @@ pub(crate) enum Charset {
     },
     Utf32,
     Table(&'static Encoding),
+    /// ASCII, and the characters of the bytes from 0x80 on.
+    HighHalf(&'static str),
 }
 
 impl Charset {
@@ -30,6 +32,9 @@ impl Charset {
             "ucs2" | "utf16" => Self::Utf16 { big_endian: true },
             "utf16le" => Self::Utf16 { big_endian: false },
             "utf32" => Self::Utf32,
+            "cp850" => Self::HighHalf(CP850),
+            "cp852" | "keybcs2" => Self::HighHalf(CP852),
+            "macce" => Self::HighHalf(MAC_CENTRAL_EUROPE),
             other => Self::Table(Encoding::for_label(label(other)?.as_bytes())?),
         })
     }
@@ -70,10 +75,37 @@ impl Charset {
                         .unwrap_or(char::REPLACEMENT_CHARACTER)
                 })
                 .collect(),
+            Self::HighHalf(high) => bytes
+                .iter()
+                .map(|byte| match byte.checked_sub(0x80) {
+                    None => char::from(*byte),
+                    Some(index) => high
+                        .chars()
+                        .nth(index.into())
+                        .unwrap_or(char::REPLACEMENT_CHARACTER),
+                })
+                .collect(),
             Self::Table(encoding) => Str::from(encoding.decode_without_bom_handling(bytes).0),
         }
     }
 }
+
+// The Encoding Standard has no DOS code pages and no Central European Macintosh.
+const CP850: &str = "\
+     ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒ\
+     áíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐\
+     └┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀\
+     ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
+const CP852: &str = "\
+     ÇüéâäůćçłëŐőîŹÄĆÉĹĺôöĽľŚśÖÜŤťŁ×č\
+     áíóúĄąŽžĘę¬źČş«»░▒▓│┤ÁÂĚŞ╣║╗╝Żż┐\
+     └┴┬├─┼Ăă╚╔╩╦╠═╬¤đĐĎËďŇÍÎě┘┌█▄ŢŮ▀\
+     ÓßÔŃńňŠšŔÚŕŰýÝţ´\u{ad}˝˛ˇ˘§÷¸°¨˙űŘř■\u{a0}";
+const MAC_CENTRAL_EUROPE: &str = "\
+     ÄĀāÉĄÖÜáąČäčĆćéŹźĎíďĒēĖóėôöõúĚěü\
+     †°Ę£§•¶ß®©™ę¨≠ģĮįĪ≤≥īĶ∂∑łĻļĽľĹĺŅ\
+     ņŃ¬√ńŇ∆«»…\u{a0}ňŐÕőŌ–—“”‘’÷◊ōŔŕŘ‹›řŖ\
+     ŗŠ‚„šŚśÁŤťÍŽžŪÓÔūŮÚůŰűŲųÝýķŻŁżĢˇ";
 
 /// Label of the Encoding Standard for a character set of MySQL or MariaDB.
 fn label(charset: &str) -> Option<&'static str> {
@@ -127,10 +159,13 @@ mod tests {
         check("cp1251", b"\xc6", "Ж");
         check("koi8r", b"\xf6", "Ж");
         check("greek", b"\xe1", "α");
+        check("cp850", b"a\x84", "aä");
+        check("cp852", b"\xa5\xff", "ą\u{a0}");
+        check("macce", b"\x84\xff", "Ąˇ");
     }
 
     #[test]
     fn charsets_without_a_decoder_are_named() {
-        assert!(Charset::named("macce").is_none());
+        assert!(Charset::named("filename").is_none());
     }
 }

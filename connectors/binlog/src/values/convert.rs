@@ -320,7 +320,12 @@ impl Target {
                 }
                 None => return Ok(None),
             },
-            (Self::Timestamp { .. }, Raw::Timestamp { zero: true, .. }) => return Ok(None),
+            // In the stream the original takes the zero timestamp for the epoch.
+            (Self::Timestamp { .. }, Raw::Timestamp { zero: true, .. })
+                if origin == Origin::Snapshot =>
+            {
+                return Ok(None);
+            }
             (Self::Timestamp { digits }, Raw::Timestamp { epoch_micros, .. }) => {
                 let fraction = match origin {
                     Origin::Snapshot => Fraction::Shortest,
@@ -441,7 +446,9 @@ fn options(column: &Column) -> Arc<[Str]> {
                 .strip_prefix('\'')
                 .and_then(|rest| rest.strip_suffix('\''))
                 .unwrap_or(option);
-            Str::from(inner.replace("\\'", "'").replace("''", "'"))
+            // The original escapes the separator of the list of options in the options themselves.
+            let text = inner.replace("\\'", "'").replace("''", "'");
+            Str::from(text.replace(',', "\\,"))
         })
         .collect()
 }

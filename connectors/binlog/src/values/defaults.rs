@@ -27,12 +27,9 @@ pub(crate) fn of(column: &Column, target: &Target) -> Result<Option<Value>, Stri
         return value;
     }
     let raw = match target {
-        Target::String(_)
-        | Target::Enum(_)
-        | Target::Set(_)
-        | Target::Json
-        | Target::Uuid
-        | Target::Inet => Raw::Text(literal.into()),
+        Target::String(_) | Target::Enum(_) | Target::Set(_) | Target::Json | Target::Inet => {
+            Raw::Text(literal.into())
+        }
         Target::Bytes(form) => return Ok(Some(form.value(literal.as_bytes()))),
         Target::Bit | Target::Bits { .. } => bits(literal.trim())?,
         Target::Boolean | Target::Int16 | Target::Int32 | Target::Int64 => integer(literal.trim())?,
@@ -59,7 +56,10 @@ pub(crate) fn of(column: &Column, target: &Target) -> Result<Option<Value>, Stri
         Target::Year => Raw::Year(literal.trim().parse().map_err(|_| not_a("year"))?),
         // Handled above.
         Target::Date(_) | Target::DateTime(_) | Target::Timestamp { .. } => return Ok(None),
-        Target::Point(_) | Target::Geometry(_) | Target::FloatVector => return Ok(None),
+        // The original's UUID columns have no default, so that null stays null.
+        Target::Uuid | Target::Point(_) | Target::Geometry(_) | Target::FloatVector => {
+            return Ok(None);
+        }
     };
     target.value(raw, Origin::Snapshot, false)
 }
@@ -167,5 +167,10 @@ fn temporal_default(
         Target::DateTime(_) => Raw::DateTime(at),
         _ => text::timestamp(at),
     };
-    Some(target.value(raw, Origin::Stream, false))
+    let origin = match target {
+        // Without trailing zeros in its fraction.
+        Target::Timestamp { .. } => Origin::Snapshot,
+        _ => Origin::Stream,
+    };
+    Some(target.value(raw, origin, false))
 }

@@ -127,11 +127,12 @@ pub(crate) fn iso_date(date: CivilDate) -> Str {
 
 /// `10:15:30.123Z`; `None` outside of one day.
 pub(crate) fn iso_time(micros: i64) -> Option<Str> {
-    if !(0..MICROS_PER_DAY).contains(&micros) {
+    if !(0..=MICROS_PER_DAY).contains(&micros) {
         return None;
     }
     let mut text = Str::with_capacity(16);
-    write_time(&mut text, micros, Fraction::Shortest);
+    // As in the original, 24:00:00 is the next midnight.
+    write_time(&mut text, micros % MICROS_PER_DAY, Fraction::Shortest);
     text.push('Z');
     Some(text)
 }
@@ -294,7 +295,8 @@ impl DateTimeForm {
         Some(match self {
             Self::Millis => Value::Int64(epoch_micros.div_euclid(1000)),
             Self::Micros => Value::Int64(epoch_micros),
-            Self::Nanos => Value::Int64(epoch_micros.checked_mul(1000)?),
+            // Beyond 2262 the number does not fit; the original's wraps around.
+            Self::Nanos => Value::Int64(epoch_micros.wrapping_mul(1000)),
             Self::Iso => Value::String(iso_timestamp(epoch_micros, Fraction::Shortest)),
         })
     }
@@ -374,6 +376,10 @@ mod tests {
             Some(Value::Int32(86_400_000))
         );
         assert_eq!(TimeForm::ConnectMillis.value(-1), None);
-        assert_eq!(TimeForm::Iso.value(MICROS_PER_DAY), None);
+        assert_eq!(
+            TimeForm::Iso.value(MICROS_PER_DAY),
+            Some(Value::string("00:00:00Z"))
+        );
+        assert_eq!(TimeForm::Iso.value(MICROS_PER_DAY + 1), None);
     }
 }
