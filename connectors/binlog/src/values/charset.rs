@@ -159,6 +159,9 @@ mod tests {
         check("cp1251", b"\xc6", "Ж");
         check("koi8r", b"\xf6", "Ж");
         check("greek", b"\xe1", "α");
+        // The original takes these two for KOI8-R and GB2312.
+        check("koi8u", b"\xb7", "Ї");
+        check("cp932", b"\x87\x40", "①");
         check("cp850", b"a\x84", "aä");
         check("cp852", b"\xa5\xff", "ą\u{a0}");
         check("macce", b"\x84\xff", "Ąˇ");
