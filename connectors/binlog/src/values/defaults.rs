@@ -168,8 +168,8 @@ fn temporal_default(
         _ => text::timestamp(at),
     };
     let origin = match target {
-        // Without trailing zeros in its fraction.
-        Target::Timestamp { .. } => Origin::Snapshot,
+        // What stands for CURRENT_TIMESTAMP has no fraction, whatever the column's precision.
+        Target::Timestamp { .. } if at == midnight(EPOCH) => Origin::Snapshot,
         _ => Origin::Stream,
     };
     Some(target.value(raw, origin, false))
