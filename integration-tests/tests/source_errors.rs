@@ -1,0 +1,124 @@
+//! What a binlog source says when the server, the log or the schema history is not as it must be: the original's texts,
+//! and the cure; never a password.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tidegate_integration_tests::{
+    MariaDb, Mode, MySqlOptions, MySqlServer, Properties, Rest, TidegateWorker, eventually,
+};
+
+const DEADLINE: Duration = Duration::from_mins(2);
+
+async fn worker() -> Result<TidegateWorker> {
+    let props = Properties::from([("offset.flush.interval.ms".to_owned(), "200".to_owned())]);
+    TidegateWorker::start(Mode::Distributed, &props).await
+}
+
+fn config(server: &MySqlServer, extra: &Value) -> Value {
+    let mut config = json!({
+        "connector.class": "io.debezium.connector.mariadb.MariaDbConnector",
+        "database.server.id": "7100", "topic.prefix": "e", "database.include.list": "shop",
+        "schema.history.internal.kafka.bootstrap.servers": "unused:1",
+        "schema.history.internal.kafka.topic": "e.history",
+    });
+    let all = config.as_object_mut().expect("an object");
+    for (name, value) in server.connector_props() {
+        all.insert(name, value.into());
+    }
+    all.extend(extra.as_object().expect("an object").clone());
+    config
+}
+
+/// The trace of the failed task has the texts, and no password.
+async fn fails_with(rest: &Rest, server: &MySqlServer, texts: &[&str]) -> Result<()> {
+    let trace = rest.wait_failed("e").await?;
+    for text in texts {
+        ensure!(trace.contains(text), "no '{text}' in {trace}");
+    }
+    ensure!(
+        !trace.contains(&format!("'{}'", server.password())),
+        "{trace}"
+    );
+    Ok(())
+}
+
+async fn streaming(rest: &Rest, server: &MySqlServer, row: u32) -> Result<()> {
+    server
+        .exec("shop", &format!("INSERT INTO t VALUES ({row})"))
+        .await?;
+    eventually(DEADLINE, "an offset without a snapshot in it", || async {
+        let offsets = rest.offsets("e").await?;
+        let offset = &offsets["offsets"][0]["offset"];
+        ensure!(offset["server_id"].is_u64(), "{offsets}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_without_binary_log_is_named() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default().without_binlog()).await?;
+    let worker = worker().await?;
+    worker
+        .rest()
+        .put_config("e", &config(&server, &json!({})))
+        .await?;
+    fails_with(&worker.rest(), &server, &["log_bin=OFF", "--log-bin"]).await
+}
+
+#[tokio::test]
+async fn statement_format_is_named() -> Result<()> {
+    let options = MySqlOptions::default().arg("--binlog-format=STATEMENT");
+    let server = MariaDb::start(options).await?;
+    let worker = worker().await?;
+    worker
+        .rest()
+        .put_config("e", &config(&server, &json!({})))
+        .await?;
+    let text = "The database server is not configured to use a ROW binlog_format, which is required for this connector \
+                to work properly. Change the database configuration to use a binlog_format=ROW and restart the connector.";
+    fails_with(&worker.rest(), &server, &[text]).await
+}
+
+#[tokio::test]
+async fn lost_logs_and_histories_are_named() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    server
+        .exec(
+            "",
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        )
+        .await?;
+    let worker = worker().await?;
+    let rest = worker.rest();
+    rest.put_config("e", &config(&server, &json!({}))).await?;
+    rest.wait_running("e").await?;
+    streaming(&rest, &server, 1).await?;
+
+    // Another history topic is an empty one.
+    let other = json!({"schema.history.internal.kafka.topic": "e.other"});
+    rest.put_config("e", &config(&server, &other)).await?;
+    let text = "The db history topic is missing. You may attempt to recover it by reconfiguring the connector to recovery.";
+    fails_with(&rest, &server, &[text]).await?;
+
+    rest.put_config("e", &config(&server, &json!({}))).await?;
+    rest.wait_state("e", "RUNNING").await?;
+    rest.stop("e").await?;
+    let status = server.rows("", "SHOW MASTER STATUS").await?;
+    let before = status[0][0].clone().context("a file")?;
+    server.exec("", "FLUSH LOGS; FLUSH LOGS").await?;
+    let status = server.rows("", "SHOW MASTER STATUS").await?;
+    let now = status[0][0].clone().context("a file")?;
+    assert_ne!(before, now);
+    server
+        .exec("", &format!("PURGE BINARY LOGS TO '{now}'"))
+        .await?;
+    rest.resume("e").await?;
+    let texts = [
+        "The connector is trying to read change stream starting at",
+        "but this is no longer available on the server. Reconfigure the connector to use a snapshot mode when needed.",
+    ];
+    fails_with(&rest, &server, &texts).await
+}
