@@ -215,9 +215,10 @@ impl Reader {
                 with_data,
                 keep_position,
             } => {
-                let interrupted = match with_data && keep_position.is_none() {
-                    true => self.interrupted(&tracker, ignore_case).await?,
-                    false => None,
+                let interrupted = if with_data && keep_position.is_none() {
+                    self.interrupted(&tracker, ignore_case).await?
+                } else {
+                    None
                 };
                 tracker.history().initialise().await?;
                 if !self.settings.snapshot_delay.is_zero() {
