@@ -15,6 +15,11 @@ test: ## installs what is missing and runs all tests
 	$(CARGO) build -p tidegate
 	$(CARGO) test --workspace --no-fail-fast
 
+bench: ## measures speed and memory; JVM=1 the original too, ROWS=n, ONLY=snapshot,catchup,sink,latency,start, LOG=embedded, OUTPUT=json
+	@integration-tests/scripts/install.sh build mariadb postgres $(if $(JVM),jvm-connect,$(if $(filter embedded,$(LOG)),,kafka)) >&2
+	@$(CARGO) build --release -p tidegate -p tidegate-integration-tests --bins
+	@target/release/bench $(if $(JVM),--jvm) $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY)) $(if $(LOG),--log $(LOG)) $(if $(OUTPUT),--output $(OUTPUT))
+
 build: ## builds the release binary, target/release/tidegate
 	@integration-tests/scripts/install.sh build
 	$(CARGO) build --release -p tidegate
@@ -23,4 +28,4 @@ lint: ## checks format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-.PHONY: help demo test build lint
+.PHONY: help demo test bench build lint
