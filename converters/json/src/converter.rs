@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::schema::Schema;
@@ -12,6 +12,7 @@ use tidegate_api::{
 };
 
 use crate::encode::{self, DecimalFormat, Format};
+use crate::out::Out;
 use crate::text::Reader;
 use crate::{decode, schema_text};
 
@@ -119,6 +120,8 @@ pub struct JsonConverter {
 struct Encoders {
     last: Option<Arc<Encoder>>,
     all: HashMap<usize, Arc<Encoder>>,
+    /// What a record is written into. One instance serves one task, so that nobody waits for it.
+    buffer: Out,
 }
 
 #[derive(Debug)]
@@ -172,8 +175,11 @@ impl JsonConverter {
         })
     }
 
-    fn encoder(&self, schema: &Arc<Schema>) -> Result<Arc<Encoder>, ConnectError> {
-        let mut encoders = self.encoders.lock().expect("no holder panics");
+    fn encoder(
+        &self,
+        encoders: &mut Encoders,
+        schema: &Arc<Schema>,
+    ) -> Result<Arc<Encoder>, ConnectError> {
         if let Some(last) = &encoders.last
             && Arc::ptr_eq(last.plan.schema(), schema)
         {
@@ -322,27 +328,32 @@ impl Converter for JsonConverter {
         data: &SchemaAndValue,
         out: &mut BytesMut,
     ) -> Result<bool, ConnectError> {
-        let Some(schema) = &data.schema else {
-            if data.value.is_null() {
-                return Ok(false);
-            }
-            let envelope = self.schemas_enable && self.fixed.is_none();
-            if envelope {
-                out.put_slice(b"{\"schema\":null,\"payload\":");
-            }
-            encode::put_schemaless(out, &data.value, self.format.decimals)?;
-            if envelope {
-                out.put_u8(b'}');
-            }
-            return Ok(true);
+        if data.is_null() {
+            return Ok(false);
+        }
+        let mut encoders = self.encoders.lock().expect("no holder panics");
+        let encoder = match &data.schema {
+            Some(schema) => Some(self.encoder(&mut encoders, schema)?),
+            None => None,
         };
-        let encoder = self.encoder(schema)?;
+        let payload = &mut encoders.buffer;
+        payload.clear();
+        match &encoder {
+            Some(encoder) => encoder.plan.put(payload, &data.value)?,
+            None => encode::put_schemaless(payload, &data.value, self.format.decimals)?,
+        }
+        let payload = payload.as_slice();
         if self.schemas_enable && self.fixed.is_none() {
-            out.put_slice(&encoder.head);
-            encoder.plan.put(out, &data.value)?;
-            out.put_u8(b'}');
+            let head: &[u8] = match &encoder {
+                Some(encoder) => &encoder.head,
+                None => b"{\"schema\":null,\"payload\":",
+            };
+            out.reserve(head.len() + payload.len() + 1);
+            out.extend_from_slice(head);
+            out.extend_from_slice(payload);
+            out.extend_from_slice(b"}");
         } else {
-            encoder.plan.put(out, &data.value)?;
+            out.extend_from_slice(payload);
         }
         Ok(true)
     }

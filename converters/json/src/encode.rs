@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use tidegate_api::schema::{Kind, Schema};
 use tidegate_api::{ConnectError, Decimal, Value, java_text, logical};
 
+use crate::out::{Constant, Out};
 use crate::schema_text;
 use crate::text::put_string;
 
@@ -31,7 +32,7 @@ pub(crate) struct Plan {
     schema: Arc<Schema>,
     shape: Shape,
     /// What a null becomes; `None` if it is an error.
-    null: Option<Bytes>,
+    null: Option<Constant>,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ enum Shape {
     /// An array of pairs.
     Pairs(Box<Plan>, Box<Plan>),
     /// For each field everything that stands before its value: `{"id":`, `,"name":`.
-    Struct(Box<[(Bytes, Plan)]>),
+    Struct(Box<[(Constant, Plan)]>),
 }
 
 impl Plan {
@@ -81,22 +82,25 @@ impl Plan {
                     .as_slice()
                     .iter()
                     .map(|field| {
-                        let mut before = BytesMut::new();
+                        let mut before = Out::default();
                         before.put_u8(if field.index == 0 { b'{' } else { b',' });
                         put_string(&mut before, &field.name);
                         before.put_u8(b':');
-                        Ok((before.freeze(), Self::of(&field.schema, format)?))
+                        Ok((
+                            Constant::new(before.as_slice()),
+                            Self::of(&field.schema, format)?,
+                        ))
                     })
                     .collect::<Result<_, ConnectError>>()?,
             ),
         };
         let null = match &schema.default {
             Some(default) if format.replace_null_with_default => {
-                let mut out = BytesMut::new();
+                let mut out = Out::default();
                 put_default(&mut out, schema, default, format.decimals)?;
-                Some(out.freeze())
+                Some(Constant::new(out.as_slice()))
             }
-            _ => schema.optional.then(|| Bytes::from_static(b"null")),
+            _ => schema.optional.then(|| Constant::new(b"null")),
         };
         Ok(Self {
             schema: Arc::clone(schema),
@@ -109,10 +113,10 @@ impl Plan {
         &self.schema
     }
 
-    pub(crate) fn put(&self, out: &mut BytesMut, value: &Value) -> Result<(), ConnectError> {
+    pub(crate) fn put(&self, out: &mut Out, value: &Value) -> Result<(), ConnectError> {
         match (&self.shape, value) {
             (_, Value::Null) => match &self.null {
-                Some(null) => out.put_slice(null),
+                Some(null) => out.put_constant(null),
                 None => {
                     return Err(ConnectError::data(
                         "Conversion error: null value for field that is required and has no default value",
@@ -170,7 +174,7 @@ impl Plan {
                     return Err(ConnectError::data("Mismatching schema."));
                 }
                 for ((before, plan), value) in fields.iter().zip(structure.values()) {
-                    out.put_slice(before);
+                    out.put_constant(before);
                     plan.put(out, value)?;
                 }
                 out.put_slice(if fields.is_empty() { b"{}" } else { b"}" });
@@ -189,19 +193,19 @@ impl Plan {
 
 /// Everything of an envelope before the payload.
 pub(crate) fn envelope_head(schema: Option<&Schema>) -> Result<Bytes, ConnectError> {
-    let mut head = BytesMut::new();
+    let mut head = Out::default();
     head.put_slice(b"{\"schema\":");
     match schema {
         Some(schema) => schema_text::put(&mut head, schema, None)?,
         None => head.put_slice(b"null"),
     }
     head.put_slice(b",\"payload\":");
-    Ok(head.freeze())
+    Ok(head.to_bytes())
 }
 
 /// A schema's default value.
 pub(crate) fn put_default(
-    out: &mut BytesMut,
+    out: &mut Out,
     schema: &Schema,
     default: &Value,
     decimals: DecimalFormat,
@@ -227,7 +231,7 @@ pub(crate) fn put_default(
 
 /// A value without schema.
 pub(crate) fn put_schemaless(
-    out: &mut BytesMut,
+    out: &mut Out,
     value: &Value,
     decimals: DecimalFormat,
 ) -> Result<(), ConnectError> {
@@ -282,42 +286,48 @@ pub(crate) fn put_schemaless(
     Ok(())
 }
 
-fn put_boolean(out: &mut BytesMut, flag: bool) {
+fn put_boolean(out: &mut Out, flag: bool) {
     out.put_slice(if flag { b"true" } else { b"false" });
 }
 
-fn put_number(out: &mut BytesMut, value: &Value) {
-    let mut buffer = itoa::Buffer::new();
-    let quoted = |out: &mut BytesMut, finite: bool, text: &str| {
-        let quote: &[u8] = if finite { b"" } else { b"\"" };
-        out.put_slice(quote);
-        out.put_slice(text.as_bytes());
-        out.put_slice(quote);
+fn put_number(out: &mut Out, value: &Value) {
+    let integer = match value {
+        Value::Int64(number) => *number,
+        Value::Float32(number) => {
+            return put_float(out, number.is_finite(), &java_text::float(*number));
+        }
+        // Here the shortest text is Java's, too.
+        Value::Float64(number) if (1e-3..1e7).contains(&number.abs()) => {
+            return out.put_slice(ryu::Buffer::new().format_finite(*number).as_bytes());
+        }
+        Value::Float64(number) => {
+            return put_float(out, number.is_finite(), &java_text::double(*number));
+        }
+        other => other.as_i64().unwrap_or_default(),
     };
-    match value {
-        Value::Float32(number) => quoted(out, number.is_finite(), &java_text::float(*number)),
-        Value::Float64(number) => quoted(out, number.is_finite(), &java_text::double(*number)),
-        integer => out.put_slice(
-            buffer
-                .format(integer.as_i64().unwrap_or_default())
-                .as_bytes(),
-        ),
-    }
+    out.put_slice(itoa::Buffer::new().format(integer).as_bytes());
 }
 
-fn put_base64(out: &mut BytesMut, bytes: &[u8]) {
+/// What is no number in JSON is a string.
+fn put_float(out: &mut Out, finite: bool, text: &str) {
+    let quote: &[u8] = if finite { b"" } else { b"\"" };
+    out.put_slice(quote);
+    out.put_slice(text.as_bytes());
+    out.put_slice(quote);
+}
+
+fn put_base64(out: &mut Out, bytes: &[u8]) {
     out.put_u8(b'"');
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = STANDARD
-        .encode_slice(bytes, &mut out[start..])
-        .expect("the space was made");
-    out.truncate(start + written);
+    out.put_with(bytes.len().div_ceil(3) * 4, |room| {
+        STANDARD
+            .encode_slice(bytes, room)
+            .expect("the room is of that size")
+    });
     out.put_u8(b'"');
 }
 
 fn put_decimal(
-    out: &mut BytesMut,
+    out: &mut Out,
     decimal: &Decimal,
     scale: i32,
     format: DecimalFormat,

@@ -5,6 +5,7 @@
 mod converter;
 mod decode;
 mod encode;
+mod out;
 mod schema_text;
 mod text;
 

@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut as _, BytesMut};
 use serde_json::Value as Json;
 use tidegate_api::schema::{Kind, Schema};
 use tidegate_api::{ConnectError, SchemaBuilder};
 
 use crate::decode;
 use crate::encode::{self, DecimalFormat};
+use crate::out::Out;
 use crate::text::{Reader, put_string};
 
 /// Appends the schema; `field` is its name as a member of a struct.
-pub(crate) fn put(
-    out: &mut BytesMut,
-    schema: &Schema,
-    field: Option<&str>,
-) -> Result<(), ConnectError> {
+pub(crate) fn put(out: &mut Out, schema: &Schema, field: Option<&str>) -> Result<(), ConnectError> {
     let type_name = type_name(&schema.kind);
     out.put_slice(b"{\"type\":");
     put_string(out, type_name);

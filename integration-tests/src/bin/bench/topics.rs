@@ -15,6 +15,8 @@ use tidegate_embedded::EmbeddedLog;
 use tidegate_log::Log as _;
 
 const REQUEST: Duration = Duration::from_secs(20);
+/// A topic that does not exist yet is asked for this long.
+const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks at a topic's end.
 const POLL: Duration = Duration::from_millis(20);
 const WARM_UP_RECORDS: u64 = 1_000_000;
@@ -45,7 +47,7 @@ impl Topics {
         let (topics, topic) = (self.clone(), topic.to_owned());
         let end = tokio::task::spawn_blocking(move || match &topics {
             Self::Kafka(consumer) => Ok(consumer
-                .fetch_watermarks(&topic, 0, REQUEST)
+                .fetch_watermarks(&topic, 0, LOOK)
                 .map_or(0, |(_, end)| end)),
             Self::Embedded(folder) => embedded_end(folder, &topic),
         });
