@@ -145,7 +145,7 @@ async fn mistakes_in_configurations_stand_on_their_key_and_show_no_secret() -> R
     let rest = pipeline.rest();
     let wrong = json!({"connector.class": "io.debezium.connector.mariadb.MariaDbConector"});
     let answer = put(&rest, "source", &pipeline.source_config(&wrong)).await?;
-    assert_eq!(answer.status, 500, "{}", answer.body);
+    assert_eq!(answer.status, 400, "{}", answer.body);
     let known = "io.debezium.connector.mariadb.MariaDbConnector";
     assert_names(
         &answer.body.to_string(),
