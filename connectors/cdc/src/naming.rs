@@ -2,6 +2,7 @@
 //!
 //! Source: Debezium `AbstractTopicNamingStrategy`, `SchemaNameAdjuster`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tidegate_relational::TableId;
@@ -67,7 +68,7 @@ impl Naming {
             if legal {
                 out.push(character);
             } else if unicode {
-                out.push_str(&format!("_u{unit:04x}"));
+                write!(out, "_u{unit:04x}").expect("writing to a string never fails");
             } else {
                 out.push('_');
             }
@@ -90,8 +91,8 @@ fn sanitised(name: &str) -> Arc<str> {
     }
     out.truncate(LONGEST_TOPIC);
     match out.as_str() {
-        "." => out = "_".to_owned(),
-        ".." => out = "__".to_owned(),
+        "." => "_".clone_into(&mut out),
+        ".." => "__".clone_into(&mut out),
         _ => {}
     }
     if out != name {

@@ -6,8 +6,12 @@ use tidegate_api::ConnectError;
 
 use crate::out::Out;
 
-/// Whether a byte of a string cannot be copied as it is.
+/// Whether a byte of a string cannot be copied as it is. Without jumps, so that a chunk is compared at once.
 #[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "lazy operators would keep the loop from being vectorised"
+)]
 fn is_escaped(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0xf0)
 }
