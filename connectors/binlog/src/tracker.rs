@@ -10,8 +10,9 @@ use fancy_regex::Regex;
 use serde_json::{Map, json};
 use tidegate_api::Str;
 use tidegate_cdc::envelope;
+use tidegate_cdc::filters::Filters;
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
-use tidegate_mysql_ddl::{DdlEvent, DdlEventKind, Options, Schemas};
+use tidegate_mysql_ddl::{DdlError, DdlEvent, DdlEventKind, Dialect, Options, Schemas};
 use tidegate_relational::{Table, TableChange, TableId};
 use tracing::{debug, info, warn};
 
@@ -71,6 +72,10 @@ impl Tracker {
         ignore_case: bool,
     ) -> Self {
         let options = Options {
+            dialect: match flavor {
+                Flavor::MariaDb => Dialect::MariaDb,
+                Flavor::MySql => Dialect::MySql,
+            },
             comments: settings.include_comments,
             ignore_case,
         };
@@ -134,6 +139,7 @@ impl Tracker {
         let server = json!(&*self.settings.naming.prefix);
         let mut count = 0_u64;
         let (flavor, skip_unparseable) = (self.flavor, self.settings.history.skip_unparseable);
+        let filters = &self.settings.filters;
         let schemas = &mut self.schemas;
         self.history
             .replay(|record| {
@@ -145,7 +151,7 @@ impl Tracker {
                     if !is_ignored(&record.ddl)
                         && let Err(error) = schemas.apply(&record.database, &record.ddl)
                     {
-                        if !skip_unparseable {
+                        if !skip_unparseable && concerns_captured(filters, &record.database, &error) {
                             return Err(BinlogError::from(error).into());
                         }
                         warn!("Ignoring unparseable statements '{}' stored in database schema history", record.ddl);
@@ -196,7 +202,7 @@ impl Tracker {
                 }]
             }
             // A statement about tables that nobody captures does not stop the connector.
-            Err(error) if !self.may_concern_captured(database, sql) => {
+            Err(error) if !concerns_captured(&self.settings.filters, database, &error) => {
                 warn!(
                     "Ignoring a statement that concerns no captured table and cannot be read: {error}"
                 );
@@ -251,22 +257,6 @@ impl Tracker {
             Some(table) => *shown = Arc::clone(table),
             None => change.changes.clear(),
         }
-    }
-
-    /// Whether the text names a table of a captured database that the filters let through. Errs on the side of yes.
-    fn may_concern_captured(&self, database: &str, sql: &str) -> bool {
-        let captured = |id: &TableId| self.settings.filters.table(id);
-        let words: Vec<&str> = sql
-            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-            .filter(|word| !word.is_empty())
-            .take(64)
-            .collect();
-        words
-            .iter()
-            .any(|word| captured(&TableId::in_database(database, *word)))
-            || words
-                .windows(2)
-                .any(|pair| captured(&TableId::in_database(pair[0], pair[1])))
     }
 
     /// `schema.history.internal.store.only.captured.*`
@@ -355,6 +345,26 @@ impl Tracker {
             topic,
         })
     }
+}
+
+/// Whether an unreadable statement is about a captured table. If its table cannot be read either, whether the text names
+/// one: errs on the side of yes.
+fn concerns_captured(filters: &Filters, database: &str, error: &DdlError) -> bool {
+    if let Some(table) = &error.table {
+        return filters.table(table);
+    }
+    let words: Vec<&str> = error
+        .statement
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+        .filter(|word| !word.is_empty())
+        .take(64)
+        .collect();
+    words
+        .iter()
+        .any(|word| filters.table(&TableId::in_database(database, *word)))
+        || words
+            .windows(2)
+            .any(|pair| filters.table(&TableId::in_database(pair[0], pair[1])))
 }
 
 fn is_ignored(sql: &str) -> bool {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tidegate_relational::Column;
 
-use crate::lexer::Kind;
+use crate::charset::Charset;
+use crate::lexer::{Kind, Token};
 use crate::parser::{Parser, Result};
+use crate::sql_mode::SqlMode;
 
 /// Codes of `java.sql.Types` that the original's parser assigns.
 mod jdbc {
@@ -39,6 +41,14 @@ pub(crate) struct Definition {
     pub(crate) column: Column,
     pub(crate) primary_key: bool,
     pub(crate) unique: bool,
+    charset: Charset,
+}
+
+/// How definitions are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    pub(crate) comments: bool,
+    pub(crate) sql_mode: SqlMode,
 }
 
 /// What stands for `CURRENT_TIMESTAMP` as a default.
@@ -46,7 +56,7 @@ const EPOCH: &str = "1970-01-01 00:00:00";
 
 impl Definition {
     /// Everything behind the column's name. Stops before `FIRST`, `AFTER`, `,` and `)`.
-    pub(crate) fn parse(parser: &mut Parser<'_>, name: &str, comments: bool) -> Result<Self> {
+    pub(crate) fn parse(parser: &mut Parser<'_>, name: &str, reading: Reading) -> Result<Self> {
         let mut definition = Self {
             column: Column {
                 name: Arc::from(name),
@@ -55,17 +65,11 @@ impl Definition {
             },
             primary_key: false,
             unique: false,
+            charset: Charset::default(),
         };
-        definition.data_type(parser)?;
-        while !parser.is_done()
-            && !parser.at_symbol(",")
-            && !parser.at_symbol(")")
-            && !parser.at_symbol(";")
-        {
-            if parser.at(&["FIRST"]) || parser.at(&["AFTER"]) {
-                break;
-            }
-            definition.attribute(parser, comments)?;
+        definition.data_type(parser, reading.sql_mode)?;
+        while !parser.at_end_of_clause() && !parser.at_any(&["FIRST", "AFTER"]) {
+            definition.attribute(parser, reading.comments)?;
         }
         definition.finish();
         Ok(definition)
@@ -73,6 +77,9 @@ impl Definition {
 
     fn finish(&mut self) {
         let column = &mut self.column;
+        if column.charset.is_none() && is_text(column) && self.charset.is_given() {
+            column.charset = self.charset.name().map(Arc::from);
+        }
         if self.primary_key {
             column.optional = false;
         }
@@ -89,53 +96,47 @@ impl Definition {
         }
     }
 
-    fn data_type(&mut self, parser: &mut Parser<'_>) -> Result<()> {
-        let Some(first) = parser
-            .next()
-            .filter(|token| matches!(token.kind, Kind::Word | Kind::Name))
-        else {
-            return Err(parser.error("a data type is missing"));
-        };
-        let mut words = vec![first.text.to_ascii_uppercase()];
-        let mut more = |parser: &mut Parser<'_>, followers: &[&str]| {
-            if let Some(word) = followers.iter().find(|word| parser.eat(&[word])) {
-                words.push((*word).to_owned());
-            }
-        };
-        match first.text.to_ascii_uppercase().as_str() {
-            "DOUBLE" => more(parser, &["PRECISION"]),
-            "NATIONAL" => {
-                more(parser, &["CHARACTER", "CHAR", "VARCHAR"]);
-                more(parser, &["VARYING"]);
-            }
-            "CHARACTER" | "CHAR" | "NCHAR" => more(parser, &["VARYING", "VARCHAR"]),
-            "LONG" => more(parser, &["VARCHAR", "VARBINARY"]),
-            _ => {}
+    fn data_type(&mut self, parser: &mut Parser<'_>, mode: SqlMode) -> Result<()> {
+        let mut first = type_word(parser)?;
+        let mut oracle = mode.oracle();
+        if parser.eat_symbol(".") {
+            // `mariadb_schema.date` is MariaDB's own type, whatever the mode.
+            oracle = first == "ORACLE_SCHEMA";
+            first = type_word(parser)?;
         }
-        let mut arguments = Vec::new();
-        let mut texts = Vec::new();
-        if parser.eat_symbol("(") {
-            while !parser.eat_symbol(")") {
-                match parser.next() {
-                    Some(token) if token.kind == Kind::Number => arguments.push(token.text),
-                    Some(token) if token.kind == Kind::String => {
-                        texts.push(Arc::from(
-                            parser.sql.get(token.start..token.end).unwrap_or_default(),
-                        ));
-                    }
-                    Some(_) => {}
-                    None => return Err(parser.error("')' is missing")),
-                }
-            }
+        let followers: &[&[&str]] = match first.as_str() {
+            "DOUBLE" => &[&["PRECISION"]],
+            "NATIONAL" => &[
+                &["CHARACTER", "CHAR", "VARCHAR", "VARCHARACTER"],
+                &["VARYING"],
+            ],
+            "CHARACTER" | "CHAR" => &[&["VARYING"]],
+            "NCHAR" => &[&["VARYING", "VARCHAR", "VARCHARACTER"]],
+            "LONG" => &[
+                &["VARCHAR", "VARBINARY", "CHAR", "CHARACTER", "VARCHARACTER"],
+                &["VARYING"],
+            ],
+            _ => &[],
+        };
+        let mut words = vec![first];
+        for choices in followers {
+            words.extend(
+                choices
+                    .iter()
+                    .find(|word| parser.eat(&[word]))
+                    .map(|word| (*word).to_owned()),
+            );
         }
+        let (numbers, options) = arguments(parser)?;
         while let Some(word) = ["UNSIGNED", "SIGNED", "ZEROFILL"]
             .iter()
             .find(|word| parser.eat(&[word]))
         {
             words.push((*word).to_owned());
         }
-        self.column.enum_values = texts;
-        self.set_type(&words, &arguments);
+        self.column.enum_values = options;
+        with_common_name(&mut words, &numbers, mode, oracle);
+        self.set_type(&words, &numbers);
         Ok(())
     }
 
@@ -197,7 +198,9 @@ impl Definition {
                 column.length = Some((options * 2 - 1).max(0));
                 jdbc::CHAR
             }
-            "NATIONAL" if last == Some("VARCHAR") || words.len() > 2 => jdbc::NVARCHAR,
+            "NATIONAL" if last.is_some_and(|word| word.starts_with("VAR")) || words.len() > 2 => {
+                jdbc::NVARCHAR
+            }
             "NCHAR" if last.is_some() => jdbc::NVARCHAR,
             "NCHAR" | "NATIONAL" => jdbc::NCHAR,
             "NVARCHAR" => jdbc::NVARCHAR,
@@ -225,11 +228,7 @@ impl Definition {
     }
 
     fn attribute(&mut self, parser: &mut Parser<'_>, comments: bool) -> Result<()> {
-        let mut charset = self.column.charset.as_deref().map(str::to_owned);
-        if parser.charset(&mut charset)? || parser.collation(&mut charset)? {
-            if self.is_text() {
-                self.column.charset = charset.map(Arc::from);
-            }
+        if parser.charset(&mut self.charset)? {
             return Ok(());
         }
         if parser.eat(&["NOT", "NULL"]) {
@@ -237,20 +236,21 @@ impl Definition {
         } else if parser.eat(&["NULL"]) {
             self.column.optional = true;
         } else if parser.eat(&["DEFAULT"]) {
-            self.default(parser)?;
+            self.column.default_expression = default_expression(parser)?.map(Arc::from);
+            self.column.has_default = true;
         } else if parser.eat(&["SERIAL", "DEFAULT", "VALUE"]) {
             self.column.optional = false;
             self.auto_increment();
             self.unique = true;
         } else if parser.eat(&["AUTO_INCREMENT"]) {
+            self.column.optional = false;
             self.auto_increment();
-        } else if parser.eat(&["PRIMARY", "KEY"]) || parser.eat(&["PRIMARY"]) {
+        } else if parser.eat(&["PRIMARY", "KEY"]) || parser.eat_any(&["PRIMARY", "KEY"]) {
             self.primary_key = true;
         } else if parser.eat(&["UNIQUE", "KEY"]) || parser.eat(&["UNIQUE"]) {
             self.unique = true;
-        } else if parser.eat(&["KEY"]) {
-            self.primary_key = true;
         } else if parser.eat(&["COMMENT"]) {
+            parser.eat_symbol("=");
             let text = parser.string();
             self.column.comment = text.filter(|_| comments).map(Arc::from);
         } else if parser.eat(&["ON", "UPDATE"]) {
@@ -258,10 +258,17 @@ impl Definition {
             if parser.at_symbol("(") {
                 parser.skip_parentheses()?;
             }
+        } else if parser.eat(&["REFERENCES"]) {
+            skip_reference(parser)?;
+        } else if parser.eat(&["AS", "ROW"]) {
+            // A column of system versioning; it has a value in each row.
+            self.column.optional = false;
         } else if parser.eat(&["ASCII"]) {
-            self.column.charset = Some(Arc::from("latin1"));
+            self.charset.set_charset("latin1");
         } else if parser.eat(&["UNICODE"]) {
-            self.column.charset = Some(Arc::from("ucs2"));
+            self.charset.set_charset("ucs2");
+        } else if parser.eat(&["BYTE"]) {
+            self.charset.set_charset(BINARY_CHARSET);
         } else {
             parser.skip_one()?;
         }
@@ -272,15 +279,106 @@ impl Definition {
         self.column.auto_incremented = true;
         self.column.generated = true;
     }
+}
 
-    fn is_text(&self) -> bool {
-        is_text(&self.column)
+fn type_word(parser: &mut Parser<'_>) -> Result<String> {
+    match parser.peek() {
+        Some(token) if matches!(token.kind, Kind::Word | Kind::Name) => {
+            parser.next();
+            Ok(parser.text(token).to_ascii_uppercase())
+        }
+        _ => Err(parser.error("a data type is missing")),
     }
+}
 
-    fn default(&mut self, parser: &mut Parser<'_>) -> Result<()> {
-        self.column.has_default = true;
-        self.column.default_expression = default_expression(parser)?.map(Arc::from);
-        Ok(())
+/// Numbers and options in parentheses behind the type's name.
+fn arguments(parser: &mut Parser<'_>) -> Result<(Vec<String>, Vec<Arc<str>>)> {
+    let (mut numbers, mut options) = (Vec::new(), Vec::new());
+    if !parser.eat_symbol("(") {
+        return Ok((numbers, options));
+    }
+    while !parser.eat_symbol(")") {
+        match parser.next() {
+            Some(token) if token.kind == Kind::Number => numbers.push(parser.text(token)),
+            Some(token) => options.extend(option(parser, token)),
+            None => return Err(parser.error("')' is missing")),
+        }
+    }
+    Ok((numbers, options))
+}
+
+/// An option of ENUM or SET as SHOW CREATE TABLE writes it: in single quotes, without trailing spaces.
+fn option(parser: &Parser<'_>, token: Token) -> Option<Arc<str>> {
+    let text = token.text(parser.sql);
+    let source = token.source(parser.sql);
+    let inner = match token.kind {
+        Kind::String if source.ends_with('"') => text
+            .replace("\"\"", "\"")
+            .replace("\\\"", "\"")
+            .replace('\'', "''"),
+        Kind::String => text.into_owned(),
+        Kind::Hex => String::from_utf8_lossy(&bytes_of_hex(&text)).replace('\'', "''"),
+        _ => return None,
+    };
+    Some(Arc::from(format!("'{}'", inner.trim_end_matches(' '))))
+}
+
+fn bytes_of_hex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u8> = digits
+        .chars()
+        .filter_map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect();
+    // An odd number of digits lacks a zero in front.
+    let odd = digits.len() % 2;
+    let first = digits.get(..odd).unwrap_or_default().to_vec();
+    let pairs = digits.get(odd..).unwrap_or_default().chunks(2);
+    first
+        .into_iter()
+        .chain(pairs.map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)))
+        .collect()
+}
+
+/// Types that only MariaDB has under these names, most of them taken from Oracle.
+fn with_common_name(words: &mut [String], numbers: &[String], mode: SqlMode, oracle: bool) {
+    let Some(first) = words.first_mut() else {
+        return;
+    };
+    let common = match first.as_str() {
+        "VARCHAR2" => "VARCHAR",
+        "RAW" => "VARBINARY",
+        "CLOB" => "LONGTEXT",
+        "BLOB" if oracle => "LONGBLOB",
+        "DATE" if oracle => "DATETIME",
+        "NUMBER" if numbers.is_empty() => "DOUBLE",
+        "NUMBER" => "DECIMAL",
+        "REAL" if mode.real_as_float() => "FLOAT",
+        _ => return,
+    };
+    common.clone_into(first);
+}
+
+/// Behind `REFERENCES`: its actions hold words that are attributes elsewhere.
+fn skip_reference(parser: &mut Parser<'_>) -> Result<()> {
+    parser.name()?;
+    if parser.eat_symbol(".") {
+        parser.name()?;
+    }
+    if parser.at_symbol("(") {
+        parser.skip_parentheses()?;
+    }
+    loop {
+        if parser.eat(&["MATCH"]) {
+            parser.name()?;
+        } else if parser.eat(&["ON", "DELETE"]) || parser.eat(&["ON", "UPDATE"]) {
+            if !parser.eat(&["SET", "NULL"])
+                && !parser.eat(&["SET", "DEFAULT"])
+                && !parser.eat(&["NO", "ACTION"])
+            {
+                parser.name()?;
+            }
+        } else {
+            return Ok(());
+        }
     }
 }
 
@@ -290,6 +388,30 @@ pub(crate) fn is_text(column: &Column) -> bool {
         column.jdbc_type,
         jdbc::CHAR | jdbc::VARCHAR | jdbc::NCHAR | jdbc::NVARCHAR
     )
+}
+
+/// The charset that is none.
+const BINARY_CHARSET: &str = "binary";
+
+/// Gives a text column its charset. As on the server, text in charset `binary` is bytes and the type says so.
+pub(crate) fn set_charset(column: &mut Column, charset: &Arc<str>) {
+    column.charset = Some(Arc::clone(charset));
+    if &**charset != BINARY_CHARSET || !column.enum_values.is_empty() {
+        return;
+    }
+    let first = column.type_name.split(' ').next().unwrap_or_default();
+    let (name, jdbc_type) = match first {
+        "TINYTEXT" => ("TINYBLOB", jdbc::BLOB),
+        "TEXT" => ("BLOB", jdbc::BLOB),
+        "MEDIUMTEXT" | "LONG" => ("MEDIUMBLOB", jdbc::BLOB),
+        "LONGTEXT" => ("LONGBLOB", jdbc::BLOB),
+        _ if matches!(column.jdbc_type, jdbc::CHAR | jdbc::NCHAR) => ("BINARY", jdbc::BINARY),
+        _ => ("VARBINARY", jdbc::VARBINARY),
+    };
+    column.charset = None;
+    column.jdbc_type = jdbc_type;
+    column.type_name = Arc::from(name);
+    column.type_expression = Arc::clone(&column.type_name);
 }
 
 /// A default as the model keeps it: literals without quotes, `None` for NULL and for expressions.
@@ -303,39 +425,41 @@ pub(crate) fn default_expression(parser: &mut Parser<'_>) -> Result<Option<Strin
     let Some(token) = parser.next() else {
         return Err(parser.error("a default is missing"));
     };
+    let text = parser.text(token);
+    let string_follows = parser
+        .peek()
+        .is_some_and(|next| matches!(next.kind, Kind::String | Kind::Hex | Kind::Bits));
     let expression = match token.kind {
         Kind::String => {
-            let mut text = token.text;
+            let mut text = text;
             // Adjacent literals are one.
             while let Some(more) = parser.string() {
                 text.push_str(&more);
             }
             Some(text)
         }
-        Kind::Number => Some(format!("{sign}{}", token.text)),
-        Kind::Bits | Kind::Hex => Some(token.text),
-        Kind::Word
-            if token.text.starts_with('_')
-                && parser.peek().is_some_and(|next| next.kind == Kind::String) =>
-        {
-            parser.string()
-        }
+        Kind::Number => Some(format!("{sign}{text}")),
+        Kind::Bits | Kind::Hex => Some(text),
+        // `_utf8mb4'x'`, `DATE '2020-01-01'`
+        Kind::Word if string_follows => parser.next().map(|literal| parser.text(literal)),
         Kind::Word => {
-            let has_arguments = parser.at_symbol("(");
-            if has_arguments {
+            // `NEXT VALUE FOR a.b`
+            if token.is_word(parser.sql, "NEXT") && parser.eat(&["VALUE", "FOR"]) {
+                parser.table("")?;
+            }
+            if parser.at_symbol("(") {
                 parser.skip_parentheses()?;
             }
-            match token.text.to_ascii_uppercase().as_str() {
-                "NULL" => None,
+            match text.to_ascii_uppercase().as_str() {
                 "CURRENT_TIMESTAMP" | "NOW" | "LOCALTIME" | "LOCALTIMESTAMP" => {
                     Some(EPOCH.to_owned())
                 }
-                "TRUE" | "FALSE" => Some(token.text),
+                "TRUE" | "FALSE" => Some(text),
                 _ => None,
             }
         }
         Kind::Name | Kind::Symbol => None,
     };
-    // `DEFAULT now() ON UPDATE now()`, `DEFAULT 1 + 1`: operators end in the next attribute and are skipped there.
+    // What follows as an operator is skipped among the attributes.
     Ok(expression)
 }

@@ -1,14 +1,16 @@
 //! Tokens of a statement. Comments are gone; what stands in executable comments (`/*!50100 … */`) is part of the
 //! statement.
+//!
+//! A token is 12 bytes whatever its text, so that a statement's tokens need at most 12 times its length.
 
-/// A token with its place in the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use std::borrow::Cow;
+
+/// A token's place in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
-    /// Names and literals without their quotes.
-    pub(crate) text: String,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    start: u32,
+    end: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub(crate) enum Kind {
     Word,
     /// Name in quotes.
     Name,
-    /// Text between quotes as written: escapes stay.
+    /// Text between quotes.
     String,
     Number,
     /// `b'…'` or `0b…`
@@ -28,203 +30,260 @@ pub(crate) enum Kind {
     Symbol,
 }
 
-/// Splits a text; never fails: what is no token of the language becomes a symbol.
-pub(crate) fn tokens(text: &str, ansi_quotes: bool) -> Vec<Token> {
-    let bytes = text.as_bytes();
-    let mut lexer = Lexer {
-        text,
-        bytes,
-        position: 0,
-        tokens: Vec::new(),
-        executable: false,
-        ansi_quotes,
-    };
-    while lexer.position < bytes.len() {
-        lexer.next();
-    }
-    lexer.tokens
+/// What `sql_mode` and the server decide about the text itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Double quotes are those of names.
+    pub(crate) ansi_quotes: bool,
+    /// A backslash in a string is a character like others.
+    pub(crate) no_backslash_escapes: bool,
+    /// `/*M! … */` is an ordinary comment.
+    pub(crate) is_mysql: bool,
 }
 
-struct Lexer<'a> {
-    text: &'a str,
+impl Token {
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+    pub(crate) fn end(self) -> usize {
+        self.end as usize
+    }
+    /// As written, quotes included.
+    pub(crate) fn source(self, sql: &str) -> &str {
+        sql.get(self.start()..self.end()).unwrap_or_default()
+    }
+    /// Names without their quotes; literals without quotes and prefixes, their escapes as written.
+    pub(crate) fn text(self, sql: &str) -> Cow<'_, str> {
+        let source = self.source(sql);
+        match self.kind {
+            Kind::Word | Kind::Number | Kind::Symbol => Cow::Borrowed(source),
+            Kind::Name => {
+                let quote = source.get(..1).unwrap_or_default();
+                let inner = unquoted(source);
+                if inner.contains(quote) {
+                    Cow::Owned(inner.replace(&quote.repeat(2), quote))
+                } else {
+                    Cow::Borrowed(inner)
+                }
+            }
+            Kind::String | Kind::Bits | Kind::Hex => Cow::Borrowed(unquoted(source)),
+        }
+    }
+    pub(crate) fn is_word(self, sql: &str, word: &str) -> bool {
+        self.kind == Kind::Word && self.source(sql).eq_ignore_ascii_case(word)
+    }
+    pub(crate) fn is_symbol(self, sql: &str, symbol: &str) -> bool {
+        self.kind == Kind::Symbol && self.source(sql) == symbol
+    }
+}
+
+/// Between the quotes; behind `0x` and `0b`. The closing quote may be missing.
+fn unquoted(source: &str) -> &str {
+    let Some(open) = source.find(['\'', '"', '`']) else {
+        return source.get(2..).unwrap_or_default();
+    };
+    let quote = source.get(open..=open).unwrap_or_default();
+    let inner = source.get(open + 1..).unwrap_or_default();
+    inner.strip_suffix(quote).unwrap_or(inner)
+}
+
+/// Splits a text; never fails: what is no token of the language becomes a symbol.
+pub(crate) struct Lexer<'a> {
+    sql: &'a str,
     bytes: &'a [u8],
     position: usize,
-    tokens: Vec<Token>,
     executable: bool,
-    ansi_quotes: bool,
+    rules: Rules,
+    /// End of the last token if that was a name.
+    name_end: usize,
 }
 
-impl Lexer<'_> {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.position..]
+impl Iterator for Lexer<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        while self.position < self.bytes.len() {
+            let start = self.position;
+            if let Some(kind) = self.advance() {
+                // Servers take no packet beyond 1 GiB.
+                let (start, end) = (
+                    u32::try_from(start).ok()?,
+                    u32::try_from(self.position).ok()?,
+                );
+                self.name_end = match kind {
+                    Kind::Word | Kind::Name => self.position,
+                    _ => usize::MAX,
+                };
+                return Some(Token { kind, start, end });
+            }
+        }
+        None
     }
-    fn slice(&self, start: usize, end: usize) -> &str {
-        self.text.get(start..end).unwrap_or_default()
-    }
-    fn push(&mut self, kind: Kind, start: usize, content: std::ops::Range<usize>) {
-        let text = self.slice(content.start, content.end).to_owned();
-        self.tokens.push(Token {
-            kind,
-            text,
-            start,
-            end: self.position,
-        });
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(sql: &'a str, rules: Rules) -> Self {
+        Self {
+            sql,
+            bytes: sql.as_bytes(),
+            position: 0,
+            executable: false,
+            rules,
+            name_end: usize::MAX,
+        }
     }
 
-    fn next(&mut self) {
-        let start = self.position;
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    /// Behind the next token or what separates tokens.
+    fn advance(&mut self) -> Option<Kind> {
         let rest = self.rest();
-        let byte = rest[0];
+        let byte = *rest.first()?;
+        let second = rest.get(1).copied();
+        let quote_follows = second == Some(b'\'');
         match byte {
-            _ if byte.is_ascii_whitespace() => self.position += 1,
+            _ if byte.is_ascii_whitespace() || byte == 0x0b => self.skip(1),
             b'#' => self.skip_line(),
-            b'-' if rest.starts_with(b"--") && rest.get(2).is_none_or(u8::is_ascii_whitespace) => {
-                self.skip_line();
+            b'-' if second == Some(b'-')
+                && rest
+                    .get(2)
+                    .is_none_or(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control()) =>
+            {
+                self.skip_line()
             }
-            b'/' if rest.starts_with(b"/*") => self.comment(),
-            b'*' if self.executable && rest.starts_with(b"*/") => {
+            b'/' if second == Some(b'*') => self.comment(),
+            b'*' if self.executable && second == Some(b'/') => {
                 self.executable = false;
-                self.position += 2;
+                self.skip(2)
             }
-            b'`' => self.quoted(Kind::Name, b'`'),
-            b'"' if self.ansi_quotes => self.quoted(Kind::Name, b'"'),
-            b'\'' | b'"' => self.quoted(Kind::String, byte),
-            b'b' | b'B' if rest.get(1) == Some(&b'\'') => self.prefixed(Kind::Bits),
-            b'x' | b'X' if rest.get(1) == Some(&b'\'') => self.prefixed(Kind::Hex),
-            b'n' | b'N' if rest.get(1) == Some(&b'\'') => self.prefixed(Kind::String),
-            b'0' if rest.starts_with(b"0x") => self.run(Kind::Hex, 2, |b| b.is_ascii_hexdigit()),
-            b'0' if rest.starts_with(b"0b") => {
-                self.run(Kind::Bits, 2, |b| matches!(b, b'0' | b'1'));
-            }
+            b'`' => self.quoted(0, Kind::Name),
+            b'"' if self.rules.ansi_quotes => self.quoted(0, Kind::Name),
+            b'\'' | b'"' => self.quoted(0, Kind::String),
+            b'b' | b'B' if quote_follows => self.quoted(1, Kind::Bits),
+            b'x' | b'X' if quote_follows => self.quoted(1, Kind::Hex),
+            b'n' | b'N' if quote_follows => self.quoted(1, Kind::String),
+            // Behind a point stands a name: `db.1table`, `db.0x1`.
+            b'0'..=b'9' if self.follows_point() => self.take_word(),
+            b'0' if second == Some(b'x') => self.prefixed(Kind::Hex, |b| b.is_ascii_hexdigit()),
+            b'0' if second == Some(b'b') => self.prefixed(Kind::Bits, |b| matches!(b, b'0' | b'1')),
             b'0'..=b'9' => self.number_or_word(),
-            b'.' if rest.get(1).is_some_and(u8::is_ascii_digit) && !self.follows_name() => {
-                self.number_or_word();
+            b'.' if second.is_some_and(|b| b.is_ascii_digit())
+                && self.name_end != self.position =>
+            {
+                self.number_or_word()
             }
-            _ if is_word(byte) => self.run(Kind::Word, 0, is_word),
+            _ if is_word(byte) => self.take_word(),
             _ => {
                 self.position += 1;
-                self.push(Kind::Symbol, start, start..start + 1);
+                Some(Kind::Symbol)
             }
         }
     }
 
-    /// `db.1table`: the point belongs to the name before it.
-    fn follows_name(&self) -> bool {
-        self.tokens.last().is_some_and(|token| {
-            token.end == self.position && matches!(token.kind, Kind::Word | Kind::Name)
-        })
-    }
-
-    fn skip_line(&mut self) {
-        let length = self
-            .rest()
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .unwrap_or(self.rest().len());
+    fn skip(&mut self, length: usize) -> Option<Kind> {
         self.position += length;
+        None
     }
 
-    fn comment(&mut self) {
+    fn follows_point(&self) -> bool {
+        let before = self.bytes.get(..self.position).unwrap_or_default();
+        matches!(before, [.., name, b'.'] if is_word(*name) || matches!(name, b'`' | b'"'))
+    }
+
+    fn skip_line(&mut self) -> Option<Kind> {
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        self.skip(length.unwrap_or(rest.len()))
+    }
+
+    /// The content of an executable comment is read like any text. Servers make ordinary comments of those that they did
+    /// not execute themselves, before they write the statement to the binlog; so the version says nothing here.
+    fn comment(&mut self) -> Option<Kind> {
         let rest = self.rest();
         let marker = if rest.starts_with(b"/*!") {
             3
-        } else if rest.starts_with(b"/*M!") {
+        } else if rest.starts_with(b"/*M!") && !self.rules.is_mysql {
             4
         } else {
-            let end = rest.windows(2).skip(2).position(|pair| pair == b"*/");
-            self.position += end.map_or(rest.len(), |end| end + 4);
-            return;
+            let behind = self.sql.get(self.position + 2..).unwrap_or_default();
+            let end = behind.find("*/").map_or(rest.len(), |end| end + 4);
+            return self.skip(end);
         };
-        let digits = rest[marker..]
+        let version = rest.get(marker..).unwrap_or_default();
+        let digits = version
             .iter()
+            .take(6)
             .take_while(|byte| byte.is_ascii_digit())
             .count();
-        self.position += marker + digits;
         self.executable = true;
+        self.skip(marker + if digits < 5 { 0 } else { digits })
     }
 
     /// From an opening quote to its end; a doubled quote or, in strings, a backslash goes on.
-    fn quoted(&mut self, kind: Kind, quote: u8) {
-        let start = self.position;
-        let mut end = start + 1;
-        while end < self.bytes.len() {
-            let byte = self.bytes[end];
-            if byte == b'\\' && kind == Kind::String {
+    fn quoted(&mut self, prefix: usize, kind: Kind) -> Option<Kind> {
+        let mut end = self.position + prefix;
+        let quote = *self.bytes.get(end)?;
+        let escapes = kind != Kind::Name && !self.rules.no_backslash_escapes;
+        end += 1;
+        while let Some(byte) = self.bytes.get(end) {
+            if *byte == b'\\' && escapes {
                 end += 2;
-            } else if byte != quote {
+            } else if *byte != quote {
                 end += 1;
             } else if self.bytes.get(end + 1) == Some(&quote) {
                 end += 2;
             } else {
+                end += 1;
                 break;
             }
         }
-        let end = end.min(self.bytes.len());
-        self.position = (end + 1).min(self.bytes.len());
-        self.push(kind, start, start + 1..end);
-        if kind == Kind::Name
-            && let Some(token) = self.tokens.last_mut()
-        {
-            let (one, two) = (
-                char::from(quote).to_string(),
-                char::from(quote).to_string().repeat(2),
-            );
-            token.text = token.text.replace(&two, &one);
-        }
+        self.position = end.min(self.bytes.len());
+        Some(kind)
     }
 
-    fn prefixed(&mut self, kind: Kind) {
-        let start = self.position;
-        self.position += 1;
-        self.quoted(kind, b'\'');
-        if let Some(token) = self.tokens.last_mut() {
-            token.start = start;
-        }
+    /// `0x…` and `0b…`; a name if other letters follow.
+    fn prefixed(&mut self, kind: Kind, belongs: impl Fn(u8) -> bool) -> Option<Kind> {
+        let word = word_length(self.rest());
+        let digits = self.rest().get(2..word).unwrap_or_default();
+        self.position += word;
+        let is_literal = !digits.is_empty() && digits.iter().all(|byte| belongs(*byte));
+        Some(if is_literal { kind } else { Kind::Word })
     }
 
-    fn run(&mut self, kind: Kind, skip: usize, belongs: impl Fn(u8) -> bool) {
-        let start = self.position;
-        let length = self.rest()[skip..]
-            .iter()
-            .take_while(|byte| belongs(**byte))
-            .count();
-        self.position += skip + length;
-        self.push(kind, start, start + skip..start + skip + length);
+    fn take_word(&mut self) -> Option<Kind> {
+        self.position += word_length(self.rest());
+        Some(Kind::Word)
     }
 
     /// `12`, `1.5e3`, and names that begin with a digit.
-    fn number_or_word(&mut self) {
-        let start = self.position;
-        let mut length = 0;
-        let (mut digits_only, mut exponent) = (true, false);
-        for byte in self.rest() {
-            match byte {
-                b'0'..=b'9' | b'.' => {}
-                b'e' | b'E' if length > 0 && !exponent => exponent = true,
-                b'+' | b'-'
-                    if exponent && matches!(self.rest().get(length - 1), Some(b'e' | b'E')) => {}
-                _ if is_word(*byte) => digits_only = false,
-                _ => break,
+    fn number_or_word(&mut self) -> Option<Kind> {
+        let rest = self.rest();
+        let digits = |from: usize| {
+            let rest = rest.get(from..).unwrap_or_default();
+            rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+        };
+        let mut length = digits(0);
+        if rest.get(length) == Some(&b'.') {
+            length += 1 + digits(length + 1);
+        }
+        if matches!(rest.get(length), Some(b'e' | b'E')) {
+            let sign = usize::from(matches!(rest.get(length + 1), Some(b'+' | b'-')));
+            let exponent = digits(length + 1 + sign);
+            if exponent > 0 {
+                length += 1 + sign + exponent;
             }
-            length += 1;
         }
-        let text = self.slice(start, start + length);
-        let is_number = digits_only && text.parse::<f64>().is_ok();
-        if !is_number {
-            length = self
-                .rest()
-                .iter()
-                .take_while(|byte| is_word(**byte))
-                .count()
-                .max(1);
-        }
-        self.position += length;
-        self.push(
-            if is_number { Kind::Number } else { Kind::Word },
-            start,
-            start..start + length,
-        );
+        let word = word_length(rest);
+        let is_number = rest.get(length).is_none_or(|byte| !is_word(*byte));
+        self.position += if is_number { length } else { word.max(1) };
+        Some(if is_number { Kind::Number } else { Kind::Word })
     }
+}
+
+fn word_length(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| is_word(**byte)).count()
 }
 
 fn is_word(byte: u8) -> bool {
@@ -235,13 +294,19 @@ fn is_word(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn tokens(text: &str, rules: Rules) -> Vec<(Kind, Cow<'_, str>)> {
+        Lexer::new(text, rules)
+            .map(|token| (token.kind, token.text(text)))
+            .collect()
+    }
+
+    #[track_caller]
     fn check(text: &str, expected: &[(Kind, &str)]) {
-        let tokens = tokens(text, false);
-        let found: Vec<_> = tokens
+        let expected: Vec<_> = expected
             .iter()
-            .map(|token| (token.kind, token.text.as_str()))
+            .map(|(kind, text)| (*kind, Cow::Borrowed(*text)))
             .collect();
-        assert_eq!(found, expected, "{text}");
+        assert_eq!(tokens(text, Rules::default()), expected, "{text}");
     }
 
     #[test]
@@ -250,42 +315,75 @@ mod tests {
         check("a.`b``c`", &[(Word, "a"), (Symbol, "."), (Name, "b`c")]);
         check(r"'it''s' 'a\'b'", &[(String, "it''s"), (String, r"a\'b")]);
         check(
-            "b'101' 0b1 x'ff' 0xFF N'x'",
+            "b'101' 0b1 x'ff' 0xFF N'x' 0b2 0xg",
             &[
                 (Bits, "101"),
                 (Bits, "1"),
                 (Hex, "ff"),
                 (Hex, "FF"),
                 (String, "x"),
+                (Word, "0b2"),
+                (Word, "0xg"),
             ],
         );
         check(
-            "-1.5e3, 2",
+            "-1.5e3, 2 .5 7.",
             &[
                 (Symbol, "-"),
                 (Number, "1.5e3"),
                 (Symbol, ","),
                 (Number, "2"),
+                (Number, ".5"),
+                (Number, "7."),
             ],
         );
         check(
-            "1st 2x.3",
-            &[(Word, "1st"), (Word, "2x"), (Symbol, "."), (Number, "3")],
+            "1st 2x.3 a.4e5",
+            &[
+                (Word, "1st"),
+                (Word, "2x"),
+                (Symbol, "."),
+                (Word, "3"),
+                (Word, "a"),
+                (Symbol, "."),
+                (Word, "4e5"),
+            ],
         );
         check(
-            "a -- c\nb # d\n/* e */c",
+            "a -- c\nb # d\n/* e */c --",
             &[(Word, "a"), (Word, "b"), (Word, "c")],
         );
         check(
-            "a /*!50100 b */ /*M!100301 c*/ d",
-            &[(Word, "a"), (Word, "b"), (Word, "c"), (Word, "d")],
+            "a /*!50100 b */ /*M!100301 c*/ /*!5d*/ d",
+            &[
+                (Word, "a"),
+                (Word, "b"),
+                (Word, "c"),
+                (Word, "5d"),
+                (Word, "d"),
+            ],
         );
         check("'unfinished", &[(String, "unfinished")]);
+        check("/* unfinished", &[]);
     }
 
     #[test]
-    fn double_quotes_follow_the_sql_mode() {
-        assert_eq!(tokens("\"a\"", false)[0].kind, Kind::String);
-        assert_eq!(tokens("\"a\"", true)[0].kind, Kind::Name);
+    fn quotes_and_escapes_follow_the_sql_mode() {
+        let ansi = Rules {
+            ansi_quotes: true,
+            ..Rules::default()
+        };
+        assert_eq!(tokens("\"a\"", Rules::default())[0].0, Kind::String);
+        assert_eq!(tokens("\"a\"", ansi)[0].0, Kind::Name);
+        let plain = Rules {
+            no_backslash_escapes: true,
+            ..Rules::default()
+        };
+        assert_eq!(tokens(r"'a\' b", plain).len(), 2);
+        let mysql = Rules {
+            is_mysql: true,
+            ..Rules::default()
+        };
+        assert_eq!(tokens("/*M! a */ b", mysql).len(), 1);
     }
 }

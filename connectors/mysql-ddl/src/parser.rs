@@ -3,35 +3,42 @@
 use tidegate_relational::TableId;
 
 use crate::DdlError;
-use crate::lexer::{self, Kind, Token};
+use crate::charset::Charset;
+use crate::lexer::{Kind, Lexer, Rules, Token};
 
 pub(crate) struct Parser<'a> {
     pub(crate) sql: &'a str,
     tokens: Vec<Token>,
     position: usize,
+    /// The table that the statement is about, for errors.
+    subject: Option<TableId>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, DdlError>;
 
 impl<'a> Parser<'a> {
-    pub(crate) fn new(sql: &'a str, ansi_quotes: bool) -> Self {
+    pub(crate) fn new(sql: &'a str, rules: Rules) -> Self {
         Self {
             sql,
-            tokens: lexer::tokens(sql, ansi_quotes),
+            tokens: Lexer::new(sql, rules).collect(),
             position: 0,
+            subject: None,
         }
     }
 
-    pub(crate) fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.position)
+    pub(crate) fn peek(&self) -> Option<Token> {
+        self.peek_at(0)
     }
-    pub(crate) fn peek_at(&self, ahead: usize) -> Option<&Token> {
-        self.tokens.get(self.position + ahead)
+    pub(crate) fn peek_at(&self, ahead: usize) -> Option<Token> {
+        self.tokens.get(self.position + ahead).copied()
     }
     pub(crate) fn next(&mut self) -> Option<Token> {
-        let token = self.tokens.get(self.position).cloned();
-        self.position += usize::from(token.is_some());
-        token
+        let token = self.peek()?;
+        self.position += 1;
+        Some(token)
+    }
+    pub(crate) fn text(&self, token: Token) -> String {
+        token.text(self.sql).into_owned()
     }
     pub(crate) fn is_done(&self) -> bool {
         self.peek().is_none()
@@ -42,23 +49,31 @@ impl<'a> Parser<'a> {
     pub(crate) fn reset(&mut self, mark: usize) {
         self.position = mark;
     }
+    /// Where the token before the next one ends, in bytes.
+    pub(crate) fn end_of_last(&self) -> usize {
+        let last = self.position.checked_sub(1);
+        last.and_then(|last| self.tokens.get(last))
+            .map_or(0, |token| token.end())
+    }
 
     pub(crate) fn error(&self, reason: impl Into<String>) -> DdlError {
-        let position = self.peek().map_or(self.sql.len(), |token| token.start);
         DdlError {
             reason: reason.into(),
-            position,
+            position: self.peek().map_or(self.sql.len(), Token::start),
             statement: self.sql.to_owned(),
+            table: self.subject.clone(),
         }
     }
 
     /// Whether the words come next.
     pub(crate) fn at(&self, words: &[&str]) -> bool {
         words.iter().enumerate().all(|(ahead, word)| {
-            self.peek_at(ahead).is_some_and(|token| {
-                token.kind == Kind::Word && token.text.eq_ignore_ascii_case(word)
-            })
+            self.peek_at(ahead)
+                .is_some_and(|token| token.is_word(self.sql, word))
         })
+    }
+    pub(crate) fn at_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.at(&[word]))
     }
     /// Moves behind the words if they come next.
     pub(crate) fn eat(&mut self, words: &[&str]) -> bool {
@@ -73,7 +88,7 @@ impl<'a> Parser<'a> {
     }
     pub(crate) fn at_symbol(&self, symbol: &str) -> bool {
         self.peek()
-            .is_some_and(|token| token.kind == Kind::Symbol && token.text == symbol)
+            .is_some_and(|token| token.is_symbol(self.sql, symbol))
     }
     pub(crate) fn eat_symbol(&mut self, symbol: &str) -> bool {
         let found = self.at_symbol(symbol);
@@ -87,22 +102,37 @@ impl<'a> Parser<'a> {
             Err(self.error(format!("'{symbol}' is missing")))
         }
     }
+    /// Whether a clause of a list ends here.
+    pub(crate) fn at_end_of_clause(&self) -> bool {
+        self.is_done() || self.at_symbol(",") || self.at_symbol(")")
+    }
+
+    pub(crate) fn eat_if_exists(&mut self) -> bool {
+        self.eat(&["IF", "EXISTS"])
+    }
+    pub(crate) fn eat_if_not_exists(&mut self) -> bool {
+        self.eat(&["IF", "NOT", "EXISTS"])
+    }
 
     pub(crate) fn name(&mut self) -> Result<String> {
         match self.peek() {
-            Some(token) if matches!(token.kind, Kind::Word | Kind::Name) => {
-                let text = token.text.clone();
+            // With ANSI_QUOTES names look like strings.
+            Some(token) if matches!(token.kind, Kind::Word | Kind::Name | Kind::String) => {
                 self.position += 1;
-                Ok(text)
-            }
-            // Some clients quote names as strings.
-            Some(token) if token.kind == Kind::String => {
-                let text = token.text.clone();
-                self.position += 1;
-                Ok(text)
+                Ok(self.text(token))
             }
             _ => Err(self.error("a name is missing")),
         }
+    }
+
+    /// `column`, `table.column` or `db.table.column`.
+    pub(crate) fn column_name(&mut self) -> Result<String> {
+        self.eat_symbol(".");
+        let mut name = self.name()?;
+        while self.eat_symbol(".") {
+            name = self.name()?;
+        }
+        Ok(name)
     }
 
     /// `table`, `db.table` or `.table`.
@@ -117,23 +147,31 @@ impl<'a> Parser<'a> {
         Ok(TableId::in_database(database, first))
     }
 
+    /// The table that the statement is about: errors name it.
+    pub(crate) fn subject(&mut self, database: &str) -> Result<TableId> {
+        let id = self.table(database)?;
+        self.subject = Some(id.clone());
+        Ok(id)
+    }
+
     pub(crate) fn string(&mut self) -> Option<String> {
         let token = self.peek().filter(|token| token.kind == Kind::String)?;
-        let text = token.text.clone();
         self.position += 1;
-        Some(text)
+        Some(self.text(token))
     }
 
     /// Behind the parenthesis that closes the one that comes next.
     pub(crate) fn skip_parentheses(&mut self) -> Result<()> {
         self.expect_symbol("(")?;
-        let mut depth = 1;
+        let mut depth = 1_usize;
         while depth > 0 {
-            match self.next() {
-                Some(token) if token.kind == Kind::Symbol && token.text == "(" => depth += 1,
-                Some(token) if token.kind == Kind::Symbol && token.text == ")" => depth -= 1,
-                Some(_) => {}
-                None => return Err(self.error("')' is missing")),
+            let Some(token) = self.next() else {
+                return Err(self.error("')' is missing"));
+            };
+            if token.is_symbol(self.sql, "(") {
+                depth += 1;
+            } else if token.is_symbol(self.sql, ")") {
+                depth -= 1;
             }
         }
         Ok(())
@@ -141,11 +179,7 @@ impl<'a> Parser<'a> {
 
     /// To the next `,` or `)` outside of parentheses, or to the end.
     pub(crate) fn skip_clause(&mut self) -> Result<()> {
-        while !self.is_done()
-            && !self.at_symbol(",")
-            && !self.at_symbol(")")
-            && !self.at_symbol(";")
-        {
+        while !self.at_end_of_clause() {
             self.skip_one()?;
         }
         Ok(())
@@ -160,7 +194,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Columns of a key: `(a, b(10) DESC, (expr))`; `None` if an expression is among them.
+    /// Columns of a key: `(a, b(10) DESC, (expr), p WITHOUT OVERLAPS)`; `None` if an expression is among them.
     pub(crate) fn key_parts(&mut self) -> Result<Option<Vec<String>>> {
         self.expect_symbol("(")?;
         let mut names = Some(Vec::new());
@@ -169,7 +203,7 @@ impl<'a> Parser<'a> {
                 self.skip_parentheses()?;
                 names = None;
             } else {
-                let name = self.name()?;
+                let name = self.column_name()?;
                 if let Some(names) = &mut names {
                     names.push(name);
                 }
@@ -178,6 +212,7 @@ impl<'a> Parser<'a> {
                 }
             }
             self.eat_any(&["ASC", "DESC"]);
+            self.eat(&["WITHOUT", "OVERLAPS"]);
             if self.eat_symbol(")") {
                 return Ok(names);
             }
@@ -185,43 +220,23 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `[DEFAULT] {CHARACTER SET | CHARSET | CHAR SET} [=] name`; true if it was there.
-    pub(crate) fn charset(&mut self, into: &mut Option<String>) -> Result<bool> {
+    /// `[DEFAULT] {CHARACTER SET | CHARSET | CHAR SET} [=] name` or `[DEFAULT] COLLATE [=] name`; true if it was there.
+    pub(crate) fn charset(&mut self, into: &mut Charset) -> Result<bool> {
         let mark = self.mark();
         self.eat(&["DEFAULT"]);
-        if !(self.eat(&["CHARACTER", "SET"])
-            || self.eat(&["CHAR", "SET"])
-            || self.eat(&["CHARSET"]))
-        {
+        let is_charset =
+            self.eat(&["CHARACTER", "SET"]) || self.eat(&["CHAR", "SET"]) || self.eat(&["CHARSET"]);
+        if !is_charset && !self.eat(&["COLLATE"]) {
             self.reset(mark);
             return Ok(false);
         }
         self.eat_symbol("=");
         let name = self.name()?;
-        *into = (!name.eq_ignore_ascii_case("DEFAULT")).then_some(name.to_ascii_lowercase());
-        Ok(true)
-    }
-
-    /// `[DEFAULT] COLLATE [=] name`; its charset goes into `into` unless one is known.
-    pub(crate) fn collation(&mut self, into: &mut Option<String>) -> Result<bool> {
-        let mark = self.mark();
-        self.eat(&["DEFAULT"]);
-        if !self.eat(&["COLLATE"]) {
-            self.reset(mark);
-            return Ok(false);
-        }
-        self.eat_symbol("=");
-        let name = self.name()?;
-        if into.is_none() && !name.eq_ignore_ascii_case("DEFAULT") {
-            *into = charset_of_collation(&name);
+        if is_charset {
+            into.set_charset(&name);
+        } else {
+            into.set_collation(&name);
         }
         Ok(true)
     }
-}
-
-/// `utf8mb4_general_ci` belongs to `utf8mb4`. MariaDB's `uca1400_ai_ci` names none.
-pub(crate) fn charset_of_collation(collation: &str) -> Option<String> {
-    let collation = collation.to_ascii_lowercase();
-    let charset = collation.split('_').next()?;
-    (charset != "uca1400").then(|| charset.to_owned())
 }

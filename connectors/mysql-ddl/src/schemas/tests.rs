@@ -1,3 +1,5 @@
+use tidegate_relational::Column;
+
 use super::*;
 
 fn schemas(statements: &[&str]) -> Schemas {

@@ -1,0 +1,97 @@
+//! Databases and variables: where the charset of a table comes from if it names none.
+
+use tidegate_relational::TableId;
+
+use super::{DdlEvent, Schemas, other};
+use crate::charset::{Charset, of_collation};
+use crate::parser::{Parser, Result};
+use crate::sql_mode::SqlMode;
+
+impl Schemas {
+    pub(super) fn charset_of(&self, id: &TableId) -> Option<String> {
+        let database = id.catalog.as_deref().unwrap_or_default();
+        self.database_charsets
+            .get(database)
+            .or(self.server_charset.as_ref())
+            .cloned()
+    }
+
+    /// `CREATE` or `ALTER DATABASE`.
+    pub(super) fn database(
+        &mut self,
+        parser: &mut Parser<'_>,
+        current: &str,
+        create: bool,
+    ) -> Result<Vec<DdlEvent>> {
+        let if_not_exists = parser.eat_if_not_exists();
+        let options = [
+            "DEFAULT",
+            "CHARACTER",
+            "CHAR",
+            "CHARSET",
+            "COLLATE",
+            "COMMENT",
+            "ENCRYPTION",
+            "READ",
+        ];
+        let name = if create || !parser.at_any(&options) {
+            parser.name()?
+        } else {
+            current.to_owned()
+        };
+        let mut charset = Charset::default();
+        while !parser.is_done() {
+            if !parser.charset(&mut charset)? {
+                parser.skip_one()?;
+            }
+        }
+        let is_known = self.database_charsets.contains_key(&name);
+        if charset.is_given() || (create && !(if_not_exists && is_known)) {
+            match charset
+                .name()
+                .map(str::to_owned)
+                .or(self.server_charset.clone())
+            {
+                Some(charset) => drop(self.database_charsets.insert(name.clone(), charset)),
+                None => drop(self.database_charsets.remove(&name)),
+            }
+        }
+        Ok(vec![other(&name, parser.sql)])
+    }
+
+    /// `SET name = value, …`; only charsets and the mode matter, and nothing is an error.
+    pub(super) fn set(&mut self, parser: &mut Parser<'_>) {
+        loop {
+            parser.eat_any(&["GLOBAL", "SESSION", "LOCAL", "PERSIST", "PERSIST_ONLY"]);
+            let Some(token) = parser.next() else { return };
+            let mut name = parser.text(token);
+            while parser.eat_symbol(".") {
+                let Some(token) = parser.next() else { return };
+                name = parser.text(token);
+            }
+            let name = name.trim_start_matches('@').to_ascii_lowercase();
+            parser.eat_symbol(":");
+            if parser.eat_symbol("=")
+                && let Some(value) = parser.peek().map(|token| parser.text(token))
+            {
+                self.set_variable(&name, &value);
+            }
+            if parser.skip_clause().is_err() || !parser.eat_symbol(",") {
+                return;
+            }
+        }
+    }
+
+    fn set_variable(&mut self, name: &str, value: &str) {
+        match name {
+            "character_set_server" | "character_set_database" => {
+                self.server_charset = Some(value.to_ascii_lowercase());
+            }
+            "collation_server" | "collation_database" if self.server_charset.is_none() => {
+                self.server_charset = of_collation(value);
+            }
+            "sql_mode" => self.sql_mode = SqlMode::parse(value),
+            _ => {}
+        }
+    }
+}
