@@ -63,7 +63,7 @@ async fn check(server: &MySqlServer, dialect: Dialect, corpora: &[&str]) -> Resu
                 let has_key = theirs
                     .get(&name)
                     .is_some_and(|lines| lines.last().is_some_and(|line| line.starts_with("key ")));
-                let lines = our_lines(table, has_key);
+                let lines = our_lines(table, has_key, dialect);
                 (name, lines)
             })
             .collect();
@@ -250,11 +250,11 @@ fn their_line(cells: &[String; 6]) -> String {
 }
 
 /// Without primary key on the server, a unique key may stand in for it.
-fn our_lines(table: &Table, has_key: bool) -> Vec<String> {
+fn our_lines(table: &Table, has_key: bool, dialect: Dialect) -> Vec<String> {
     let mut lines: Vec<String> = table
         .columns
         .iter()
-        .map(|column| format!("{} {}", column.name, our_line(column)))
+        .map(|column| format!("{} {}", column.name, our_line(column, dialect)))
         .collect();
     if has_key && !table.primary_key.is_empty() {
         lines.push(format!("key {}", table.primary_key.join(",")));
@@ -262,7 +262,27 @@ fn our_lines(table: &Table, has_key: bool) -> Vec<String> {
     lines
 }
 
-fn our_line(column: &Column) -> String {
+/// `'it\'s'` as servers print it.
+fn with_doubled_quotes(options: &str) -> String {
+    let mut text = String::new();
+    let mut escaped = false;
+    for c in options.chars() {
+        if escaped && c == '\'' {
+            text.pop();
+            text.push('\'');
+        }
+        text.push(c);
+        escaped = c == '\\' && !escaped;
+    }
+    text
+}
+
+fn our_line(column: &Column, dialect: Dialect) -> String {
+    // Like the original's, our tables keep the word that MariaDB replaces.
+    if dialect == Dialect::MariaDb && &*column.type_name == "JSON" {
+        let not_null = if column.optional { "" } else { " not-null" };
+        return format!("text(){not_null} utf8mb4");
+    }
     let mut words = column.type_name.split(' ');
     let first = words.next().unwrap_or_default();
     let rest: Vec<&str> = words.collect();
@@ -305,7 +325,7 @@ fn our_line(column: &Column) -> String {
             column.scale.unwrap_or_default()
         )),
         "time" | "datetime" | "timestamp" => number(column.length.filter(|digits| *digits > 0)),
-        "enum" | "set" => Some(column.enum_values.join(",")),
+        "enum" | "set" => Some(with_doubled_quotes(&column.enum_values.join(","))),
         _ => None,
     };
     let zerofill = rest.contains(&"ZEROFILL");

@@ -127,7 +127,7 @@ impl Definition {
                     .map(|word| (*word).to_owned()),
             );
         }
-        let (numbers, options) = arguments(parser)?;
+        let (numbers, options) = arguments(parser, mode)?;
         while let Some(word) = ["UNSIGNED", "SIGNED", "ZEROFILL"]
             .iter()
             .find(|word| parser.eat(&[word]))
@@ -292,7 +292,7 @@ fn type_word(parser: &mut Parser<'_>) -> Result<String> {
 }
 
 /// Numbers and options in parentheses behind the type's name.
-fn arguments(parser: &mut Parser<'_>) -> Result<(Vec<String>, Vec<Arc<str>>)> {
+fn arguments(parser: &mut Parser<'_>, mode: SqlMode) -> Result<(Vec<String>, Vec<Arc<str>>)> {
     let (mut numbers, mut options) = (Vec::new(), Vec::new());
     if !parser.eat_symbol("(") {
         return Ok((numbers, options));
@@ -300,7 +300,7 @@ fn arguments(parser: &mut Parser<'_>) -> Result<(Vec<String>, Vec<Arc<str>>)> {
     while !parser.eat_symbol(")") {
         match parser.next() {
             Some(token) if token.kind == Kind::Number => numbers.push(parser.text(token)),
-            Some(token) => options.extend(option(parser, token)),
+            Some(token) => options.extend(option(parser, token, mode)),
             None => return Err(parser.error("')' is missing")),
         }
     }
@@ -308,7 +308,8 @@ fn arguments(parser: &mut Parser<'_>) -> Result<(Vec<String>, Vec<Arc<str>>)> {
 }
 
 /// An option of ENUM or SET as SHOW CREATE TABLE writes it: in single quotes, without trailing spaces.
-fn option(parser: &Parser<'_>, token: Token) -> Option<Arc<str>> {
+/// `\\` and `\'` are escapes there, whatever the mode.
+fn option(parser: &Parser<'_>, token: Token, mode: SqlMode) -> Option<Arc<str>> {
     let text = token.text(parser.sql);
     let source = token.source(parser.sql);
     let inner = match token.kind {
@@ -319,6 +320,12 @@ fn option(parser: &Parser<'_>, token: Token) -> Option<Arc<str>> {
         Kind::String => text.into_owned(),
         Kind::Hex => String::from_utf8_lossy(&bytes_of_hex(&text)).replace('\'', "''"),
         _ => return None,
+    };
+    let is_plain = token.kind == Kind::Hex || mode.no_backslash_escapes();
+    let inner = if is_plain {
+        inner.replace('\\', "\\\\")
+    } else {
+        inner
     };
     Some(Arc::from(format!("'{}'", inner.trim_end_matches(' '))))
 }

@@ -11,9 +11,9 @@ CREATE TABLE bytes (a binary, b binary(4), c varbinary(5), d tinyblob, e blob, f
 CREATE TABLE times (a date, b time, c time(3), d datetime, e datetime(6), f timestamp null, g timestamp(2) null, h timestamp not null default current_timestamp on update current_timestamp, i datetime default now() on update now(), j datetime(3) default current_timestamp(3) on update current_timestamp(3), k timestamp null default localtime, l datetime default localtimestamp())
 CREATE TABLE spaces (a geometry, b point not null, c linestring, d polygon, e multipoint, f multilinestring, g multipolygon, h geometrycollection, i json)
 CREATE TABLE sets (a enum('a','b ','c''d','e,f'), b set("x","y's"), c enum(x'61', 'z') default 'z', d enum('\\','q\'r'), e enum('(',')') not null)
-CREATE TABLE `we ird``name` (`a b` int, `c``d` int, `select` int, `é` varchar(3), 1a int, `5` int, comment int, `key` int, status int, offset int, `a.b` int)
-CREATE TABLE attributes (a int not null comment 'x, y) not null' default 5, b int unique key comment "a 'quoted'", c int null default null, d int default -1, e int default +1, f varchar(9) default _utf8mb4'x' null, g char(3) default 'a' 'b', h bit(3) default b'101', i int default 0x10, j decimal(5,2) default '1.5', k varchar(10) default 'it''s' not null, l varchar(10) default "q", m double default 1e3, n date default '2020-01-01', o bool default false, p int column_format fixed, q int default 1 check (q > 0), r varbinary(3) default x'4142')
-CREATE TABLE generated (a int, b int generated always as (a + 1) virtual, c int as (a * (2 + 3)) stored not null, d varchar(20) as (concat('a,)', a)) virtual comment 'v', e int generated always as (if(a, 1, 2)) stored unique)
+CREATE TABLE `we ird``name` (`a b` int, `c``d` int, `select` int, `é` varchar(3), 1a int, `5` int, comment int, `key` int, status int, `a.b` int)
+CREATE TABLE attributes (a int not null comment 'x, y) not null' default 5, b int unique key comment "a 'quoted'", c int null default null, d int default -1, e int default +1, f varchar(9) default _utf8mb4'x' null, g char(3) default 'a' 'b', h bit(3) default b'101', i int default 0x10, j decimal(5,2) default '1.5', k varchar(10) default 'it''s' not null, l varchar(10) default "q", m double default 1e3, n date default '2020-01-01', o bool default false, q int default 1 check (q > 0), r varbinary(3) default x'4142')
+CREATE TABLE gen (a int, b int generated always as (a + 1) virtual, c int as (a * (2 + 3)) stored, d varchar(20) as (concat('a,)', a)) virtual comment 'v', e int generated always as (if(a, 1, 2)) stored unique)
 CREATE TABLE expressions (a char(36) default (uuid()), b int default (1 + 2), c datetime default (now()) not null, d varchar(30) default (concat('a', "b,)")))
 CREATE TABLE keys1 (a int, b int not null, c varchar(100), primary key (b, a), key k (c(10) desc), unique key u using btree (a, c(5)), index (a) comment 'i', fulltext key ft (c), constraint ck check (a > 0))
 CREATE TABLE keys2 (id bigint auto_increment, a int, primary key using btree (id) key_block_size=8, constraint unique u2 (a), constraint u3 unique index (a, id))
@@ -25,9 +25,9 @@ CREATE TABLE refs2 (a int not null, b int unsigned not null comment 'c' primary 
 CREATE TABLE options1 (a varchar(5)) engine innodb default character set = latin1 collate latin1_bin comment='x'
 CREATE TABLE options2 (a varchar(5)) collate utf8mb4_bin engine=myisam
 CREATE TABLE options3 (a varchar(5)) charset=binary
-CREATE TABLE options4 (a varchar(5), b text) collate=sjis_bin, charset=sjis, comment 'y', engine = memory
+CREATE TABLE options4 (a varchar(5)) collate=sjis_bin, charset=sjis, comment 'y', engine = memory
 DROP TABLE IF EXISTS options4
-CREATE TABLE ddl2.latin (a varchar(5), b char(3) charset default, c text collate utf8mb4_bin)
+CREATE TABLE ddl2.latin (a varchar(5), b char(3), c text collate utf8mb4_bin)
 CREATE TABLE ddl3.t (a varchar(5))
 CREATE TABLE `ddl-4`.`t.u` (a varchar(5))
 ALTER DATABASE ddl2 CHARACTER SET hebrew
@@ -58,7 +58,7 @@ ALTER TABLE t ADD b bigint AFTER x, DROP b
 ALTER TABLE t CHANGE g h int, CHANGE h g decimal(6,3)
 ALTER TABLE t RENAME COLUMN g TO h, RENAME COLUMN h TO g
 ALTER TABLE t ADD y int AFTER z, CHANGE f z int
-ALTER TABLE t ADD y int AFTER zz, CHANGE z zz int, RENAME INDEX kg TO kg2, DROP e, ADD e int
+ALTER TABLE t ADD y3 int AFTER zz, CHANGE z zz int, RENAME INDEX kg TO kg2, DROP e, ADD e int
 ALTER TABLE t MODIFY e bigint AFTER y2, CHANGE y y2 int FIRST, ALGORITHM=COPY, LOCK=SHARED
 ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (x, e)
 ALTER TABLE t DROP PRIMARY KEY
@@ -67,9 +67,11 @@ ALTER TABLE t CHANGE id id2 int auto_increment
 ALTER TABLE t MODIFY id2 int, DROP INDEX `PRIMARY`
 ALTER TABLE t ADD CONSTRAINT pk PRIMARY KEY USING BTREE (id2)
 DROP INDEX `PRIMARY` ON t
-ALTER TABLE t ADD PRIMARY KEY (ID2), ADD UNIQUE KEY (x), ADD CONSTRAINT cu UNIQUE u9 (e), ADD INDEX ((x + 1)) 
+ALTER TABLE t ADD PRIMARY KEY (ID2), ADD UNIQUE KEY (x), ADD CONSTRAINT cu UNIQUE u9 (e)
 ALTER TABLE t ALTER COLUMN e SET DEFAULT 5, ALTER x DROP DEFAULT, ALTER y2 SET DEFAULT (1 + 1)
-ALTER TABLE t ADD CONSTRAINT c1 CHECK (x > 0), ADD CHECK (e <> 5), DROP CONSTRAINT c1
+ALTER TABLE t ADD CONSTRAINT c1 CHECK (x > 0), ADD CHECK (e <> 5)
+ALTER TABLE t DROP CONSTRAINT c1, ADD CONSTRAINT c2 CHECK (x > 1)
+ALTER TABLE t DROP CONSTRAINT c2
 ALTER TABLE t RENAME TO u
 ALTER TABLE u RENAME AS ddl2.u, ADD late int
 ALTER TABLE ddl2.u RENAME ddl1.t
@@ -94,7 +96,7 @@ CREATE TABLE part (a int not null, b int, d date not null, key (b)) PARTITION BY
 ALTER TABLE part REORGANIZE PARTITION p1 INTO (PARTITION p1 VALUES LESS THAN (20), PARTITION p2 VALUES LESS THAN MAXVALUE)
 ALTER TABLE part DROP PARTITION p0, p1
 ALTER TABLE part TRUNCATE PARTITION p2
-ALTER TABLE part ADD x int, PARTITION BY HASH (a) PARTITIONS 3
+ALTER TABLE part ADD x int PARTITION BY HASH (a) PARTITIONS 3
 ALTER TABLE part ADD PARTITION PARTITIONS 2
 ALTER TABLE part COALESCE PARTITION 2
 ALTER TABLE part REMOVE PARTITIONING
@@ -122,7 +124,7 @@ DROP VIEW v2
 CREATE PROCEDURE p1() BEGIN DROP TABLE part; CREATE TABLE oops (a int); END
 CREATE FUNCTION f1(a int) RETURNS int DETERMINISTIC RETURN a + 1
 CREATE DEFINER=root@localhost TRIGGER tr1 BEFORE INSERT ON part FOR EACH ROW BEGIN SET NEW.a = 1; END
-CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY DO DROP TABLE IF EXISTS part
+CREATE EVENT e1 ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01 00:00:00' DO DROP TABLE IF EXISTS part
 ALTER EVENT e1 DISABLE
 DROP EVENT e1
 DROP TRIGGER tr1
@@ -145,6 +147,6 @@ DROP SERVER s1
 TRUNCATE TABLE t
 TRUNCATE keys1
 CREATE TABLE after_all (a int, b int, c int, d int, primary key (a, b, c))
-ALTER TABLE after_all DROP PRIMARY KEY, DROP b, ADD PRIMARY KEY (c, a), CHANGE c cc int not null FIRST
+ALTER TABLE after_all DROP PRIMARY KEY, DROP b, ADD PRIMARY KEY (cc, a), CHANGE c cc int not null FIRST
 ALTER TABLE after_all RENAME COLUMN cc TO c, ADD cc int
 DROP DATABASE ddl3

@@ -14,7 +14,7 @@ use tidegate_relational::{Column, Table, TableChange, TableId};
 use super::table::{
     TableBuilder, is_key_element, not_null_keys, spell_key_as_columns, use_unique_key,
 };
-use super::{DdlEvent, DdlEventKind, Schemas, event};
+use super::{DdlEvent, DdlEventKind, Dialect, Schemas, event};
 use crate::DdlError;
 use crate::charset::Charset;
 use crate::column::{Definition, Reading, default_expression, is_text, set_charset};
@@ -49,7 +49,12 @@ impl Schemas {
             events.push(self.convert_partition(parser, &table, id));
         }
         if alter.database_charset {
-            let charset = self.charset_of(&id).map(Arc::from);
+            // MariaDB means the table's database, MySQL the session's.
+            let charset = match self.options.dialect {
+                Dialect::MariaDb => self.charset_of(&id),
+                Dialect::MySql => self.charset_of(&TableId::in_database(database, "")),
+            };
+            let charset = charset.map(Arc::from);
             alter.convert(charset);
         }
         let renamed = alter.renamed.take();
@@ -98,13 +103,19 @@ enum Place {
     After(String),
 }
 
+enum Placed {
+    New(Column),
+    /// The column of this name stays where it was until its turn comes; others may be placed after it there.
+    Moved(Arc<str>),
+}
+
 /// Clauses of one `ALTER TABLE`.
 struct Alter {
     /// Without the columns.
     table: Table,
     columns: Vec<Existing>,
     /// New columns and those that move, in the order of the statement.
-    placed: Vec<(Column, Place)>,
+    placed: Vec<(Placed, Place)>,
     reading: Reading,
     /// Columns of unique keys that were added.
     uniques: Vec<Vec<String>>,
@@ -124,7 +135,7 @@ struct Alter {
 /// A column of the table as it was and what becomes of it.
 struct Existing {
     name: Arc<str>,
-    /// `None` if it is dropped or moves.
+    /// `None` if it is dropped.
     column: Option<Column>,
 }
 
@@ -304,7 +315,7 @@ impl Alter {
         }
         self.keys_of(&definition);
         self.placed
-            .push((definition.column, place.unwrap_or(Place::Last)));
+            .push((Placed::New(definition.column), place.unwrap_or(Place::Last)));
         Ok(())
     }
 
@@ -340,15 +351,12 @@ impl Alter {
         }
         self.rename_in_key(&old, &new);
         self.keys_of(&definition);
-        let changed = match place {
-            None => Some(definition.column),
-            Some(place) => {
-                self.placed.push((definition.column, place));
-                None
-            }
-        };
+        if let Some(place) = place {
+            let name = Arc::clone(&definition.column.name);
+            self.placed.push((Placed::Moved(name), place));
+        }
         if let Some(existing) = self.existing(&old) {
-            existing.column = changed;
+            existing.column = Some(definition.column);
         }
         Ok(())
     }
@@ -464,7 +472,14 @@ impl Alter {
             .into_iter()
             .filter_map(|it| it.column)
             .collect();
-        for (column, place) in self.placed {
+        for (placed, place) in self.placed {
+            let column = match placed {
+                Placed::New(column) => column,
+                Placed::Moved(name) => match table.column_index(&name) {
+                    Some(index) => table.columns.remove(index),
+                    None => continue,
+                },
+            };
             let at = match &place {
                 Place::Last => table.columns.len(),
                 Place::First => 0,
