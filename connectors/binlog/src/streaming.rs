@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
-use mysql_async::binlog::EventType;
-use mysql_async::binlog::events::{Event, EventData, RowsEventData};
+use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, StatusVarVal};
+use mysql_async::binlog::{EventType, StatusVarKey};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
 use tidegate_api::{Record, SchemaAndValue, SchemaBuilder, SourceRecord, Str, Struct, Value};
 use tidegate_cdc::envelope::Operation;
 use tidegate_cdc::queue::BatchSender;
+use tidegate_mysql_ddl::SqlMode;
 use tidegate_relational::TableId;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -383,6 +384,9 @@ impl<'a> Streaming<'a> {
                 self.context.gtid = Some(Str::from(format!("{source}:{}", gtid.gno())));
             }
             EventData::QueryEvent(query) => {
+                if let Some(mode) = sql_mode(&query) {
+                    self.tracker.set_sql_mode(mode);
+                }
                 let (database, sql) = (query.schema().into_owned(), query.query().into_owned());
                 self.query(event, &database, &sql, query.thread_id())
                     .await?;
@@ -803,4 +807,30 @@ pub(crate) async fn is_available(
     };
     conn.disconnect().await?;
     Ok(available)
+}
+
+/// The mode that the statement was written in; quotes and escapes mean other things in others.
+fn sql_mode(query: &QueryEvent<'_>) -> Option<SqlMode> {
+    let variable = query.status_vars().get_status_var(StatusVarKey::SqlMode)?;
+    match variable.get_value() {
+        Ok(StatusVarVal::SqlMode(flags)) => Some(SqlMode::from_bits(flags.0)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_of_a_statement_is_read_from_its_event() {
+        fn check(variables: &[u8], expected: Option<SqlMode>) {
+            let event = QueryEvent::new(variables, &b"db"[..]);
+            assert_eq!(sql_mode(&event), expected, "{variables:?}");
+        }
+        let ansi_quotes = [0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0];
+        check(&ansi_quotes, Some(SqlMode::parse("ANSI_QUOTES")));
+        check(&[0, 0, 0, 0, 0], None);
+        check(&[1, 4, 0], None);
+    }
 }

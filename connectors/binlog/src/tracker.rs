@@ -12,7 +12,7 @@ use tidegate_api::Str;
 use tidegate_cdc::envelope;
 use tidegate_cdc::filters::Filters;
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
-use tidegate_mysql_ddl::{DdlError, DdlEvent, DdlEventKind, Dialect, Options, Schemas};
+use tidegate_mysql_ddl::{DdlError, DdlEvent, DdlEventKind, Dialect, Options, Schemas, SqlMode};
 use tidegate_relational::{Table, TableChange, TableId};
 use tracing::{debug, info, warn};
 
@@ -176,6 +176,11 @@ impl Tracker {
             );
         }
         Ok(())
+    }
+
+    /// The mode of the statements that follow.
+    pub(crate) fn set_sql_mode(&mut self, mode: SqlMode) {
+        self.schemas.set_sql_mode(mode);
     }
 
     /// Applies a statement, keeps it in the history and says what is to be published.
@@ -394,6 +399,8 @@ impl SchemaChange {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::Props;
+
     use super::*;
 
     #[test]
@@ -415,5 +422,58 @@ mod tests {
         check("CREATE TABLE t (a int)", false);
         check("DROP TABLE t", false);
         check("TRUNCATE TABLE t", false);
+    }
+
+    /// The error of a statement, and whether it stops a connector that captures `db.orders` and `db.lines`.
+    fn failure(sql: &str) -> (bool, String) {
+        let props = Props::from([
+            ("database.hostname", "db"),
+            ("database.user", "u"),
+            ("database.password", "s3cret"),
+            ("database.server.id", "5"),
+            ("topic.prefix", "srv"),
+            ("schema.history.internal.kafka.topic", "h"),
+            ("table.include.list", "db.orders,db.lines"),
+        ]);
+        let settings = Settings::new(Flavor::MariaDb, &props).expect("valid");
+        let mut schemas = Schemas::default();
+        schemas
+            .apply("db", "CREATE TABLE orders (id int)")
+            .expect("a statement");
+        let error = schemas.apply("db", sql).expect_err(sql);
+        let stops = concerns_captured(&settings.filters, "db", &error);
+        (stops, BinlogError::from(error).to_string())
+    }
+
+    #[test]
+    fn unreadable_statements_about_other_tables_are_passed_over() {
+        fn check(sql: &str, stops: bool) {
+            assert_eq!(failure(sql).0, stops, "{sql}");
+        }
+        check("CREATE TABLE audit (a", false);
+        check("CREATE TABLE other.orders (a", false);
+        check("CREATE TABLE audit (orders int, b", false);
+        check("CREATE TABLE orders (a", true);
+        check("ALTER TABLE db.orders ADD", true);
+        // Not even the table can be read.
+        check("DROP TABLE = orders", true);
+        check("DROP TABLE = audit", false);
+    }
+
+    #[test]
+    fn an_unreadable_statement_about_a_captured_table_says_what_to_do() {
+        let options = "'0123456789', ".repeat(100);
+        let (_, text) = failure(&format!("ALTER TABLE orders ADD e enum({options}"));
+        for part in [
+            "table db.orders, ",
+            "at position ",
+            "ALTER TABLE orders ADD e enum('0123456789'",
+            "…'",
+            "schema.history.internal.skip.unparseable.ddl=true",
+            "table.exclude.list",
+        ] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+        assert!(text.len() < 900, "{text}");
     }
 }

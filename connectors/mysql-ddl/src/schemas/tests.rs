@@ -321,3 +321,73 @@ proptest::proptest! {
         drop(schemas.apply("db", &words.join(" ")));
     }
 }
+
+const CORPUS: [&str; 3] = [
+    include_str!("../../../../integration-tests/tests/ddl/common.sql"),
+    include_str!("../../../../integration-tests/tests/ddl/mariadb.sql"),
+    include_str!("../../../../integration-tests/tests/ddl/mysql.sql"),
+];
+
+fn corpus() -> Vec<String> {
+    let lines = CORPUS.iter().flat_map(|file| file.lines());
+    lines.map(|line| line.replace("\\n", "\n")).collect()
+}
+
+proptest::proptest! {
+    /// Statements of the corpus of the real servers, cut off and with characters taken out, put in and exchanged.
+    #[test]
+    fn damaged_statements_have_an_answer(
+        statement in proptest::sample::select(corpus()),
+        end in proptest::prelude::any::<proptest::sample::Index>(),
+        edits in proptest::collection::vec(
+            (
+                proptest::prelude::any::<proptest::sample::Index>(),
+                0..3_u8,
+                proptest::sample::select("()',;`\"\\/*!#-.= é0ax".chars().collect::<Vec<char>>()),
+            ),
+            0..6,
+        ),
+        dialect in proptest::sample::select(vec![Dialect::MariaDb, Dialect::MySql]),
+        mode in proptest::sample::select(vec!["", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ORACLE"]),
+    ) {
+        let mut text: Vec<char> = statement.chars().collect();
+        text.truncate(end.index(text.len() + 1).max(1));
+        for (at, kind, c) in edits {
+            let at = at.index(text.len().max(1));
+            match kind {
+                0 if at < text.len() => drop(text.remove(at)),
+                1 if at < text.len() => text[at] = c,
+                _ => text.insert(at.min(text.len()), c),
+            }
+        }
+        let mut schemas = Schemas::new(Options { dialect, ..Options::default() });
+        schemas.set_sql_mode(crate::SqlMode::parse(mode));
+        for known in ["t", "part", "inet", "conv"] {
+            drop(schemas.apply("db", &format!("CREATE TABLE {known} (a int primary key, x int, y varchar(3))")));
+        }
+        drop(schemas.apply("db", &text.into_iter().collect::<String>()));
+    }
+}
+
+#[test]
+fn deep_nesting_is_no_danger() {
+    let (open, close) = ("(".repeat(200_000), ")".repeat(200_000));
+    let mut schemas = Schemas::default();
+    let sql = format!(
+        "CREATE TABLE t (a int DEFAULT {open}1{close}, b int AS {open}1{close}, CHECK {open}1{close}, c int)"
+    );
+    schemas.apply("db", &sql).expect("a statement");
+    let table = schemas
+        .table(&TableId::in_database("db", "t"))
+        .expect("a table");
+    assert_eq!(table.columns.len(), 3);
+    schemas
+        .apply("db", &format!("ALTER TABLE t ADD d int DEFAULT {open}"))
+        .expect_err("not closed");
+    schemas
+        .apply(
+            "db",
+            &format!("ALTER TABLE t ADD d int {}", "/*! ".repeat(200_000)),
+        )
+        .expect("a statement");
+}
