@@ -131,9 +131,9 @@ impl fmt::Display for GtidSet {
                     separator = ",";
                     for (first, last) in intervals {
                         if first == last {
-                            write!(f, ":{first}")?
+                            write!(f, ":{first}")?;
                         } else {
-                            write!(f, ":{first}-{last}")?
+                            write!(f, ":{first}-{last}")?;
                         }
                     }
                 }

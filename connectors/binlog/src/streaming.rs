@@ -661,7 +661,7 @@ impl<'a> Streaming<'a> {
                     }
                     (Some(before), None) => {
                         self.records
-                            .delete(&mapped.table, before, block, &offset, None, &mut out)
+                            .delete(&mapped.table, before, block, &offset, None, &mut out);
                     }
                     (None, None) => {}
                 }

@@ -217,7 +217,9 @@ impl Tracker {
         };
         let mut changes: Vec<SchemaChange> = events.into_iter().map(SchemaChange::of).collect();
         if changes.len() > 1 {
-            changes.iter_mut().for_each(|change| self.settle(change));
+            for change in &mut changes {
+                self.settle(change);
+            }
         }
         for change in &changes {
             for id in change.changes.iter().map(TableChange::id) {
