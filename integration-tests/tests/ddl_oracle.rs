@@ -4,7 +4,7 @@
 //! `ddl/*.sql` hold one statement a line, `\n` standing for a line break. A statement that its server refuses fails the
 //! test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use mysql_async::prelude::Queryable as _;
@@ -111,16 +111,13 @@ fn difference(
     theirs: &BTreeMap<String, Vec<String>>,
     ours: &BTreeMap<String, Vec<String>>,
 ) -> String {
-    let mut text = String::new();
-    for name in theirs.keys().chain(ours.keys()) {
+    let names: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    let differences = names.into_iter().filter_map(|name| {
         let (their, our) = (theirs.get(name), ours.get(name));
-        if their != our && !text.contains(&format!("{name}:")) {
-            text.push_str(&format!(
-                "    {name}:\n      server {their:?}\n      ours   {our:?}\n"
-            ));
-        }
-    }
-    text
+        let text = format!("    {name}:\n      server {their:?}\n      ours   {our:?}\n");
+        (their != our).then_some(text)
+    });
+    differences.collect()
 }
 
 /// File and offset that the server writes to next.

@@ -165,16 +165,20 @@ impl<'a> Lexer<'a> {
             b'x' | b'X' if quote_follows => self.quoted(1, Kind::Hex),
             b'n' | b'N' if quote_follows => self.quoted(1, Kind::String),
             // Behind a point stands a name: `db.1table`, `db.0x1`.
-            b'0'..=b'9' if self.follows_point() => self.take_word(),
-            b'0' if second == Some(b'x') => self.prefixed(Kind::Hex, |b| b.is_ascii_hexdigit()),
-            b'0' if second == Some(b'b') => self.prefixed(Kind::Bits, |b| matches!(b, b'0' | b'1')),
-            b'0'..=b'9' => self.number_or_word(),
+            b'0'..=b'9' if self.follows_point() => Some(self.take_word()),
+            b'0' if second == Some(b'x') => {
+                Some(self.prefixed(Kind::Hex, |b| b.is_ascii_hexdigit()))
+            }
+            b'0' if second == Some(b'b') => {
+                Some(self.prefixed(Kind::Bits, |b| matches!(b, b'0' | b'1')))
+            }
+            b'0'..=b'9' => Some(self.number_or_word()),
             b'.' if second.is_some_and(|b| b.is_ascii_digit())
                 && self.name_end != self.position =>
             {
-                self.number_or_word()
+                Some(self.number_or_word())
             }
-            _ if is_word(byte) => self.take_word(),
+            _ if is_word(byte) => Some(self.take_word()),
             _ => {
                 self.position += 1;
                 Some(Kind::Symbol)
@@ -244,21 +248,21 @@ impl<'a> Lexer<'a> {
     }
 
     /// `0x…` and `0b…`; a name if other letters follow.
-    fn prefixed(&mut self, kind: Kind, belongs: impl Fn(u8) -> bool) -> Option<Kind> {
+    fn prefixed(&mut self, kind: Kind, belongs: impl Fn(u8) -> bool) -> Kind {
         let word = word_length(self.rest());
         let digits = self.rest().get(2..word).unwrap_or_default();
         self.position += word;
         let is_literal = !digits.is_empty() && digits.iter().all(|byte| belongs(*byte));
-        Some(if is_literal { kind } else { Kind::Word })
+        if is_literal { kind } else { Kind::Word }
     }
 
-    fn take_word(&mut self) -> Option<Kind> {
+    fn take_word(&mut self) -> Kind {
         self.position += word_length(self.rest());
-        Some(Kind::Word)
+        Kind::Word
     }
 
     /// `12`, `1.5e3`, and names that begin with a digit.
-    fn number_or_word(&mut self) -> Option<Kind> {
+    fn number_or_word(&mut self) -> Kind {
         let rest = self.rest();
         let digits = |from: usize| {
             let rest = rest.get(from..).unwrap_or_default();
@@ -278,7 +282,7 @@ impl<'a> Lexer<'a> {
         let word = word_length(rest);
         let is_number = rest.get(length).is_none_or(|byte| !is_word(*byte));
         self.position += if is_number { length } else { word.max(1) };
-        Some(if is_number { Kind::Number } else { Kind::Word })
+        if is_number { Kind::Number } else { Kind::Word }
     }
 }
 

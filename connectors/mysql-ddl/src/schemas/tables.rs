@@ -3,6 +3,7 @@
 use tidegate_relational::{Table, TableChange, TableId};
 
 use super::{DdlEvent, DdlEventKind, Schemas, back_quoted, other};
+use crate::lexer::Token;
 use crate::parser::{Parser, Result};
 
 impl Schemas {
@@ -94,7 +95,7 @@ impl Schemas {
         parser.eat_if_exists();
         let mut events = Vec::new();
         loop {
-            let start = parser.peek().map_or(0, |token| token.start());
+            let start = parser.peek().map_or(0, Token::start);
             let from = parser.subject(database)?;
             while !parser.is_done() && !parser.eat(&["TO"]) {
                 parser.skip_one()?;
