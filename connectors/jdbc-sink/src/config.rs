@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use tidegate_api::config::{ConfigDef, ConfigValue, Importance, Password, invalid};
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tracing::warn;
+
+use crate::wire::Unit;
 
 /// Whose names, defaults and rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +100,7 @@ static SCHEMA_EVOLUTION: ConfigKey<String> = ConfigKey::new("schema.evolution", 
 static QUOTE_IDENTIFIERS: ConfigKey<bool> = ConfigKey::new("quote.identifiers", "false").group("Connector").doc("When enabled, table, column, and other identifiers are quoted based on the database dialect.");
 static USE_TIME_ZONE: ConfigKey<String> = ConfigKey::new("use.time.zone", "UTC")
     .group("Connector")
-    .validator(only_utc)
+    .validator(zone)
     .doc("The timezone used when inserting temporal values.");
 static FIELD_INCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("field.include.list", "")
     .group("Connector")
@@ -110,7 +113,7 @@ static FLUSH_RETRY_DELAY: ConfigKey<i64> = ConfigKey::new("flush.retry.delay.ms"
     .doc("Delay between attempts to flush after a transient error");
 static FLUSH_MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("flush.max.retries", "5")
     .group("Connector")
-    .doc("Accepted; here transient errors are tried again until they are gone");
+    .doc("How often a flush is tried again after a transient error; unless it is set, until it succeeds");
 
 static NAME_FORMAT_CONFLUENT: ConfigKey<String> = ConfigKey::new("table.name.format", "${topic}").group("Data Mapping").doc("A format string for the destination table name, which may contain '${topic}' as a placeholder for the originating topic name.");
 static PK_MODE_CONFLUENT: ConfigKey<String> = ConfigKey::new("pk.mode", "none")
@@ -134,10 +137,10 @@ static QUOTE_SQL: ConfigKey<String> = ConfigKey::new("quote.sql.identifiers", "A
     .group("DDL Support")
     .validator(|name, value| one_of(name, value, &["always", "never"]))
     .doc("When to quote table names, column names, and other identifiers in SQL statements.");
-static DB_TIMEZONE: ConfigKey<String> = ConfigKey::new("db.timezone", "UTC").group("Data Mapping").validator(only_utc).doc("Name of the JDBC timezone that should be used in the connector when inserting time-based values.");
-static MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("max.retries", "10")
-    .group("Retries")
-    .doc("Accepted; here transient errors are tried again until they are gone");
+static DB_TIMEZONE: ConfigKey<String> = ConfigKey::new("db.timezone", "UTC").group("Data Mapping").validator(zone).doc("Name of the JDBC timezone that should be used in the connector when inserting time-based values.");
+static MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("max.retries", "10").group("Retries").doc(
+    "How often a flush is tried again after a transient error; unless it is set, until it succeeds",
+);
 static RETRY_BACKOFF: ConfigKey<i32> = ConfigKey::new("retry.backoff.ms", "3000")
     .group("Retries")
     .doc("The time in milliseconds to wait following an error before a retry attempt is made.");
@@ -145,26 +148,46 @@ static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default
     .group("Data Mapping")
     .doc("Whether to replace non-key fields that are null with their default value.");
 
+static POSTGIS_SCHEMA: ConfigKey<String> =
+    ConfigKey::new("dialect.postgres.postgis.schema", "public")
+        .group("Connector")
+        .doc("Name of the schema where postgis extension is installed.");
+static USE_REDUCTION_BUFFER: ConfigKey<bool> =
+    ConfigKey::new("use.reduction.buffer", "false").internal();
+static TABLE_TYPES: ConfigKey<Vec<String>> = ConfigKey::new("table.types", "TABLE")
+    .group("Writes")
+    .doc("The comma-separated types of database tables to which the sink connector can write: TABLE, PARTITIONED TABLE, VIEW.");
+static TIMESTAMP_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("timestamp.fields.list", "")
+    .group("Data Mapping")
+    .doc("List of comma-separated record value timestamp field names that should be converted to timestamps.");
+static TIMESTAMP_UNIT: ConfigKey<String> =
+    ConfigKey::new("timestamp.precision.mode", "microseconds")
+        .group("Data Mapping")
+        .validator(|name, value| one_of(name, value, &["microseconds", "nanoseconds"]))
+        .doc("Unit of the fields in timestamp.fields.list.");
+static TEXT_COLUMN: ConfigKey<String> =
+    ConfigKey::new("string.output.value.column.name", "record_value")
+        .group("Data Mapping")
+        .doc("Column for records whose value is a string.");
+
 /// Settings of the originals that this version does not have: refused by name unless they hold the given value.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 7] = [
     ("internal.enable.sces", "false"),
     ("dialect.sqlserver.identity.insert", "false"),
-    ("timestamp.fields.list", ""),
     (
         "jdbc.credentials.provider.class",
         "io.confluent.connect.jdbc.util.DefaultJdbcCredentialsProvider",
     ),
     ("dialect.name", "PostgreSqlDatabaseDialect"),
-    ("table.types", "TABLE"),
-    ("date.calendar.system", "LEGACY"),
-    ("date.timezone", "DB_TIMEZONE"),
-    ("timestamp.precision.mode", "microseconds"),
-    ("string.output.value.column.name", "record_value"),
     (
         "column.naming.strategy",
         "io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy",
     ),
-    ("connection.restart.on.errors.mode", ""),
+    (
+        "cloud.events.schema.name.pattern",
+        ".*CloudEvents\\.Envelope$",
+    ),
+    ("date.timezone", "DB_TIMEZONE"),
 ];
 /// Names of earlier releases.
 const OLD_NAMES: [(&str, &str); 3] = [
@@ -196,9 +219,20 @@ fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), Strin
     }
 }
 
-fn only_utc(name: &str, value: &ConfigValue) -> Result<(), String> {
-    one_of(name, value, &["UTC", "Z", "GMT", "Etc/UTC"])
-        .map_err(|_| invalid(name, value, "this version writes in UTC only"))
+fn zone(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text) if parse_zone(text).is_none() => {
+            Err(invalid(name, text, "Invalid time zone"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn parse_zone(text: &str) -> Option<Tz> {
+    if matches!(text, "Z" | "UTC") {
+        return Some(Tz::UTC);
+    }
+    text.parse().ok()
 }
 
 fn naming_strategy(name: &str, value: &ConfigValue) -> Result<(), String> {
@@ -243,6 +277,8 @@ pub(crate) fn definition(style: Style) -> ConfigDef {
             &FIELD_EXCLUDE,
             &FLUSH_MAX_RETRIES,
             &FLUSH_RETRY_DELAY,
+            &POSTGIS_SCHEMA,
+            &USE_REDUCTION_BUFFER,
         ]),
         Style::Confluent => ConfigDef::new(&[
             &URL,
@@ -262,6 +298,10 @@ pub(crate) fn definition(style: Style) -> ConfigDef {
             &QUOTE_SQL,
             &MAX_RETRIES,
             &RETRY_BACKOFF,
+            &TABLE_TYPES,
+            &TIMESTAMP_FIELDS,
+            &TIMESTAMP_UNIT,
+            &TEXT_COLUMN,
         ]),
     }
 }
@@ -304,17 +344,6 @@ pub(crate) fn cross_checks(style: Style, props: &Props) -> Vec<(String, String)>
     let text = |key: &ConfigKey<String>| props.get(key).unwrap_or_default().to_ascii_lowercase();
     match style {
         Style::Debezium => {
-            let format = props.get(&NAME_FORMAT).unwrap_or_default();
-            if format.contains("${source.") {
-                errors.push((
-                    NAME_FORMAT.name().to_owned(),
-                    invalid(
-                        NAME_FORMAT.name(),
-                        &format,
-                        "this version does not support source fields in it; route the topic with RegexRouter and use ${topic}",
-                    ),
-                ));
-            }
             if !props.get(&FIELD_INCLUDE).unwrap_or_default().is_empty()
                 && !props.get(&FIELD_EXCLUDE).unwrap_or_default().is_empty()
             {
@@ -364,6 +393,10 @@ pub(crate) enum KeyMode {
 
 /// The settings, parsed once.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is a setting of its own"
+)]
 pub(crate) struct Settings {
     pub(crate) style: Style,
     pub(crate) url: String,
@@ -385,6 +418,24 @@ pub(crate) struct Settings {
     pub(crate) exclude: Vec<String>,
     pub(crate) replace_null_with_default: bool,
     pub(crate) retry_delay: Duration,
+    /// As set by the user; without it transient errors are tried again until they are gone.
+    pub(crate) max_retries: Option<u32>,
+    /// The connector's name.
+    pub(crate) name: String,
+    /// Of the connection.
+    pub(crate) database: Option<String>,
+    /// Fields of `source` in the format of the table's name.
+    pub(crate) source_placeholders: Vec<String>,
+    /// Rows of insert mode are reduced to the last of each key, too.
+    pub(crate) reduce_inserts: bool,
+    pub(crate) postgis_schema: String,
+    /// Kinds of relations (`pg_class.relkind`) that count as tables.
+    pub(crate) relations: Vec<&'static str>,
+    /// Whose wall clock Connect's timestamps are written on.
+    pub(crate) zone: Tz,
+    pub(crate) timestamp_fields: Vec<String>,
+    pub(crate) timestamp_unit: Unit,
+    pub(crate) text_column: String,
 }
 
 impl Settings {
@@ -409,7 +460,52 @@ impl Settings {
             props.get(&USER)?
         };
         // A wrong URL is found here rather than at the first record.
-        crate::url::parse(&url, user.as_deref(), None)?;
+        let hosts = crate::url::parse(&url, user.as_deref(), None)?;
+        let database = hosts.first().and_then(|host| host.get_database());
+        let database = database.map(str::to_owned);
+        let name_format = props
+            .get(if debezium {
+                &NAME_FORMAT
+            } else {
+                &NAME_FORMAT_CONFLUENT
+            })?
+            .trim()
+            .to_owned();
+        let source_placeholders = if debezium {
+            name_format
+                .split("${source.")
+                .skip(1)
+                .filter_map(|rest| rest.split_once('}').map(|(field, _)| field.to_owned()))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let retries: &ConfigKey<i32> = if debezium {
+            &FLUSH_MAX_RETRIES
+        } else {
+            &MAX_RETRIES
+        };
+        let max_retries = if props.contains(retries.name()) {
+            u32::try_from(props.get(retries)?).ok()
+        } else {
+            None
+        };
+        let relations = if debezium {
+            vec!["r", "p", "v", "f"]
+        } else {
+            let types = props.get(&TABLE_TYPES)?;
+            let listed = |name: &str| types.iter().any(|known| known.eq_ignore_ascii_case(name));
+            [
+                ("TABLE", "r"),
+                ("TABLE", "f"),
+                ("PARTITIONED TABLE", "p"),
+                ("VIEW", "v"),
+            ]
+            .into_iter()
+            .filter(|(name, _)| listed(name))
+            .map(|(_, kind)| kind)
+            .collect()
+        };
         Ok(Self {
             style,
             url,
@@ -440,14 +536,7 @@ impl Settings {
             })?,
             delete_enabled: props.get(&DELETE_ENABLED)?,
             truncate_enabled: debezium && props.get(&TRUNCATE_ENABLED)?,
-            name_format: props
-                .get(if debezium {
-                    &NAME_FORMAT
-                } else {
-                    &NAME_FORMAT_CONFLUENT
-                })?
-                .trim()
-                .to_owned(),
+            name_format,
             flatten_topic: debezium
                 && !props
                     .get(&NAMING_STRATEGY)?
@@ -490,7 +579,53 @@ impl Settings {
             } else {
                 millis(props.get(&RETRY_BACKOFF)?.into())
             },
+            max_retries,
+            name: props.raw("name").unwrap_or("jdbc-sink").to_owned(),
+            database,
+            source_placeholders,
+            reduce_inserts: debezium && props.get(&USE_REDUCTION_BUFFER)?,
+            postgis_schema: if debezium {
+                props.get(&POSTGIS_SCHEMA)?
+            } else {
+                "public".to_owned()
+            },
+            relations,
+            zone: if debezium {
+                Tz::UTC
+            } else {
+                parse_zone(&props.get(&DB_TIMEZONE)?).unwrap_or(Tz::UTC)
+            },
+            timestamp_fields: if debezium {
+                Vec::new()
+            } else {
+                props.get(&TIMESTAMP_FIELDS)?
+            },
+            timestamp_unit: if !debezium && lower(&TIMESTAMP_UNIT)? == "nanoseconds" {
+                Unit::Nanos
+            } else {
+                Unit::Micros
+            },
+            text_column: if debezium {
+                String::new()
+            } else {
+                props.get(&TEXT_COLUMN)?
+            },
         })
+    }
+
+    pub(crate) fn is_debezium(&self) -> bool {
+        self.style == Style::Debezium
+    }
+    pub(crate) fn is_timestamp_field(&self, name: &str) -> bool {
+        self.timestamp_fields.iter().any(|field| field == name)
+    }
+    /// The zone of timestamps that count from an instant; Debezium's count on the wall clock itself.
+    pub(crate) fn wall_clock(&self) -> Option<Tz> {
+        (self.zone != Tz::UTC).then_some(self.zone)
+    }
+    /// Whether columns that differ in case only are the same.
+    pub(crate) fn any_case(&self) -> bool {
+        !self.quote || self.style == Style::Confluent
     }
 
     /// Whether a field of a record of `topic` becomes a column.
@@ -508,8 +643,13 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Settings with which nothing but the required ones is set.
+    pub(crate) fn settings(style: Style) -> Settings {
+        Settings::new(style, &props(&[])).expect("valid")
+    }
 
     fn props(more: &[(&str, &str)]) -> Props {
         let mut props = Props::from([
@@ -585,13 +725,8 @@ mod tests {
         );
         check(
             Style::Debezium,
-            &[("use.time.zone", "Asia/Tokyo")],
-            "this version writes in UTC only",
-        );
-        check(
-            Style::Debezium,
-            &[("collection.name.format", "s.${source.table}")],
-            "route the topic with RegexRouter",
+            &[("use.time.zone", "Asia/Nowhere")],
+            "Invalid time zone",
         );
         check(
             Style::Debezium,
@@ -605,8 +740,8 @@ mod tests {
         );
         check(
             Style::Confluent,
-            &[("timestamp.fields.list", "a")],
-            "timestamp.fields.list",
+            &[("dialect.name", "OracleDatabaseDialect")],
+            "dialect.name",
         );
         check(
             Style::Confluent,

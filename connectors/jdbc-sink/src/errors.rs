@@ -42,6 +42,8 @@ impl From<sqlx::Error> for SinkError {
         let detail = database
             .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
             .and_then(|error| error.detail())
+            // Row values are not for logs.
+            .filter(|detail| !detail.starts_with("Failing row contains"))
             .map(|detail| format!(" ({detail})"))
             .unwrap_or_default();
         let text = format!("{}{detail} [SQLSTATE {code}]", database.message());
@@ -56,12 +58,18 @@ impl From<sqlx::Error> for SinkError {
                 "{text}. Create the database, or correct connection.url"
             )),
             "42501" => Self::Fatal(format!("{text}. Grant the user the privilege")),
+            "42P10" => Self::Fatal(format!(
+                "{text}. The table needs a primary key or a unique index on exactly the key columns"
+            )),
+            "42804" | "42846" => Self::Fatal(format!(
+                "{text}. Change the column's type, or the field's with a transformation"
+            )),
+            "23502" => Self::Row(format!(
+                "{text}. Give the column a default or let it be null, or send the field"
+            )),
             "42P01" | "42703" | "42704" | "0A000" => Self::StaleTable(text),
             _ if code.starts_with("08") || code.starts_with("53") => Self::Transient(text),
-            _ if code.starts_with("22")
-                || code.starts_with("23")
-                || matches!(code.as_str(), "42804" | "42846" | "21000") =>
-            {
+            _ if code.starts_with("22") || code.starts_with("23") || code == "21000" => {
                 Self::Row(text)
             }
             _ => Self::Fatal(text),

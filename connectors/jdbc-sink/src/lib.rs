@@ -2,18 +2,19 @@
 //!
 //! A batch of records becomes few statements: per table the last change of each key, written through array parameters.
 
+mod batch;
 mod catalogue;
 mod config;
 mod connector;
 mod dialect;
 mod errors;
-mod keys;
 mod plan;
-mod rows;
+mod session;
 mod table;
 mod task;
+mod text;
 mod url;
-mod values;
+mod wire;
 mod writer;
 
 use std::sync::Arc;

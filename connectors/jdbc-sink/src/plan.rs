@@ -2,15 +2,13 @@
 //!
 //! Source: Debezium `KafkaDebeziumSinkRecord`, `JdbcKafkaSinkRecord`; Confluent `FieldsMetadata`, `RecordValidator`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use tidegate_api::{ConnectError, Kind, Schema, SchemaBuilder, SinkRecord, Struct, Value};
+use tidegate_api::{ConnectError, Kind, Schema, SchemaBuilder, SinkRecord, Str, Struct, Value};
 use tracing::warn;
 
 use crate::config::{KeyMode, Settings, Style};
 use crate::table::{TableName, fold_column};
-use crate::values::{Form, Meaning};
 
 /// Where a column's value is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +19,8 @@ pub(crate) enum Place {
     WholeKey,
     /// Field of the row.
     Row(usize),
+    /// The value itself, which is a string.
+    WholeValue,
     Header(usize),
     Topic,
     Partition,
@@ -31,23 +31,26 @@ pub(crate) enum Place {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) schema: Arc<Schema>,
-    pub(crate) meaning: Meaning,
-    pub(crate) form: Form,
     pub(crate) place: Place,
 }
 
 /// For all records with the same schemas of one topic.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) table: TableName,
+    /// `None` if the name's format asks for what the records do not have.
+    pub(crate) table: Option<TableName>,
     /// Key columns first.
     pub(crate) columns: Vec<Column>,
     pub(crate) keys: usize,
     /// Where the row is in the value.
     shape: Shape,
+    /// Names and values of the fields of `source` that are part of the table's name.
+    source_fields: Vec<(Str, Str)>,
+    /// Names and schemas of headers that are key columns.
+    headers: Vec<(Arc<str>, Option<Arc<Schema>>)>,
     /// Kept alive, because plans are found by their addresses.
-    pub(crate) key_schema: Option<Arc<Schema>>,
-    pub(crate) value_schema: Option<Arc<Schema>>,
+    key_schema: Option<Arc<Schema>>,
+    value_schema: Option<Arc<Schema>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,8 @@ enum Shape {
     },
     /// The value is the row.
     Flat,
+    /// The value is one string.
+    Text,
     /// No value: a tombstone.
     None,
     /// Records that are no rows.
@@ -105,9 +110,26 @@ impl Plan {
                 );
                 Shape::SchemaChange
             }
+            Some(schema)
+                if debezium
+                    && schema
+                        .name
+                        .as_deref()
+                        .is_some_and(|name| name.ends_with(".MessageValue")) =>
+            {
+                warn!("the messages in topic '{topic}' are no rows and are passed over");
+                Shape::SchemaChange
+            }
             Some(schema) if debezium => envelope(schema).unwrap_or(Shape::Flat),
             Some(_) => Shape::Flat,
         };
+        let passes = shape == Shape::SchemaChange
+            || debezium
+                && shape == Shape::None
+                && !(settings.delete_enabled && settings.key_mode == KeyMode::RecordKey);
+        if passes {
+            return Ok(Self::of_nothing(record));
+        }
         let row_schema = match (shape, value_schema) {
             (Shape::Envelope { after, .. }, Some(schema)) => {
                 Some(Arc::clone(&schema.fields()[after].schema))
@@ -115,7 +137,14 @@ impl Plan {
             (Shape::Flat, Some(schema)) => Some(Arc::clone(schema)),
             _ => None,
         };
-        if let Some(row) = row_schema.as_ref().filter(|row| !row.is_struct()) {
+        let shape = match &row_schema {
+            Some(row) if !debezium && row.kind == Kind::String => Shape::Text,
+            _ => shape,
+        };
+        if let Some(row) = row_schema
+            .as_ref()
+            .filter(|row| !row.is_struct() && shape != Shape::Text)
+        {
             return Err(ConnectError::data(format!(
                 "the value's schema is {}, a struct is expected: each of its fields becomes a column",
                 row.kind.type_name()
@@ -128,40 +157,91 @@ impl Plan {
         };
         builder.keys(record, row_schema.as_ref())?;
         let keys = builder.columns.len();
-        if let Some(row) = &row_schema {
+        if let (Shape::Text, Some(schema)) = (shape, &row_schema) {
+            builder.add(&settings.text_column, schema, Place::WholeValue);
+        } else if let Some(row) = &row_schema {
             for field in row.fields() {
                 if settings.takes_field(topic, &field.name) {
                     builder.add(&field.name, &field.schema, Place::Row(field.index));
                 }
             }
         }
+        let columns = builder.columns;
+        if !debezium && columns.is_empty() {
+            return Err(ConnectError::data(format!(
+                "No fields found using key and value schemas for table: {topic}"
+            )));
+        }
+        let source_fields = source_fields(record, settings);
+        if source_fields.is_none() {
+            warn!(
+                "Ignored to write record from topic '{topic}' partition '{}' offset '{}'. No resolvable table name: the format {} needs the source block of an envelope",
+                record.original.partition, record.original.offset, settings.name_format
+            );
+        }
         Ok(Self {
-            table: TableName::of_topic(topic, settings)?,
-            columns: builder.columns,
+            table: match &source_fields {
+                Some(fields) => Some(TableName::of_topic(topic, fields, settings)?),
+                None => None,
+            },
+            columns,
             keys,
             shape,
+            source_fields: source_fields.unwrap_or_default(),
+            headers: if settings.key_mode == KeyMode::RecordHeader {
+                let headers = record.record.headers.iter();
+                headers
+                    .map(|header| (Arc::clone(&header.key), header.value.schema.clone()))
+                    .collect()
+            } else {
+                Vec::new()
+            },
             key_schema: record_key.cloned(),
             value_schema: value_schema.cloned(),
         })
     }
 
-    /// Whether the plan fits the record.
-    pub(crate) fn fits(&self, record: &SinkRecord) -> bool {
-        fn same(a: Option<&Arc<Schema>>, b: Option<&Arc<Schema>>) -> bool {
-            match (a, b) {
-                (None, None) => true,
-                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-                _ => false,
-            }
+    /// For records that are passed over.
+    fn of_nothing(record: &SinkRecord) -> Self {
+        Self {
+            table: None,
+            columns: Vec::new(),
+            keys: 0,
+            shape: Shape::SchemaChange,
+            source_fields: Vec::new(),
+            headers: Vec::new(),
+            key_schema: record.record.key.schema.clone(),
+            value_schema: record.record.value.schema.clone(),
         }
-        same(self.key_schema.as_ref(), record.record.key.schema.as_ref())
-            && same(
-                self.value_schema.as_ref(),
-                record.record.value.schema.as_ref(),
-            )
+    }
+
+    /// Whether the plan fits the record. Schemas are compared by address first, then, if `deep`, by structure.
+    pub(crate) fn fits(&self, record: &SinkRecord, settings: &Settings, deep: bool) -> bool {
+        let same = |a: &Option<Arc<Schema>>, b: &Option<Arc<Schema>>| match (a, b) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) || (deep && a == b),
+            _ => false,
+        };
+        same(&self.key_schema, &record.record.key.schema)
+            && same(&self.value_schema, &record.record.value.schema)
+            && (self.shape == Shape::SchemaChange || self.details_fit(record, settings))
+    }
+
+    fn details_fit(&self, record: &SinkRecord, settings: &Settings) -> bool {
+        (settings.key_mode != KeyMode::RecordHeader
+            || self.headers.len() == record.record.headers.len()
+                && self.headers.iter().zip(&record.record.headers).all(
+                    |((key, schema), header)| *key == header.key && *schema == header.value.schema,
+                ))
+            && (settings.source_placeholders.is_empty()
+                || source_fields(record, settings)
+                    .is_some_and(|fields| fields == self.source_fields))
     }
 
     pub(crate) fn change(&self, record: &SinkRecord, settings: &Settings) -> Change {
+        if self.table.is_none() {
+            return Change::Skip;
+        }
         let value = &record.record.value.value;
         let delete = || {
             let has_key = self.keys > 0 || settings.key_mode == KeyMode::RecordKey;
@@ -173,7 +253,7 @@ impl Plan {
         };
         match (self.shape, value) {
             (Shape::SchemaChange, _) => Change::Skip,
-            (Shape::None, _) | (Shape::Flat, Value::Null) => {
+            (Shape::None, _) | (Shape::Flat | Shape::Text, Value::Null) => {
                 // Without key struct nothing says which row is meant.
                 if settings.key_mode == KeyMode::RecordKey {
                     delete()
@@ -181,7 +261,7 @@ impl Plan {
                     Change::Skip
                 }
             }
-            (Shape::Flat, _) => Change::Write,
+            (Shape::Flat | Shape::Text, _) => Change::Write,
             (Shape::Envelope { op, after, .. }, Value::Struct(envelope)) => {
                 match envelope.values()[op].as_str() {
                     Some("d") => delete(),
@@ -208,49 +288,72 @@ impl Plan {
                 value.values()[field].as_struct()
             }
             Shape::Flat => Some(value),
-            Shape::None | Shape::SchemaChange => None,
+            Shape::Text | Shape::None | Shape::SchemaChange => None,
         }
     }
 
-    /// The value of a column in a record.
-    pub(crate) fn value<'a>(
+    /// Calls `each` with the columns that `wanted` numbers, and their values in a record.
+    ///
+    /// # Errors
+    /// The first of `each`.
+    pub(crate) fn values<E>(
         &self,
-        column: &Column,
-        record: &'a SinkRecord,
+        record: &SinkRecord,
+        columns: std::ops::Range<usize>,
         replace_null: bool,
-    ) -> Cow<'a, Value> {
+        mut each: impl FnMut(usize, &Value) -> Result<(), E>,
+    ) -> Result<(), E> {
         const NULL: Value = Value::Null;
+        let row = self.row(record).map(Struct::values);
         let key = &record.record.key.value;
-        let found = match &column.place {
-            Place::Key(index) => key.as_struct().and_then(|key| key.values().get(*index)),
-            Place::WholeKey => Some(key),
-            Place::Row(index) => self.row(record).and_then(|row| row.values().get(*index)),
-            Place::Header(index) => record
-                .record
-                .headers
-                .get(*index)
-                .map(|header| &header.value.value),
-            Place::Topic => return Cow::Owned(Value::string(&record.record.topic)),
-            Place::Partition => {
-                return Cow::Owned(Value::Int32(
-                    record
-                        .record
-                        .kafka_partition
-                        .unwrap_or(record.original.partition),
-                ));
-            }
-            Place::Offset => return Cow::Owned(Value::Int64(record.original.offset)),
-        };
-        match (found, &column.schema.default) {
-            // Required fields take their default, optional ones stay null.
-            (None | Some(Value::Null), Some(default))
-                if replace_null || !column.schema.optional =>
-            {
-                Cow::Owned(default.clone())
-            }
-            (Some(value), _) => Cow::Borrowed(value),
-            (None, _) => Cow::Owned(NULL),
+        let key_fields = key.as_struct().map(Struct::values);
+        for index in columns {
+            let column = &self.columns[index];
+            let found = match &column.place {
+                Place::Key(field) => key_fields.and_then(|key| key.get(*field)),
+                Place::WholeKey => Some(key),
+                Place::Row(field) => row.and_then(|row| row.get(*field)),
+                Place::WholeValue => Some(&record.record.value.value),
+                Place::Header(header) => record
+                    .record
+                    .headers
+                    .get(*header)
+                    .map(|header| &header.value.value),
+                Place::Topic => {
+                    each(index, &Value::string(&record.record.topic))?;
+                    continue;
+                }
+                Place::Partition => {
+                    let partition = record.record.kafka_partition;
+                    each(
+                        index,
+                        &Value::Int32(partition.unwrap_or(record.original.partition)),
+                    )?;
+                    continue;
+                }
+                Place::Offset => {
+                    each(index, &Value::Int64(record.original.offset))?;
+                    continue;
+                }
+            };
+            let value = match (found, &column.schema.default) {
+                // Required fields take their default, optional ones stay null.
+                (None | Some(Value::Null), Some(default))
+                    if replace_null || !column.schema.optional || index < self.keys =>
+                {
+                    default
+                }
+                (Some(value), _) => value,
+                (None, _) => &NULL,
+            };
+            each(index, value)?;
         }
+        Ok(())
+    }
+
+    /// Whether deletes of this plan bring the row as it was.
+    pub(crate) fn has_row(&self, record: &SinkRecord) -> bool {
+        self.row(record).is_some()
     }
 
     pub(crate) fn key_columns(&self) -> &[Column] {
@@ -274,6 +377,25 @@ fn envelope(schema: &Schema) -> Option<Shape> {
     })
 }
 
+/// Names and values of the fields of `source` that the table's name asks for; `None` if the record has none of them.
+///
+/// Source: Debezium `DefaultCollectionNamingStrategy.resolveCollectionNameBySource`.
+fn source_fields(record: &SinkRecord, settings: &Settings) -> Option<Vec<(Str, Str)>> {
+    let names = &settings.source_placeholders;
+    if names.is_empty() {
+        return Some(Vec::new());
+    }
+    let envelope = record.record.value.value.as_struct()?;
+    let source = envelope.get_without_default("source")?.as_struct()?;
+    names
+        .iter()
+        .map(|name| {
+            let value = source.get(name)?.as_str()?;
+            Some((Str::new(name), Str::new(value)))
+        })
+        .collect()
+}
+
 struct Builder<'a> {
     settings: &'a Settings,
     topic: &'a str,
@@ -291,11 +413,8 @@ impl Builder<'_> {
         if self.columns.iter().any(|column| column.name == name) {
             return;
         }
-        let meaning = Meaning::of(schema, debezium);
         self.columns.push(Column {
             name,
-            form: Form::of(schema, meaning),
-            meaning,
             schema: Arc::clone(schema),
             place,
         });
@@ -319,23 +438,21 @@ impl Builder<'_> {
             KeyMode::RecordKey => {
                 let schema = record.record.key.schema.as_ref().ok_or_else(|| {
                     ConnectError::data(
-                        "Configured primary key mode 'record_key' cannot have null schema",
+                        "Configured primary key mode 'record_key' cannot have null schema. The record's key has none: set key.converter.schemas.enable=true here and at the source, or use a converter with a schema registry",
                     )
                 })?;
                 self.record_key(schema)?;
             }
             KeyMode::RecordValue => {
-                let Some(row) = row else { return Ok(()) };
+                let Some(row) = row.filter(|row| row.is_struct()) else {
+                    return Ok(());
+                };
                 for field in row.fields() {
                     if fields.is_empty() || fields.iter().any(|name| **name == *field.name) {
                         self.add(&field.name, &field.schema, Place::Row(field.index));
                     }
                 }
-                if let Some(missing) = fields.iter().find(|name| row.field(name).is_none()) {
-                    return Err(ConnectError::data(format!(
-                        "primary key field '{missing}' is not in the value's schema"
-                    )));
-                }
+                self.all_found(row, "RECORD_VALUE", "value")?;
             }
             KeyMode::RecordHeader => {
                 if record.record.headers.is_empty() {
@@ -356,6 +473,19 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Text of Confluent's `FieldsMetadata`.
+    fn all_found(&self, schema: &Schema, mode: &str, part: &str) -> Result<(), ConnectError> {
+        let fields = &self.settings.key_fields;
+        match fields.iter().find(|name| schema.field(name).is_none()) {
+            None => Ok(()),
+            Some(missing) => Err(ConnectError::data(format!(
+                "PK mode for table '{}' is {mode} with configured PK fields [{}], but record {part} schema does not contain field: {missing}",
+                self.topic,
+                fields.join(", ")
+            ))),
+        }
+    }
+
     fn record_key(&mut self, schema: &Arc<Schema>) -> Result<(), ConnectError> {
         let fields = &self.settings.key_fields;
         match &schema.kind {
@@ -371,12 +501,7 @@ impl Builder<'_> {
                         self.add(&field.name, &field.schema, Place::Key(field.index));
                     }
                 }
-                match fields.iter().find(|name| schema.field(name).is_none()) {
-                    Some(missing) => Err(ConnectError::data(format!(
-                        "primary key field '{missing}' is not in the key's schema"
-                    ))),
-                    None => Ok(()),
-                }
+                self.all_found(schema, "RECORD_KEY", "key")
             }
             Kind::Array(_) | Kind::Map(..) => Err(ConnectError::data(format!(
                 "An unsupported record key schema type detected: {}",
@@ -431,8 +556,8 @@ fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError
     if needs_key && (key.value.is_null() || key.schema.is_none()) {
         let (found, schema) = described(key);
         return Err(ConnectError::data(format!(
-            "Sink connector is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema.",
-            settings.delete_enabled
+            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema.",
+            settings.name, settings.delete_enabled
         )));
     }
     if !settings.delete_enabled
@@ -440,12 +565,12 @@ fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError
             || !value
                 .schema
                 .as_ref()
-                .is_some_and(|schema| schema.is_struct()))
+                .is_some_and(|schema| schema.is_struct() || schema.kind == Kind::String))
     {
         let (found, schema) = described(value);
         return Err(ConnectError::data(format!(
-            "Sink connector is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema.",
-            settings.delete_enabled
+            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState",
+            settings.name, settings.delete_enabled
         )));
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use tidegate_api::ConnectError;
+use tidegate_api::{ConnectError, Str};
+use tracing::warn;
 
-use crate::config::Settings;
+use crate::config::{Settings, Style};
 
 /// A table by schema and name, as the database knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,39 +24,59 @@ impl fmt::Display for TableName {
 }
 
 impl TableName {
-    /// The table of a topic.
+    /// The table of a topic; `source_fields` are the values of the format's `${source.…}`.
     ///
     /// # Errors
-    /// `Data` if the format gives a name of more than two parts.
-    pub(crate) fn of_topic(topic: &str, settings: &Settings) -> Result<Self, ConnectError> {
+    /// `Data` if the format gives a name that PostgreSQL cannot have.
+    pub(crate) fn of_topic(
+        topic: &str,
+        source_fields: &[(Str, Str)],
+        settings: &Settings,
+    ) -> Result<Self, ConnectError> {
         let topic_part = if settings.flatten_topic {
             topic.replace('.', "_")
         } else {
             topic.to_owned()
         };
-        let name = settings.name_format.replace("${topic}", &topic_part);
-        let parts = split(&name);
+        let mut name = settings.name_format.replace("${topic}", &topic_part);
+        for (field, value) in source_fields {
+            name = name.replace(&format!("${{source.{field}}}"), value);
+        }
         let folded = |(part, quoted): &(String, bool)| {
-            if *quoted {
+            let part = if *quoted {
                 part.clone()
             } else {
                 fold_table(part, settings.quote)
+            };
+            fit_name(part, topic, settings)
+        };
+        let parts = split(&name);
+        let (schema, table) = match parts.as_slice() {
+            [table] => (None, table),
+            [schema, table] => (Some(schema), table),
+            [database, schema, table]
+                if Some(database.0.as_str()) == settings.database.as_deref() =>
+            {
+                (Some(schema), table)
+            }
+            [database, ..] if parts.len() == 3 => {
+                return Err(ConnectError::data(format!(
+                    "the name '{name}' of topic '{topic}' is a table of the database '{}', but the connection is to '{}'. Correct connection.url or the name's format; a topic with dots is one name between quotes: \"${{topic}}\"",
+                    database.0,
+                    settings.database.as_deref().unwrap_or_default()
+                )));
+            }
+            _ => {
+                return Err(ConnectError::data(format!(
+                    "Failed to parse table name into TableId: '{name}' of topic '{topic}' has {} parts; a schema and a table are expected. Put the topic into quotes (\"${{topic}}\") or route it to a shorter name",
+                    parts.len()
+                )));
             }
         };
-        match parts.as_slice() {
-            [table] => Ok(Self {
-                schema: None,
-                table: folded(table),
-            }),
-            [schema, table] => Ok(Self {
-                schema: Some(folded(schema)),
-                table: folded(table),
-            }),
-            _ => Err(ConnectError::data(format!(
-                "Failed to parse table name into TableId: '{name}' of topic '{topic}' has {} parts; a schema and a table are expected. Put the topic into quotes (\"${{topic}}\") or route it to a shorter name",
-                parts.len()
-            ))),
-        }
+        Ok(Self {
+            schema: schema.map(folded).transpose()?,
+            table: folded(table)?,
+        })
     }
 
     /// In quotes.
@@ -115,32 +136,65 @@ pub(crate) fn fold_column(name: &str, quote: bool) -> String {
     }
 }
 
+/// Longest name of PostgreSQL (`NAMEDATALEN` less one).
+const LONGEST_NAME: usize = 63;
+
+/// Debezium's sink fails on names that the database would cut, Confluent's cuts them.
+fn fit_name(name: String, topic: &str, settings: &Settings) -> Result<String, ConnectError> {
+    if name.len() <= LONGEST_NAME {
+        return Ok(name);
+    }
+    if settings.style == Style::Debezium {
+        return Err(ConnectError::data(format!(
+            "the name '{name}' of topic '{topic}' has {} bytes, PostgreSQL's names have at most {LONGEST_NAME}. Shorten it with a RegexRouter or collection.name.format",
+            name.len()
+        )));
+    }
+    let cut = (0..=LONGEST_NAME)
+        .rev()
+        .find(|end| name.is_char_boundary(*end))
+        .unwrap_or(0);
+    let short = name.get(..cut).unwrap_or_default().to_owned();
+    warn!(
+        "the name '{name}' of topic '{topic}' is cut to '{short}'; PostgreSQL's names have at most {LONGEST_NAME} bytes"
+    );
+    Ok(short)
+}
+
 /// A column of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExistingColumn {
     pub(crate) name: String,
+    /// `pg_type.typname`, of a domain that of its base type: `int4`, `numeric`, `_text`.
+    pub(crate) base_type: String,
+    /// What a cast names, without length and precision: `numeric`, `sales.mood`.
+    pub(crate) cast: String,
     /// As `format_type` prints it: `numeric(10,2)`.
     pub(crate) sql_type: String,
     /// `GENERATED ALWAYS AS IDENTITY`
     pub(crate) always_identity: bool,
+    /// `GENERATED ALWAYS AS (…) STORED`: nobody writes it.
+    pub(crate) generated: bool,
+    pub(crate) not_null: bool,
 }
 
 /// A table of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ExistingTable {
+    /// `pg_class.relkind`
+    pub(crate) relation: String,
     pub(crate) columns: Vec<ExistingColumn>,
 }
 
 impl ExistingTable {
-    pub(crate) fn column(&self, name: &str) -> Option<&ExistingColumn> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
-            .or_else(|| {
-                self.columns
-                    .iter()
-                    .find(|column| column.name.eq_ignore_ascii_case(name))
-            })
+    /// By its name; if `any_case`, one that differs in case only will do.
+    pub(crate) fn column(&self, name: &str, any_case: bool) -> Option<&ExistingColumn> {
+        let exact = self.columns.iter().find(|column| column.name == name);
+        exact.or_else(|| {
+            self.columns
+                .iter()
+                .find(|column| any_case && column.name.eq_ignore_ascii_case(name))
+        })
     }
 }
 
@@ -173,7 +227,9 @@ mod tests {
             }
             let settings = Settings::new(style, &props).expect("valid");
             assert_eq!(
-                TableName::of_topic(topic, &settings).expect(topic).sql(),
+                TableName::of_topic(topic, &[], &settings)
+                    .expect(topic)
+                    .sql(),
                 expected
             );
         }

@@ -16,6 +16,8 @@ pub(crate) struct JdbcSinkTask {
     writer: Option<Writer>,
     requests: Option<Arc<dyn SinkTaskRequests>>,
     retry_delay: Duration,
+    max_retries: Option<u32>,
+    retries: u32,
 }
 
 impl JdbcSinkTask {
@@ -25,7 +27,19 @@ impl JdbcSinkTask {
             writer: None,
             requests: None,
             retry_delay: Duration::from_secs(1),
+            max_retries: None,
+            retries: 0,
         }
+    }
+
+    /// The original's fixed delay where retries are counted; without a limit it grows up to half a minute.
+    fn delay(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(30);
+        if self.max_retries.is_some() {
+            return self.retry_delay;
+        }
+        let factor = 1 << self.retries.saturating_sub(1).min(5);
+        (self.retry_delay * factor).min(LONGEST.max(self.retry_delay))
     }
 }
 
@@ -34,6 +48,7 @@ impl SinkTask for JdbcSinkTask {
     async fn start(&mut self, context: SinkTaskContext, props: Props) -> Result<(), ConnectError> {
         let settings = Settings::new(self.style, &props)?;
         self.retry_delay = settings.retry_delay;
+        self.max_retries = settings.max_retries;
         self.requests = Some(context.requests);
         let mut writer = Writer::new(settings, context.task, context.errant_record_reporter)?;
         match writer.connect().await {
@@ -52,17 +67,27 @@ impl SinkTask for JdbcSinkTask {
         if records.is_empty() {
             return Ok(());
         }
-        writer.write(records).await.map_err(|error| {
-            if let (SinkError::Transient(_), Some(requests)) = (&error, &self.requests) {
-                requests.set_timeout(self.retry_delay);
-            }
-            let error = ConnectError::from(error);
-            if error.is_retriable() {
-                error
-            } else {
-                error.context("JDBC sink connector failure")
-            }
-        })
+        let Err(error) = writer.write(records).await else {
+            self.retries = 0;
+            return Ok(());
+        };
+        let transient = matches!(error, SinkError::Transient(_));
+        let error = ConnectError::from(error);
+        if !transient {
+            return Err(error.context("JDBC sink connector failure"));
+        }
+        if let Some(limit) = self.max_retries.filter(|limit| self.retries >= *limit) {
+            let text = format!(
+                "Exceeded max retries {limit} times, failed to flush records: {}",
+                error.text()
+            );
+            return Err(ConnectError::fatal(text).context("JDBC sink connector failure"));
+        }
+        self.retries += 1;
+        if let Some(requests) = &self.requests {
+            requests.set_timeout(self.delay());
+        }
+        Err(error)
     }
 
     async fn stop(&mut self) {

@@ -79,7 +79,7 @@ pub(crate) fn parse(
             | "socketTimeout"
             | "loginTimeout" => {}
             other => {
-                warn!("connection.url: parameter '{other}' has no meaning here and is ignored")
+                warn!("connection.url: parameter '{other}' has no meaning here and is ignored");
             }
         }
     }

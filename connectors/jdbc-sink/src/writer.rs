@@ -1,6 +1,7 @@
 //! Writes batches: keeps the connection, what is known of tables, and finds the row that a statement fails on.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -8,33 +9,38 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tidegate_api::{ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord};
 use tracing::{info, warn};
 
+use crate::batch::{Batch, Operation, Rules, Shape};
 use crate::config::{InsertMode, Settings, Style};
-use crate::dialect::postgres::{self, BoundColumn, NewColumn};
+use crate::dialect::postgres::binding::{bind, key_cast};
+use crate::dialect::postgres::catalog;
+use crate::dialect::postgres::statements::{self, BoundColumn, WriteForm};
+use crate::dialect::postgres::types::{self, NewColumn};
 use crate::errors::SinkError;
-use crate::keys;
 use crate::plan::{Change, Plan};
-use crate::rows::{self, Run};
+use crate::session::{ArrayParameter, STAGE, Session};
 use crate::table::{ExistingTable, TableName};
+use crate::wire;
 
 pub(crate) struct Writer {
     settings: Settings,
     task: ConnectorTaskId,
     hosts: Vec<PgConnectOptions>,
-    connection: Option<PgConnection>,
+    session: Option<Session>,
     tables: HashMap<TableName, ExistingTable>,
     /// By topic; a topic seldom has more than a few pairs of schemas.
-    plans: HashMap<Arc<str>, Vec<Arc<Plan>>>,
-    /// Statements and their columns, by plan and table version.
-    statements: HashMap<(usize, bool), Arc<Statement>>,
+    plans: HashMap<Arc<str>, Vec<Known>>,
+    shapes: Vec<Arc<Shape>>,
     reporter: Option<Arc<dyn ErrantRecordReporter>>,
+    warned_of_keys: bool,
 }
 
-#[derive(Debug)]
-struct Statement {
-    sql: String,
-    columns: Vec<BoundColumn>,
-    /// Keeps the plan's address its own.
+/// A plan, and what it is in its table as that is now.
+#[derive(Debug, Clone)]
+struct Known {
     plan: Arc<Plan>,
+    write: Option<Arc<Shape>>,
+    delete: Option<Arc<Shape>>,
+    truncate: Option<Arc<Shape>>,
 }
 
 /// Plans of one topic that are kept; more mean that schemas change with every record.
@@ -56,16 +62,17 @@ impl Writer {
             settings,
             task,
             hosts,
-            connection: None,
+            session: None,
             tables: HashMap::new(),
             plans: HashMap::new(),
-            statements: HashMap::new(),
+            shapes: Vec::new(),
             reporter,
+            warned_of_keys: false,
         })
     }
 
-    async fn connection(&mut self) -> Result<&mut PgConnection, SinkError> {
-        if self.connection.is_none() {
+    async fn session(&mut self) -> Result<&mut Session, SinkError> {
+        if self.session.is_none() {
             let mut last = None;
             for options in &self.hosts {
                 match PgConnection::connect_with(
@@ -82,7 +89,7 @@ impl Writer {
                             options.get_host(),
                             options.get_port()
                         );
-                        self.connection = Some(connection);
+                        self.session = Some(Session::new(connection));
                         break;
                     }
                     Err(error) => {
@@ -104,110 +111,328 @@ impl Writer {
                     }
                 }
             }
-            if let (None, Some(error)) = (&self.connection, last) {
+            if let (None, Some(error)) = (&self.session, last) {
                 return Err(error);
             }
         }
-        self.connection
+        self.session
             .as_mut()
             .ok_or_else(|| SinkError::Fatal("connection.url names no host".to_owned()))
     }
 
     /// Opens the connection, to tell early that it cannot be opened.
     pub(crate) async fn connect(&mut self) -> Result<(), SinkError> {
-        self.connection().await.map(drop)
+        self.session().await.map(drop)
     }
 
     pub(crate) async fn close(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            warn!("the connection did not close cleanly: {error}");
+        if let Some(session) = self.session.take() {
+            session.close().await;
         }
     }
 
-    /// Writes a batch in one transaction.
+    /// Writes records in one transaction.
     pub(crate) async fn write(&mut self, records: &[SinkRecord]) -> Result<(), SinkError> {
-        let plans = self.plans(records).await?;
-        let runs = rows::arrange(records, &plans, &self.settings);
-        if runs.is_empty() {
+        let mut result = self.write_once(records).await;
+        if let Err(SinkError::StaleTable(text)) = &result {
+            // Somebody changed the table; look again, once.
+            info!("{} looks at its tables again: {text}", self.task);
+            self.forget_tables();
+            result = self.write_once(records).await;
+        }
+        if matches!(result, Err(SinkError::Transient(_))) {
+            self.session = None;
+            self.forget_tables();
+        }
+        result
+    }
+
+    async fn write_once(&mut self, records: &[SinkRecord]) -> Result<(), SinkError> {
+        let mut batch = Batch::default();
+        for (index, record) in records.iter().enumerate() {
+            self.add(index, record, &mut batch).await?;
+        }
+        if batch.len() == 0 {
             return Ok(());
         }
-        for run in &runs {
-            self.prepare_table(run, records).await?;
-        }
-        let result = match self.write_runs(&runs, records).await {
-            Err(SinkError::StaleTable(text)) => {
-                // Somebody changed the table; look again, once.
-                info!("{} looks at its tables again: {text}", self.task);
-                self.forget_tables();
-                for run in &runs {
-                    self.prepare_table(run, records).await?;
-                }
-                self.write_runs(&runs, records).await
-            }
-            other => other,
-        };
-        match result {
+        let steps = batch.arrange(0..batch.len(), self.rules());
+        match self.session().await?.write(&batch, &steps).await {
             Err(SinkError::Row(text)) => {
                 info!(
-                    "{} writes its batch row by row to find the one that fails: {text}",
-                    self.task
+                    "{} halves its batch of {} rows to find the one that fails: {text}",
+                    self.task,
+                    batch.len()
                 );
-                self.write_one_by_one(records, &plans).await
-            }
-            Err(SinkError::Transient(text)) => {
-                self.connection = None;
-                self.forget_tables();
-                Err(SinkError::Transient(text))
+                self.write_by_halves(records, &batch).await
             }
             other => other,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            mode: self.settings.insert_mode,
+            reduce_inserts: self.settings.reduce_inserts,
+            one_by_one: self.settings.batch_size == 1,
         }
     }
 
     fn forget_tables(&mut self) {
         self.tables.clear();
-        self.statements.clear();
+        self.plans.clear();
+        self.shapes.clear();
     }
 
-    async fn plans(
+    async fn add(
         &mut self,
-        records: &[SinkRecord],
-    ) -> Result<Vec<Option<(Arc<Plan>, Change)>>, SinkError> {
-        let mut plans = Vec::with_capacity(records.len());
-        for record in records {
-            let topic = &record.record.topic;
-            let by_header = self.settings.key_mode == crate::config::KeyMode::RecordHeader;
-            let known = self
-                .plans
-                .get(topic)
-                .filter(|_| !by_header)
-                .and_then(|plans| plans.iter().rev().find(|plan| plan.fits(record)));
-            let plan = match known {
-                Some(plan) => Arc::clone(plan),
-                None => match Plan::new(record, &self.settings) {
-                    Ok(plan) => {
-                        let plan = Arc::new(plan);
-                        let of_topic = self.plans.entry(Arc::clone(topic)).or_default();
-                        if of_topic.len() >= PLANS_PER_TOPIC {
-                            of_topic.clear();
-                            self.statements.clear();
-                        }
-                        of_topic.push(Arc::clone(&plan));
-                        plan
-                    }
-                    Err(error) => {
-                        self.report(record, located(&self.task, record, error))
-                            .await?;
-                        plans.push(None);
-                        continue;
-                    }
-                },
-            };
-            let change = plan.change(record, &self.settings);
-            plans.push(Some((plan, change)));
+        index: usize,
+        record: &SinkRecord,
+        batch: &mut Batch,
+    ) -> Result<(), SinkError> {
+        let known = match self.known(record) {
+            Ok(known) => known,
+            Err(SinkError::Connect(error)) => {
+                return self
+                    .report(record, located(&self.task, record, error))
+                    .await;
+            }
+            Err(other) => return Err(other),
+        };
+        let change = known.plan.change(record, &self.settings);
+        let shape = self.shape(&known, change, record).await?;
+        let Some(shape) = shape else { return Ok(()) };
+        let plan = &known.plan;
+        let replace = self.settings.replace_null_with_default;
+        let columns = match shape.operation {
+            Operation::Truncate => 0..0,
+            Operation::Delete => 0..plan.keys,
+            Operation::Write => 0..plan.columns.len(),
+        };
+        let keys = shape.keys;
+        // Generated columns are in the plan but not in the statement.
+        let mut place = 0;
+        let pushed: Result<(), String> = batch.push(index, &shape, |out| {
+            let mut key_end = out.len();
+            plan.values(record, columns, replace, |column, value| {
+                let Some(bound) = shape.columns.get(place) else {
+                    return Ok(());
+                };
+                if shape.skips(&plan.columns[column].name) {
+                    return Ok(());
+                }
+                place += 1;
+                bound
+                    .binding
+                    .encoder
+                    .encode(value, out)
+                    .map_err(|problem| format!("column {}: {problem}", bound.name))?;
+                if place <= keys {
+                    key_end = out.len();
+                }
+                Ok::<_, String>(())
+            })?;
+            Ok(key_end)
+        });
+        match pushed {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                let error = ConnectError::data(format!(
+                    "table {}: {problem}. Correct the row at its source, or let such records go to a dead letter queue (errors.tolerance=all, errors.deadletterqueue.topic.name)",
+                    shape.table
+                ));
+                let error = located(&self.task, record, error);
+                self.report(record, error).await
+            }
         }
-        Ok(plans)
+    }
+
+    fn known(&mut self, record: &SinkRecord) -> Result<Known, SinkError> {
+        let topic = &record.record.topic;
+        let settings = &self.settings;
+        for deep in [false, true] {
+            let found = self.plans.get(topic).and_then(|plans| {
+                let mut plans = plans.iter().rev();
+                plans.find(|known| known.plan.fits(record, settings, deep))
+            });
+            if let Some(found) = found {
+                return Ok(found.clone());
+            }
+        }
+        let known = Known {
+            plan: Arc::new(Plan::new(record, settings)?),
+            write: None,
+            delete: None,
+            truncate: None,
+        };
+        let of_topic = self.plans.entry(Arc::clone(topic)).or_default();
+        if of_topic.len() >= PLANS_PER_TOPIC {
+            of_topic.clear();
+        }
+        of_topic.push(known.clone());
+        Ok(known)
+    }
+
+    /// The shape of a change; `None` if there is nothing to do.
+    async fn shape(
+        &mut self,
+        known: &Known,
+        change: Change,
+        record: &SinkRecord,
+    ) -> Result<Option<Arc<Shape>>, SinkError> {
+        let (cached, operation) = match change {
+            Change::Skip => return Ok(None),
+            Change::Write => (&known.write, Operation::Write),
+            Change::Delete => (&known.delete, Operation::Delete),
+            Change::Truncate => (&known.truncate, Operation::Truncate),
+        };
+        if let Some(shape) = cached {
+            return Ok(Some(Arc::clone(shape)));
+        }
+        let plan = &known.plan;
+        let Some(table) = plan.table.clone() else {
+            return Ok(None);
+        };
+        if operation == Operation::Write && plan.keys == 0 && self.lacks_keys(&table)? {
+            return Ok(None);
+        }
+        // A delete or truncate of a table that is not there has nothing to do.
+        let creates = operation == Operation::Write || plan.has_row(record);
+        if !self
+            .prepare_table(plan, &table, operation, creates, record)
+            .await?
+        {
+            return Ok(None);
+        }
+        let Some(shape) = self.new_shape(plan, &table, operation)? else {
+            return Ok(None);
+        };
+        let topic = &record.record.topic;
+        if let Some(known) = self.plans.get_mut(topic).and_then(|plans| {
+            plans
+                .iter_mut()
+                .find(|known| Arc::ptr_eq(&known.plan, plan))
+        }) {
+            let slot = match operation {
+                Operation::Write => &mut known.write,
+                Operation::Delete => &mut known.delete,
+                Operation::Truncate => &mut known.truncate,
+            };
+            *slot = Some(Arc::clone(&shape));
+        }
+        Ok(Some(shape))
+    }
+
+    /// Rows without key in a mode that asks for one: an error, or in update mode nothing to do.
+    fn lacks_keys(&mut self, table: &TableName) -> Result<bool, SinkError> {
+        match self.settings.insert_mode {
+            InsertMode::Insert => Ok(false),
+            InsertMode::Upsert if self.settings.is_debezium() => Err(SinkError::Fatal(format!(
+                "Cannot write to table {table} with no key fields defined. Set primary.key.mode, and primary.key.fields if the key is a part of the record"
+            ))),
+            InsertMode::Upsert => Err(SinkError::Fatal(format!(
+                "Write to table '{}' in UPSERT mode requires key field names to be known, check the primary key configuration",
+                table.sql()
+            ))),
+            InsertMode::Update => {
+                if !self.warned_of_keys {
+                    warn!(
+                        "{}: records for table {table} have no key, and update mode has no row to change; they are passed over",
+                        self.task
+                    );
+                    self.warned_of_keys = true;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn new_shape(
+        &mut self,
+        plan: &Arc<Plan>,
+        name: &TableName,
+        operation: Operation,
+    ) -> Result<Option<Arc<Shape>>, SinkError> {
+        let settings = &self.settings;
+        let table = self
+            .tables
+            .get(name)
+            .ok_or_else(|| SinkError::StaleTable(format!("table {name} is not known")))?;
+        let wanted = match operation {
+            Operation::Truncate => &[][..],
+            Operation::Delete => plan.key_columns(),
+            Operation::Write => &plan.columns,
+        };
+        let (mut columns, mut sql_types, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut overriding, mut direct) = (false, true);
+        for (index, column) in wanted.iter().enumerate() {
+            let existing = table
+                .column(&column.name, settings.any_case())
+                .ok_or_else(|| {
+                    SinkError::StaleTable(format!("table {name} has no column {}", column.name))
+                })?;
+            if existing.generated && operation == Operation::Write {
+                if index < plan.keys {
+                    return Err(SinkError::Fatal(format!(
+                        "{}: column {} of table {name} is generated and cannot be a key column. Choose other columns with primary.key.fields",
+                        self.task, column.name
+                    )));
+                }
+                skipped.push(column.name.clone());
+                continue;
+            }
+            let binding = bind(&column.schema, existing, settings)?;
+            overriding |= existing.always_identity;
+            direct &= binding.is_direct(existing);
+            columns.push(BoundColumn {
+                name: existing.name.clone(),
+                key_cast: key_cast(&binding, existing),
+                binding,
+            });
+            sql_types.push(existing.sql_type.clone());
+        }
+        let keys = plan.keys.min(columns.len());
+        let mode = settings.insert_mode;
+        if operation == Operation::Write && mode == InsertMode::Update && columns.len() == keys {
+            return Ok(None);
+        }
+        let form = WriteForm {
+            mode,
+            keys,
+            overriding,
+        };
+        let writes = operation == Operation::Write;
+        let from_stage = format!("{STAGE} AS u");
+        let shape = Shape {
+            table: name.clone(),
+            operation,
+            keys,
+            covers_table: table
+                .columns
+                .iter()
+                .filter(|existing| !existing.generated)
+                .all(|existing| columns.iter().any(|column| column.name == existing.name)),
+            from_arrays: if writes {
+                let from = statements::from_arrays(&columns);
+                statements::write_rows(form, name, &columns, &from)
+            } else if operation == Operation::Delete {
+                statements::delete_rows(name, &columns)
+            } else {
+                String::new()
+            },
+            copy: (writes && direct && mode == InsertMode::Insert && table.relation == "r")
+                .then(|| statements::copy_into(&name.sql(), &columns)),
+            from_stage: (writes && mode != InsertMode::Update)
+                .then(|| statements::write_rows(form, name, &columns, &from_stage)),
+            columns,
+            sql_types,
+            skipped,
+        };
+        if let Some(known) = self.shapes.iter().find(|known| known.is_same(&shape)) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let shape = Arc::new(shape);
+        self.shapes.push(Arc::clone(&shape));
+        Ok(Some(shape))
     }
 
     /// `Ok` if the record may be passed over.
@@ -218,31 +443,36 @@ impl Writer {
         }
     }
 
-    /// Creates or extends the run's table as far as the settings allow.
-    async fn prepare_table(&mut self, run: &Run, records: &[SinkRecord]) -> Result<(), SinkError> {
-        let Some((plan, indexes)) = run.writes.as_ref() else {
-            if !self.tables.contains_key(&run.table)
-                && let Some(found) = self.describe(&run.table).await?
-            {
-                self.tables.insert(run.table.clone(), found);
-            }
-            return Ok(());
+    /// Creates or extends the table as far as the settings allow; whether it is there.
+    async fn prepare_table(
+        &mut self,
+        plan: &Plan,
+        name: &TableName,
+        operation: Operation,
+        creates: bool,
+        record: &SinkRecord,
+    ) -> Result<bool, SinkError> {
+        let any_case = self.settings.any_case();
+        let wanted = match operation {
+            Operation::Write => plan.columns.len(),
+            Operation::Delete => plan.keys,
+            Operation::Truncate => 0,
         };
         let covers = |table: &ExistingTable| {
-            plan.columns
+            plan.columns[..wanted]
                 .iter()
-                .all(|column| table.column(&column.name).is_some())
+                .all(|column| table.column(&column.name, any_case).is_some())
         };
-        if self.tables.get(&run.table).is_some_and(covers) {
-            return Ok(());
+        if self.tables.get(name).is_some_and(covers) {
+            return Ok(true);
         }
-        let place = indexes
-            .first()
-            .map(|index| records[*index].original.to_string())
-            .unwrap_or_default();
+        let place = record.original.to_string();
         let debezium = self.settings.style == Style::Debezium;
-        let mut found = self.describe(&run.table).await?;
+        let mut found = self.describe(name).await?;
         if found.is_none() {
+            if !creates {
+                return Ok(false);
+            }
             if !self.settings.create_tables {
                 let setting = if debezium {
                     "schema.evolution=basic"
@@ -251,26 +481,24 @@ impl Writer {
                 };
                 return Err(SinkError::Fatal(format!(
                     "{}: Could not find table: {} (record at {place}). Create it, or let the connector do so with {setting}",
-                    self.task, run.table
+                    self.task, name
                 )));
             }
             let columns = new_columns(plan, |_| true);
-            let sql = postgres::create_table(&run.table, &columns, debezium)?;
-            self.change_schema(&run.table, sql, &["42P07", "23505"])
-                .await?;
-            found = self.describe(&run.table).await?;
+            let mut definitions = self.definitions(&columns).await?;
+            definitions.extend(types::primary_key(&columns));
+            let sql = types::create_table(name, &definitions);
+            self.change_schema(name, sql, &["42P07", "23505"]).await?;
+            found = self.describe(name).await?;
         }
         let table = found.ok_or_else(|| {
-            SinkError::Fatal(format!(
-                "{}: Could not find table: {}",
-                self.task, run.table
-            ))
+            SinkError::Fatal(format!("{}: Could not find table: {}", self.task, name))
         })?;
         if covers(&table) {
-            self.tables.insert(run.table.clone(), table);
-            return Ok(());
+            self.tables.insert(name.clone(), table);
+            return Ok(true);
         }
-        let missing = new_columns(plan, |name| table.column(name).is_none());
+        let missing = new_columns(plan, |column| table.column(column, any_case).is_none());
         let names: Vec<&str> = missing.iter().map(|column| column.name).collect();
         if let Some(required) = missing
             .iter()
@@ -278,7 +506,7 @@ impl Writer {
         {
             return Err(SinkError::Fatal(format!(
                 "{}: Cannot ALTER table '{}' because field '{}' is not optional but has no default value (record at {place}). Add the column by hand",
-                self.task, run.table, required.name
+                self.task, name, required.name
             )));
         }
         if !self.settings.add_columns {
@@ -290,26 +518,54 @@ impl Writer {
             return Err(SinkError::Fatal(format!(
                 "{}: Cannot alter table {} because schema evolution is disabled: it lacks the columns {} (record at {place}). Add them, exclude the fields, or set {setting}",
                 self.task,
-                run.table,
+                name,
                 names.join(", ")
             )));
         }
-        let sql = postgres::add_columns(&run.table, &missing, debezium)?;
-        self.change_schema(&run.table, sql, &["42701"]).await?;
-        self.statements.clear();
-        let table = self.describe(&run.table).await?.unwrap_or_default();
-        self.tables.insert(run.table.clone(), table);
-        Ok(())
+        let definitions = self.definitions(&missing).await?;
+        let sql = types::add_columns(name, &definitions);
+        self.change_schema(name, sql, &["42701"]).await?;
+        self.forget_shapes(name);
+        let table = self.describe(name).await?.unwrap_or_default();
+        self.tables.insert(name.clone(), table);
+        Ok(true)
+    }
+
+    /// New columns make what was known of a table's rows incomplete.
+    fn forget_shapes(&mut self, table: &TableName) {
+        self.shapes.retain(|shape| shape.table != *table);
+        for known in self.plans.values_mut().flatten() {
+            if known.plan.table.as_ref() == Some(table) {
+                known.write = None;
+                known.delete = None;
+            }
+        }
+    }
+
+    async fn definitions(&mut self, columns: &[NewColumn<'_>]) -> Result<Vec<String>, SinkError> {
+        let mut definitions = Vec::with_capacity(columns.len());
+        for column in columns {
+            let mut chosen = types::column_type(column, &self.settings)?;
+            if let Some((extension, instead)) = chosen.extension.take() {
+                let session = self.session().await?;
+                if !catalog::has_type(&mut session.connection, &extension).await? {
+                    warn!(
+                        "{}: the database has no type {extension}; column {} becomes {instead}",
+                        self.task, column.name
+                    );
+                    chosen.sql = instead;
+                }
+            }
+            definitions.push(types::definition(column, &chosen.sql, &self.settings));
+        }
+        Ok(definitions)
     }
 
     async fn describe(&mut self, name: &TableName) -> Result<Option<ExistingTable>, SinkError> {
-        let name = name.clone();
-        let connection = self.connection().await?;
-        let found = postgres::describe(connection, &name).await;
-        if matches!(found, Err(SinkError::Transient(_))) {
-            self.connection = None;
-        }
-        found
+        let relations = self.settings.relations.clone();
+        let session = self.session().await?;
+        let found = catalog::describe(&mut session.connection, name).await?;
+        Ok(found.filter(|table| relations.contains(&table.relation.as_str())))
     }
 
     /// DDL in a transaction of its own; another task may have been faster.
@@ -321,9 +577,8 @@ impl Writer {
     ) -> Result<(), SinkError> {
         info!("{}: {sql}", self.task);
         let task = self.task.clone();
-        let connection = self.connection().await?;
-        match connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await {
-            Ok(_) => Ok(()),
+        match self.session().await?.execute(&sql).await {
+            Ok(()) => Ok(()),
             Err(sqlx::Error::Database(error))
                 if error
                     .code()
@@ -332,10 +587,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => match SinkError::from(error) {
-                SinkError::Transient(text) => {
-                    self.connection = None;
-                    Err(SinkError::Transient(text))
-                }
+                SinkError::Transient(text) => Err(SinkError::Transient(text)),
                 other => Err(SinkError::Fatal(format!(
                     "{task}: Error while checking and applying table changes for collection '{table}': {other}"
                 ))),
@@ -343,189 +595,121 @@ impl Writer {
         }
     }
 
-    async fn write_runs(&mut self, runs: &[Run], records: &[SinkRecord]) -> Result<(), SinkError> {
-        let mut statements = Vec::new();
-        for run in runs {
-            if run.truncate {
-                statements.push((None, &run.table, &[][..]));
-            }
-            if let Some((plan, indexes)) = &run.deletes
-                && self.tables.contains_key(&run.table)
-            {
-                statements.push((
-                    Some(self.statement(plan, true)?),
-                    &run.table,
-                    indexes.as_slice(),
-                ));
-            }
-            if let Some((plan, indexes)) = &run.writes {
-                statements.push((
-                    Some(self.statement(plan, false)?),
-                    &run.table,
-                    indexes.as_slice(),
-                ));
-            }
-        }
-        let rows_per_statement = self.settings.batch_size.max(2000);
-        let settings = self.settings.clone();
-        let task = self.task.clone();
-        let connection = self.connection().await?;
-        let mut transaction = connection.begin().await?;
-        for (statement, table, indexes) in statements {
-            let Some(statement) = statement else {
-                transaction
-                    .execute(sqlx::raw_sql(AssertSqlSafe(postgres::truncate(table))))
-                    .await
-                    .map_err(|error| at_table(error, table))?;
-                continue;
-            };
-            for chunk in indexes.chunks(rows_per_statement) {
-                let query = bind(&statement, chunk, records, &settings, &task)?;
-                transaction
-                    .execute(query)
-                    .await
-                    .map_err(|error| at_table(error, table))?;
-            }
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    fn statement(&mut self, plan: &Arc<Plan>, delete: bool) -> Result<Arc<Statement>, SinkError> {
-        let key = (Arc::as_ptr(plan).addr(), delete);
-        if let Some(known) = self.statements.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let table = self
-            .tables
-            .get(&plan.table)
-            .ok_or_else(|| SinkError::StaleTable(format!("table {} is not known", plan.table)))?;
-        let columns = if delete {
-            plan.key_columns()
-        } else {
-            &plan.columns
-        };
-        let mut overriding = false;
-        let bound = columns
-            .iter()
-            .map(|column| {
-                let existing = table.column(&column.name).ok_or_else(|| {
-                    SinkError::StaleTable(format!(
-                        "table {} has no column {}",
-                        plan.table, column.name
-                    ))
-                })?;
-                overriding |= existing.always_identity;
-                Ok(BoundColumn {
-                    name: existing.name.clone(),
-                    form: column.form,
-                    sql_type: existing.sql_type.clone(),
-                })
-            })
-            .collect::<Result<Vec<_>, SinkError>>()?;
-        if !delete
-            && self.settings.insert_mode == InsertMode::Update
-            && plan.columns.len() == plan.keys
-        {
-            return Err(SinkError::Fatal(format!(
-                "{}: records of table {} have key columns only; update mode has nothing to set",
-                self.task, plan.table
-            )));
-        }
-        let sql = if delete {
-            postgres::delete_rows(&plan.table, &bound)
-        } else {
-            postgres::write_rows(
-                self.settings.insert_mode,
-                &plan.table,
-                &bound,
-                plan.keys,
-                overriding,
-            )
-        };
-        let statement = Arc::new(Statement {
-            sql,
-            columns: bound,
-            plan: Arc::clone(plan),
-        });
-        self.statements.insert(key, Arc::clone(&statement));
-        Ok(statement)
-    }
-
-    /// In the order of arrival, each row behind a savepoint; rows that fail are reported.
-    async fn write_one_by_one(
+    /// In the order of arrival, each part behind a savepoint; rows that fail are reported.
+    async fn write_by_halves(
         &mut self,
         records: &[SinkRecord],
-        plans: &[Option<(Arc<Plan>, Change)>],
+        batch: &Batch,
     ) -> Result<(), SinkError> {
-        let mut failed: Vec<(usize, ConnectError)> = Vec::new();
-        let mut statements = Vec::with_capacity(records.len());
-        for planned in plans {
-            statements.push(match planned {
-                Some((plan, Change::Write)) => Some(self.statement(plan, false)?),
-                Some((plan, Change::Delete)) if self.tables.contains_key(&plan.table) => {
-                    Some(self.statement(plan, true)?)
+        let (rules, task, reporter) = (self.rules(), self.task.clone(), self.reporter.clone());
+        let session = self.session().await?;
+        session.begin().await?;
+        let mut parts = Vec::new();
+        parts.push(0..batch.len());
+        let mut failed = Vec::new();
+        while let Some(part) = parts.pop() {
+            let text = match try_part(session, batch, part.clone(), rules).await {
+                Ok(()) => continue,
+                Err(SinkError::Row(text)) => text,
+                Err(other) => {
+                    session.execute("ROLLBACK").await?;
+                    return Err(other);
                 }
-                _ => None,
-            });
-        }
-        let (settings, task) = (self.settings.clone(), self.task.clone());
-        let reporter = self.reporter.clone();
-        let connection = self.connection().await?;
-        let mut transaction = connection.begin().await?;
-        for (index, statement) in statements.iter().enumerate() {
-            let Some((plan, change)) = &plans[index] else {
-                continue;
             };
-            if *change == Change::Truncate {
-                transaction
-                    .execute(sqlx::raw_sql(AssertSqlSafe(postgres::truncate(
-                        &plan.table,
-                    ))))
-                    .await?;
+            if part.len() > 1 {
+                let middle = part.start + part.len() / 2;
+                parts.push(middle..part.end);
+                parts.push(part.start..middle);
                 continue;
             }
-            let Some(statement) = statement else { continue };
-            let outcome = match bind(statement, &[index], records, &settings, &task) {
-                Ok(query) => {
-                    let mut savepoint = transaction.begin().await?;
-                    match savepoint.execute(query).await {
-                        Ok(_) => {
-                            savepoint.commit().await?;
-                            Ok(())
-                        }
-                        Err(error) => {
-                            savepoint.rollback().await?;
-                            Err(SinkError::from(error))
-                        }
-                    }
-                }
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(()) => {}
-                Err(SinkError::Row(text)) => {
-                    let error = row_error(&task, plan, &records[index], &settings, &text);
-                    if reporter.is_none() {
-                        return Err(error.into());
-                    }
-                    failed.push((index, error));
-                }
-                Err(other) => return Err(other),
+            let column = refusing_column(session, batch, part.start).await?;
+            let record = &records[batch.record(part.start)];
+            let error = row_error(&task, batch, part.start, record, &text, column);
+            if reporter.is_none() {
+                session.execute("ROLLBACK").await?;
+                return Err(error.into());
             }
+            failed.push((part.start, error));
         }
         // First the reports: what is not reported must not be lost.
-        for (index, error) in failed {
-            if let Some(reporter) = &reporter {
-                reporter.report(&records[index], error).await?;
+        for (row, error) in failed {
+            if let Some(reporter) = &reporter
+                && let Err(error) = reporter.report(&records[batch.record(row)], error).await
+            {
+                session.execute("ROLLBACK").await?;
+                return Err(error.into());
             }
         }
-        transaction.commit().await?;
-        Ok(())
+        Ok(session.execute("COMMIT").await?)
     }
 }
 
-fn new_columns<'a>(plan: &'a Plan, wanted: impl Fn(&str) -> bool) -> Vec<NewColumn<'a>> {
+async fn try_part(
+    session: &mut Session,
+    batch: &Batch,
+    part: Range<usize>,
+    rules: Rules,
+) -> Result<(), SinkError> {
+    session.execute("SAVEPOINT tidegate_part").await?;
+    for step in batch.arrange(part, rules) {
+        if let Err(error) = session.step(batch, &step).await {
+            if matches!(error, SinkError::Row(_)) {
+                session
+                    .execute("ROLLBACK TO SAVEPOINT tidegate_part")
+                    .await?;
+            }
+            return Err(error);
+        }
+    }
+    Ok(session.execute("RELEASE SAVEPOINT tidegate_part").await?)
+}
+
+/// Asks for each column whether its value alone fits: the database does not always say which one did not.
+async fn refusing_column(
+    session: &mut Session,
+    batch: &Batch,
+    row: usize,
+) -> Result<Option<String>, SinkError> {
+    let shape = batch.shape(row);
+    for ((column, sql_type), field) in shape
+        .columns
+        .iter()
+        .zip(&shape.sql_types)
+        .zip(batch.fields(row))
+    {
+        let mut parameter = ArrayParameter::new(column.binding.encoder.wire(), 1);
+        parameter.push(field);
+        session.execute("SAVEPOINT tidegate_probe").await?;
+        let sql = AssertSqlSafe(statements::probe(column, sql_type));
+        let refused = session
+            .connection
+            .execute(sqlx::query(sql).bind(parameter))
+            .await
+            .is_err();
+        session
+            .execute("ROLLBACK TO SAVEPOINT tidegate_probe")
+            .await?;
+        if refused || too_long(sql_type, field) {
+            return Ok(Some(column.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Casts cut texts where assignments refuse them.
+fn too_long(sql_type: &str, field: Option<&[u8]>) -> bool {
+    let limit = sql_type
+        .strip_prefix("character varying(")
+        .or_else(|| sql_type.strip_prefix("character("))
+        .and_then(|rest| rest.strip_suffix(')'))
+        .and_then(|digits| digits.parse::<usize>().ok());
+    match (limit, field.map(std::str::from_utf8)) {
+        (Some(limit), Some(Ok(text))) => text.chars().count() > limit,
+        _ => false,
+    }
+}
+
+fn new_columns(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<NewColumn<'_>> {
     plan.columns
         .iter()
         .enumerate()
@@ -538,15 +722,6 @@ fn new_columns<'a>(plan: &'a Plan, wanted: impl Fn(&str) -> bool) -> Vec<NewColu
         .collect()
 }
 
-fn at_table(error: sqlx::Error, table: &TableName) -> SinkError {
-    match SinkError::from(error) {
-        SinkError::Row(text) => SinkError::Row(format!("table {table}: {text}")),
-        SinkError::StaleTable(text) => SinkError::StaleTable(format!("table {table}: {text}")),
-        SinkError::Fatal(text) => SinkError::Fatal(format!("table {table}: {text}")),
-        other => other,
-    }
-}
-
 fn located(task: &ConnectorTaskId, record: &SinkRecord, error: ConnectError) -> ConnectError {
     let text = format!(
         "{task}: the record at {} cannot be written: {}",
@@ -556,57 +731,34 @@ fn located(task: &ConnectorTaskId, record: &SinkRecord, error: ConnectError) -> 
     ConnectError::message(error.kind(), text)
 }
 
-/// What is needed to find the row: task, table, key, place, and the database's words.
+/// What is needed to find the row: task, table, key, place, column, and the database's words.
 fn row_error(
     task: &ConnectorTaskId,
-    plan: &Plan,
+    batch: &Batch,
+    row: usize,
     record: &SinkRecord,
-    settings: &Settings,
     text: &str,
+    column: Option<String>,
 ) -> ConnectError {
-    let values: Vec<_> = plan
-        .key_columns()
+    let shape = batch.shape(row);
+    let key: Vec<String> = shape.columns[..shape.keys]
         .iter()
-        .map(|column| {
-            (
-                column.name.as_str(),
-                plan.value(column, record, settings.replace_null_with_default),
-            )
+        .zip(batch.fields(row))
+        .map(|(column, field)| {
+            let value = wire::describe(column.binding.encoder.wire(), field);
+            format!("{}={value}", column.name)
         })
         .collect();
-    let key = keys::describe(values.iter().map(|(name, value)| (*name, &**value)));
+    let key = if key.is_empty() {
+        "none".to_owned()
+    } else {
+        key.join(", ")
+    };
+    let column = column
+        .map(|name| format!(", column {name}"))
+        .unwrap_or_default();
     ConnectError::data(format!(
-        "{task}: table {}: the row with key {key} (record at {}) is refused: {text}. Correct the row at its source or the table, or let such records go to a dead letter queue (errors.tolerance=all, errors.deadletterqueue.topic.name)",
-        plan.table, record.original
+        "{task}: table {}{column}: the row with key {key} (record at {}) is refused: {text}. Correct the row at its source or the table, or let such records go to a dead letter queue (errors.tolerance=all, errors.deadletterqueue.topic.name)",
+        shape.table, record.original
     ))
-}
-
-/// The statement with the rows' values.
-fn bind<'q>(
-    statement: &'q Statement,
-    indexes: &[usize],
-    records: &[SinkRecord],
-    settings: &Settings,
-    task: &ConnectorTaskId,
-) -> Result<sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>, SinkError> {
-    let plan = &statement.plan;
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str()));
-    for (column, bound) in plan.columns.iter().zip(&statement.columns) {
-        let mut values = bound.form.values(indexes.len());
-        for index in indexes {
-            let record = &records[*index];
-            let value = plan.value(column, record, settings.replace_null_with_default);
-            values.push(&value, column.meaning).map_err(|problem| {
-                if indexes.len() == 1 {
-                    return SinkError::Row(format!("column {}: {problem}", column.name));
-                }
-                SinkError::Row(format!(
-                    "{task}: table {}, column {}, record at {}: {problem}",
-                    plan.table, column.name, record.original
-                ))
-            })?;
-        }
-        query = values.bind(query);
-    }
-    Ok(query)
 }

@@ -1,0 +1,329 @@
+//! A batch on its way to the database: changes in the order of arrival, their values encoded once, row after row.
+//!
+//! For writing, changes of a table are put into steps that one statement each can do. Within a step every key occurs once,
+//! with its last change, so that order inside it does not matter. Where a step cannot hold what comes next (other columns,
+//! a truncate) the next round of steps begins. Any part of a batch can be arranged on its own; so a row that the database
+//! refuses is found by halving.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::config::InsertMode;
+use crate::dialect::postgres::statements::BoundColumn;
+use crate::table::TableName;
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Write,
+    Delete,
+    Truncate,
+}
+
+/// Columns of a table that rows bring, and the statements for them.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) table: TableName,
+    pub(crate) operation: Operation,
+    /// Key columns first.
+    pub(crate) columns: Vec<BoundColumn>,
+    /// The columns' types with length and precision.
+    pub(crate) sql_types: Vec<String>,
+    pub(crate) keys: usize,
+    /// Whether rows set every column of the table.
+    pub(crate) covers_table: bool,
+    /// Statement that takes arrays.
+    pub(crate) from_arrays: String,
+    /// COPY into the table itself, where rows can go there as they are.
+    pub(crate) copy: Option<String>,
+    /// Statement that takes the rows of a table of the session, which `{stage}` stands for.
+    pub(crate) from_stage: Option<String>,
+    /// Columns that the records bring but nobody writes.
+    pub(crate) skipped: Vec<String>,
+}
+
+impl Shape {
+    pub(crate) fn skips(&self, column: &str) -> bool {
+        !self.skipped.is_empty() && self.skipped.iter().any(|skipped| skipped == column)
+    }
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.operation == other.operation
+            && self.table == other.table
+            && self.keys == other.keys
+            && self.covers_table == other.covers_table
+            && self.columns == other.columns
+            && self.skipped == other.skipped
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    start: usize,
+    end: usize,
+    /// Where the key's columns end.
+    key_end: usize,
+    /// First bytes of the key, in an order that sorts.
+    order: u64,
+    shape: usize,
+    /// Place in the records that the batch was made of.
+    record: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    data: Vec<u8>,
+    entries: Vec<Entry>,
+    shapes: Vec<Arc<Shape>>,
+}
+
+/// One statement's work.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) rows: Vec<usize>,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+    pub(crate) fn shape(&self, row: usize) -> &Arc<Shape> {
+        &self.shapes[self.entries[row].shape]
+    }
+    pub(crate) fn record(&self, row: usize) -> usize {
+        self.entries[row].record
+    }
+    /// The row's fields, each with its length before it.
+    pub(crate) fn row(&self, row: usize) -> &[u8] {
+        &self.data[self.entries[row].start..self.entries[row].end]
+    }
+    /// The fields' contents, `None` for null.
+    pub(crate) fn fields(&self, row: usize) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut rest = self.row(row);
+        std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(i32::from_be_bytes(*length)).ok();
+            let (content, tail) = tail.split_at(length.unwrap_or(0));
+            rest = tail;
+            Some(length.map(|_| content))
+        })
+    }
+
+    /// Adds a row; `encode` appends the fields and says where those of the key end.
+    ///
+    /// # Errors
+    /// That of `encode`; the batch is then as before.
+    pub(crate) fn push<E>(
+        &mut self,
+        record: usize,
+        shape: &Arc<Shape>,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let start = self.data.len();
+        let key_end = match encode(&mut self.data) {
+            Ok(key_end) => key_end,
+            Err(error) => {
+                self.data.truncate(start);
+                return Err(error);
+            }
+        };
+        let known = self
+            .shapes
+            .iter()
+            .rposition(|known| Arc::ptr_eq(known, shape));
+        let index = known.unwrap_or_else(|| {
+            self.shapes.push(Arc::clone(shape));
+            self.shapes.len() - 1
+        });
+        let order = match shape.columns.first() {
+            Some(first) if key_end > start + 4 => {
+                let key = &self.data[start + 4..key_end];
+                let mut prefix = [0; 8];
+                let length = key.len().min(8);
+                prefix[..length].copy_from_slice(&key[..length]);
+                let flip = u64::from(first.binding.encoder.wire().is_signed()) << 63;
+                u64::from_be_bytes(prefix) ^ flip
+            }
+            _ => 0,
+        };
+        self.entries.push(Entry {
+            start,
+            end: self.data.len(),
+            key_end,
+            order,
+            shape: index,
+            record,
+        });
+        Ok(())
+    }
+
+    fn key(&self, row: usize) -> &[u8] {
+        &self.data[self.entries[row].start..self.entries[row].key_end]
+    }
+
+    /// Steps for a part of the batch, in the order in which they are to be done.
+    pub(crate) fn arrange(&self, part: Range<usize>, rules: Rules) -> Vec<Step> {
+        if rules.one_by_one {
+            let one = |row| Step {
+                shape: Arc::clone(self.shape(row)),
+                rows: vec![row],
+            };
+            return part.map(one).collect();
+        }
+        let mut rounds: Vec<Vec<Segment>> = Vec::new();
+        let mut latest: HashMap<&TableName, usize> = HashMap::new();
+        for row in part {
+            let shape = self.entries[row].shape;
+            let table = &self.shapes[shape].table;
+            let operation = self.shapes[shape].operation;
+            let round = latest.entry(table).or_insert(0);
+            loop {
+                if rounds.len() <= *round {
+                    rounds.push(Vec::new());
+                }
+                let segments = &mut rounds[*round];
+                let place = segments
+                    .iter()
+                    .position(|segment| self.shapes[segment.any_shape()].table == *table)
+                    .unwrap_or_else(|| {
+                        segments.push(Segment::default());
+                        segments.len() - 1
+                    });
+                if segments[place].takes(shape, operation) {
+                    segments[place].rows.push(row);
+                    break;
+                }
+                *round += 1;
+            }
+        }
+        rounds
+            .into_iter()
+            .flat_map(|segments| self.steps(segments, rules))
+            .collect()
+    }
+
+    /// Deletes first, so that what was unique is free again; tables in the order of their first delete or row.
+    fn steps(&self, segments: Vec<Segment>, rules: Rules) -> Vec<Step> {
+        let mut deletes = Vec::new();
+        let mut writes = Vec::new();
+        for segment in segments {
+            let Segment {
+                write,
+                delete,
+                truncate,
+                mut rows,
+            } = segment;
+            let step = |shape: Option<usize>, rows: Vec<usize>| {
+                shape.filter(|_| !rows.is_empty()).map(|shape| Step {
+                    shape: Arc::clone(&self.shapes[shape]),
+                    rows,
+                })
+            };
+            if truncate.is_some() {
+                deletes.extend(step(truncate, rows));
+                continue;
+            }
+            let keys = write.or(delete).map_or(0, |shape| self.shapes[shape].keys);
+            if keys == 0 {
+                writes.extend(step(write, rows));
+                continue;
+            }
+            rows.sort_by(|a, b| {
+                let order = self.entries[*a].order.cmp(&self.entries[*b].order);
+                order.then_with(|| self.key(*a).cmp(self.key(*b)))
+            });
+            let (mut deleted, mut written) = (Vec::new(), Vec::with_capacity(rows.len()));
+            for same_key in rows.chunk_by(|a, b| {
+                self.entries[*a].order == self.entries[*b].order && self.key(*a) == self.key(*b)
+            }) {
+                self.reduce(same_key, rules, &mut deleted, &mut written);
+            }
+            deletes.extend(step(delete, deleted));
+            writes.extend(step(write, written));
+        }
+        deletes.append(&mut writes);
+        deletes
+    }
+
+    /// What remains of changes of one key, in the order of arrival.
+    fn reduce(
+        &self,
+        changes: &[usize],
+        rules: Rules,
+        deleted: &mut Vec<usize>,
+        written: &mut Vec<usize>,
+    ) {
+        let is_delete = |row: usize| self.shape(row).operation == Operation::Delete;
+        let last_delete = changes.iter().rposition(|row| is_delete(*row));
+        let after = last_delete.map_or(changes, |last| &changes[last + 1..]);
+        let delete = last_delete.map(|last| changes[last]);
+        match rules.mode {
+            // What was deleted in between is not there to be updated.
+            InsertMode::Update if delete.is_some() => deleted.extend(delete),
+            InsertMode::Insert => {
+                deleted.extend(delete);
+                let from = if rules.reduce_inserts {
+                    after.len().saturating_sub(1)
+                } else {
+                    0
+                };
+                written.extend_from_slice(&after[from..]);
+            }
+            _ => match after.last() {
+                Some(last) => {
+                    // Columns that the row does not bring must not keep what was there before the delete.
+                    deleted.extend(delete.filter(|_| !self.shape(*last).covers_table));
+                    written.push(*last);
+                }
+                None => deleted.extend(delete),
+            },
+        }
+    }
+}
+
+/// What decides how changes are put together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) mode: InsertMode,
+    pub(crate) reduce_inserts: bool,
+    /// A statement for each row, in the order of arrival.
+    pub(crate) one_by_one: bool,
+}
+
+#[derive(Debug, Default)]
+struct Segment {
+    write: Option<usize>,
+    delete: Option<usize>,
+    truncate: Option<usize>,
+    rows: Vec<usize>,
+}
+
+impl Segment {
+    fn any_shape(&self) -> usize {
+        self.write.or(self.delete).or(self.truncate).unwrap_or(0)
+    }
+
+    fn takes(&mut self, shape: usize, operation: Operation) -> bool {
+        let empty = self.rows.is_empty();
+        let slot = match operation {
+            Operation::Write => &mut self.write,
+            Operation::Delete => &mut self.delete,
+            Operation::Truncate => &mut self.truncate,
+        };
+        let fits = match operation {
+            Operation::Truncate => empty,
+            _ => slot.is_none_or(|known| known == shape),
+        };
+        if fits && (operation == Operation::Truncate || self.truncate.is_none()) {
+            let slot = match operation {
+                Operation::Write => &mut self.write,
+                Operation::Delete => &mut self.delete,
+                Operation::Truncate => &mut self.truncate,
+            };
+            *slot = Some(shape);
+            return true;
+        }
+        false
+    }
+}

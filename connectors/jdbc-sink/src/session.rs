@@ -1,0 +1,276 @@
+//! A connection and the statements of batches on it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgTypeInfo};
+use sqlx::{AssertSqlSafe, Connection as _, Encode, Executor as _, Postgres, Type};
+use tracing::{debug, warn};
+
+use crate::batch::{Batch, Operation, Shape, Step};
+use crate::dialect::postgres::statements;
+use crate::errors::SinkError;
+use crate::wire::Wire;
+
+/// From so many rows on COPY costs the database less than arrays do.
+const COPY_FROM: usize = 400;
+/// A statement's rows and bytes.
+const ROWS_PER_STATEMENT: usize = 10_000;
+const BYTES_PER_STATEMENT: usize = 16 << 20;
+/// Bytes handed to the socket at once.
+const COPY_CHUNK: usize = 256 << 10;
+/// Tables of the session, each of which every commit has to empty.
+const MOST_STAGES: usize = 16;
+
+pub(crate) struct Session {
+    pub(crate) connection: PgConnection,
+    /// By what their columns are.
+    stages: HashMap<String, String>,
+    /// Tables of the session that hold rows of the transaction at hand.
+    filled: HashSet<String>,
+    /// Whether the user may have tables of the session.
+    may_stage: bool,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(connection: PgConnection) -> Self {
+        Self {
+            connection,
+            stages: HashMap::new(),
+            filled: HashSet::new(),
+            may_stage: true,
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            warn!("the connection did not close cleanly: {error}");
+        }
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        self.connection.execute(sqlx::raw_sql(sql)).await.map(drop)
+    }
+
+    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.filled.clear();
+        self.execute("BEGIN").await
+    }
+
+    /// Does steps in one transaction.
+    pub(crate) async fn write(&mut self, batch: &Batch, steps: &[Step]) -> Result<(), SinkError> {
+        if let [step] = steps
+            && step.rows.len() < COPY_FROM
+        {
+            return self.step(batch, step).await;
+        }
+        for step in steps {
+            if step.rows.len() >= COPY_FROM && step.shape.copy.is_none() {
+                self.create_stage(&step.shape).await?;
+            }
+        }
+        self.begin().await?;
+        for step in steps {
+            if let Err(error) = self.step(batch, step).await {
+                self.execute("ROLLBACK").await?;
+                return Err(error);
+            }
+        }
+        Ok(self.execute("COMMIT").await?)
+    }
+
+    /// Does a step in the transaction at hand.
+    pub(crate) async fn step(&mut self, batch: &Batch, step: &Step) -> Result<(), SinkError> {
+        if step.shape.operation == Operation::Truncate {
+            let truncate = statements::truncate(&step.shape.table);
+            return Ok(self.execute(&truncate).await?);
+        }
+        let mut rest = step.rows.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest.iter().take(ROWS_PER_STATEMENT).take_while(|row| {
+                bytes += batch.row(**row).len();
+                bytes <= BYTES_PER_STATEMENT
+            });
+            let (rows, behind) = rest.split_at(fitting.count().max(1));
+            rest = behind;
+            self.rows(batch, &step.shape, rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn rows(
+        &mut self,
+        batch: &Batch,
+        shape: &Shape,
+        rows: &[usize],
+    ) -> Result<(), SinkError> {
+        if rows.len() >= COPY_FROM {
+            if let Some(copy) = &shape.copy {
+                return Ok(self.copy(batch, shape, rows, copy).await?);
+            }
+            if let Some(sql) = &shape.from_stage
+                && let Some(stage) = self.stage(shape)
+            {
+                self.fill(batch, shape, rows, &stage).await?;
+                let sql = sql.replace(STAGE, &stage);
+                self.connection
+                    .execute(sqlx::query(AssertSqlSafe(sql)))
+                    .await?;
+                return Ok(());
+            }
+        }
+        let mut query = sqlx::query(AssertSqlSafe(shape.from_arrays.clone()));
+        for array in arrays(batch, shape, rows) {
+            query = query.bind(array);
+        }
+        self.connection.execute(query).await?;
+        Ok(())
+    }
+
+    /// The session's table for rows of this shape, if there is one.
+    fn stage(&self, shape: &Shape) -> Option<String> {
+        let columns = statements::create_stage(STAGE, &shape.columns);
+        self.stages.get(&columns).cloned()
+    }
+
+    /// Makes the session's table for rows of this shape, outside of a transaction whose end it would share. Without
+    /// one rows go through arrays.
+    async fn create_stage(&mut self, shape: &Shape) -> Result<(), SinkError> {
+        if shape.from_stage.is_none() || !self.may_stage || self.stages.len() >= MOST_STAGES {
+            return Ok(());
+        }
+        let columns = statements::create_stage(STAGE, &shape.columns);
+        if self.stages.contains_key(&columns) {
+            return Ok(());
+        }
+        let name = format!("tidegate_stage_{}", self.stages.len());
+        match self.execute(&columns.replace(STAGE, &name)).await {
+            Ok(()) => {
+                self.stages.insert(columns, name);
+                Ok(())
+            }
+            Err(sqlx::Error::Database(error)) => {
+                debug!("there are no tables of the session: {error}");
+                self.may_stage = false;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn fill(
+        &mut self,
+        batch: &Batch,
+        shape: &Shape,
+        rows: &[usize],
+        stage: &str,
+    ) -> Result<(), sqlx::Error> {
+        if !self.filled.insert(stage.to_owned()) {
+            self.execute(&format!("TRUNCATE TABLE {stage}")).await?;
+        }
+        let copied = self
+            .copy(batch, shape, rows, &statements::copy_into_stage(stage))
+            .await;
+        if let Err(sqlx::Error::Database(error)) = &copied
+            && error.code().as_deref() == Some("42P01")
+        {
+            // A pool in between gives each transaction another session.
+            self.may_stage = false;
+            self.stages.clear();
+        }
+        copied
+    }
+
+    async fn copy(
+        &mut self,
+        batch: &Batch,
+        shape: &Shape,
+        rows: &[usize],
+        sql: &str,
+    ) -> Result<(), sqlx::Error> {
+        let columns = i16::try_from(shape.columns.len()).unwrap_or(i16::MAX);
+        let mut sink = self.connection.copy_in_raw(sql).await?;
+        let mut chunk = Vec::with_capacity(COPY_CHUNK + 4096);
+        chunk.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+        chunk.extend_from_slice(&[0; 8]);
+        for row in rows {
+            chunk.extend_from_slice(&columns.to_be_bytes());
+            chunk.extend_from_slice(batch.row(*row));
+            if chunk.len() >= COPY_CHUNK {
+                sink.send(chunk.as_slice()).await?;
+                chunk.clear();
+            }
+        }
+        chunk.extend_from_slice(&(-1i16).to_be_bytes());
+        sink.send(chunk.as_slice()).await?;
+        sink.finish().await.map(drop)
+    }
+}
+
+/// Stands for the session's table in prepared texts.
+pub(crate) const STAGE: &str = "{stage}";
+
+/// One array for each column.
+fn arrays(batch: &Batch, shape: &Shape, rows: &[usize]) -> Vec<ArrayParameter> {
+    let mut arrays: Vec<ArrayParameter> = shape
+        .columns
+        .iter()
+        .map(|column| ArrayParameter::new(column.binding.encoder.wire(), rows.len()))
+        .collect();
+    for row in rows {
+        for (array, field) in arrays.iter_mut().zip(batch.fields(*row)) {
+            array.push(field);
+        }
+    }
+    arrays
+}
+
+/// A one-dimensional array in binary form.
+pub(crate) struct ArrayParameter {
+    wire: Wire,
+    bytes: Vec<u8>,
+}
+
+impl ArrayParameter {
+    /// Source: `array_recv`: dimensions, whether there are nulls, type of elements, length and lower bound.
+    pub(crate) fn new(wire: Wire, length: usize) -> Self {
+        let mut bytes = Vec::with_capacity(20 + length * 12);
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        for word in [1, 1, wire.oid(), length, 1] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        Self { wire, bytes }
+    }
+    pub(crate) fn push(&mut self, field: Option<&[u8]>) {
+        let length = field.map_or(-1, |field| i32::try_from(field.len()).unwrap_or(i32::MAX));
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        self.bytes.extend_from_slice(field.unwrap_or_default());
+    }
+}
+
+impl Type<Postgres> for ArrayParameter {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(Wire::Text.array_oid()))
+    }
+}
+
+impl Encode<'_, Postgres> for ArrayParameter {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(&self.bytes);
+        Ok(IsNull::No)
+    }
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(PgTypeInfo::with_oid(Oid(self.wire.array_oid())))
+    }
+}
