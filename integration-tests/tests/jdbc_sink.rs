@@ -609,7 +609,7 @@ async fn names_may_be_anything() -> Result<()> {
         .iter()
         .map(|name| (*name, SchemaBuilder::string()))
         .collect();
-    let values: Vec<_> = columns.iter().map(|name| Value::string(name)).collect();
+    let values: Vec<_> = columns.iter().map(Value::string).collect();
     let value = Struct::new(structure(&fields), values);
     let key = Struct::new(
         structure(&[("My-Id", SchemaBuilder::string())]),
@@ -763,4 +763,69 @@ async fn locks_and_killed_sessions_are_tried_again() -> Result<()> {
         &[&["1000", "b"]],
     )
     .await
+}
+
+#[tokio::test]
+async fn a_table_of_the_same_name_in_another_schema_is_left_alone() -> Result<()> {
+    let table = "CREATE SCHEMA other; CREATE TABLE other.a_orders (id bigint, note text)";
+    let mut case = Case::start(table, &[], false).await?;
+    let batch = [case.row(1, "a")];
+    case.task.put(&batch).await?;
+    case.check(
+        "SELECT (SELECT count(*) FROM other.a_orders)::text, (SELECT count(*) FROM public.a_orders)::text",
+        &[&["0", "1"]],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_made_says_why() -> Result<()> {
+    let settings = [("collection.name.format", "nowhere.t")];
+    let mut case = Case::start("", &settings, false).await?;
+    let batch = [case.row(1, "a")];
+    let error = case.task.put(&batch).await.expect_err("no schema").chain();
+    for part in ["'nowhere.t'", "schema \"nowhere\" does not exist"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_delete_between_inserts_is_not_lost_by_reduction() -> Result<()> {
+    let settings = [("insert.mode", "insert"), ("use.reduction.buffer", "true")];
+    let mut case = Case::start("", &settings, false).await?;
+    let batch = [case.row(1, "a")];
+    case.task.put(&batch).await?;
+    let batch = [case.tombstone(1), case.row(1, "b"), case.row(1, "c")];
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["1", "c"]]).await
+}
+
+#[tokio::test]
+async fn identities_of_the_database_take_the_sources_values() -> Result<()> {
+    let table =
+        "CREATE TABLE a_orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text)";
+    let mut case = Case::start(table, &[], false).await?;
+    let small = [case.row(7000, "a")];
+    case.task.put(&small).await?;
+    let large: Vec<_> = (0..1000).map(|id| case.row(id, "b")).collect();
+    case.task.put(&large).await?;
+    case.check(
+        "SELECT count(*)::text, max(id)::text FROM a_orders",
+        &[&["1001", "7000"]],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_put_that_fails_leaves_nothing_behind() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note varchar(5))";
+    let settings = [("insert.mode", "insert"), ("batch.size", "100")];
+    let mut case = Case::start(table, &settings, false).await?;
+    let mut batch: Vec<_> = (0..999).map(|id| case.row(id, "ok")).collect();
+    batch.push(case.row(999, "too long"));
+    let error = case.task.put(&batch).await.expect_err("too long").chain();
+    assert!(error.contains("id=999"), "{error}");
+    case.check("SELECT count(*)::text FROM a_orders", &[&["0"]])
+        .await
 }
