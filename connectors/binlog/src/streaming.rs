@@ -11,6 +11,7 @@ use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, S
 use mysql_async::binlog::{EventType, StatusVarKey};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
+use mysql_common::proto::MySerialize as _;
 use tidegate_api::{Record, SchemaAndValue, SchemaBuilder, SourceRecord, Str, Struct, Value};
 use tidegate_cdc::envelope::Operation;
 use tidegate_cdc::queue::BatchSender;
@@ -64,8 +65,8 @@ pub(crate) struct Streaming<'a> {
     last_row: u64,
     file: Str,
     scratch: Vec<SourceRecord>,
-    /// Until the log's format is known, an event's checksum looks like a part of it.
-    unknown_checksum: bool,
+    /// Before the log's format is known, an event's checksum looks like a part of it.
+    is_format_known: bool,
 }
 
 struct MappedTable {
@@ -127,7 +128,7 @@ impl<'a> Streaming<'a> {
             }),
             scratch: Vec::new(),
             last_row: 0,
-            unknown_checksum: false,
+            is_format_known: false,
         }
     }
 
@@ -186,9 +187,7 @@ impl<'a> Streaming<'a> {
         let heartbeat = self.settings.keep_alive.as_nanos() * 8 / 10;
         conn.query_drop(format!("SET @master_heartbeat_period={heartbeat}"))
             .await?;
-        self.unknown_checksum = queries::variable(&mut conn, "binlog_checksum")
-            .await?
-            .is_some_and(|value| value != "NONE");
+        self.is_format_known = false;
         let restart = &self.context.restart;
         let request = BinlogStreamRequest::new(self.settings.server_id);
         let stream = match (self.flavor, restart.gtids.as_deref()) {
@@ -359,15 +358,11 @@ impl<'a> Streaming<'a> {
 
     async fn handle_data(&mut self, event: &Event, data: EventData<'_>) -> Result<(), BinlogError> {
         match data {
-            EventData::FormatDescriptionEvent(_) => self.unknown_checksum = false,
+            EventData::FormatDescriptionEvent(_) => self.is_format_known = true,
             EventData::RotateEvent(rotate) => {
                 let name = rotate.name_raw();
-                let end = name.len()
-                    - if self.unknown_checksum {
-                        CHECKSUM_BYTES.min(name.len())
-                    } else {
-                        0
-                    };
+                let has_checksum = !self.is_format_known && ends_with_checksum(event);
+                let end = name.len() - if has_checksum { CHECKSUM_BYTES } else { 0 };
                 self.context
                     .rotate(&String::from_utf8_lossy(&name[..end]), rotate.position());
                 self.file = Str::new(&self.context.event_file);
@@ -746,6 +741,17 @@ fn heartbeat_record(
         source_partition: Arc::clone(&records.partition),
         source_offset: tidegate_api::SourceOffset::new(position),
     }
+}
+
+/// The first event names the file and comes before the log's format: MariaDB adds a checksum to it, MySQL does not.
+fn ends_with_checksum(event: &Event) -> bool {
+    let Some((body, checksum)) = event.data().split_last_chunk::<CHECKSUM_BYTES>() else {
+        return false;
+    };
+    let mut bytes = Vec::new();
+    event.header().serialize(&mut bytes);
+    bytes.extend_from_slice(body);
+    crc32fast::hash(&bytes) == u32::from_le_bytes(*checksum)
 }
 
 fn uuid(bytes: &[u8; 16]) -> String {

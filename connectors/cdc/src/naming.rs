@@ -2,7 +2,6 @@
 //!
 //! Source: Debezium `AbstractTopicNamingStrategy`, `SchemaNameAdjuster`.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tidegate_relational::TableId;
@@ -68,7 +67,8 @@ impl Naming {
             if legal {
                 out.push(character);
             } else if unicode {
-                write!(out, "_u{unit:04x}").expect("writing to a string never fails");
+                let code = format!("_u{unit:04x}");
+                out.push_str(&code);
             } else {
                 out.push('_');
             }
@@ -90,10 +90,8 @@ fn sanitised(name: &str) -> Arc<str> {
         }
     }
     out.truncate(LONGEST_TOPIC);
-    match out.as_str() {
-        "." => "_".clone_into(&mut out),
-        ".." => "__".clone_into(&mut out),
-        _ => {}
+    if matches!(out.as_str(), "." | "..") {
+        out = "_".repeat(out.len());
     }
     if out != name {
         tracing::warn!("Topic '{name}' name isn't a valid topic name, replacing it with '{out}'.");

@@ -258,7 +258,6 @@ async fn mariadb_as_recorded() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "the MySQL cases are recorded, but this worker does not come to their end yet"]
 async fn mysql_as_recorded() -> Result<()> {
     as_recorded(Kind::MySql).await
 }
@@ -269,7 +268,6 @@ async fn mariadb_as_the_original() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "the MySQL cases are recorded, but this worker does not come to their end yet"]
 async fn mysql_as_the_original() -> Result<()> {
     as_the_original(Kind::MySql).await
 }
