@@ -471,7 +471,7 @@ pub(crate) fn with_todays_names(props: &Props) -> Props {
 pub(crate) fn refused(props: &Props) -> Vec<(String, String)> {
     let mut errors = Vec::new();
     let mut refuse = |name: &str, value: &str, reason: &str| {
-        errors.push((name.to_owned(), invalid(name, value, reason)))
+        errors.push((name.to_owned(), invalid(name, value, reason)));
     };
     for (name, value) in props.iter().filter(|(_, value)| !value.is_empty()) {
         if REFUSED.contains(&name)
@@ -592,6 +592,10 @@ pub(crate) const BUILTIN: [&str; 4] = ["mysql", "performance_schema", "sys", "in
 
 /// The settings, parsed once.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub(crate) struct Settings {
     pub(crate) hostname: String,
     pub(crate) port: u16,
@@ -740,6 +744,7 @@ impl Settings {
                     _ => BinaryHandling::Bytes,
                 },
                 enable_time_adjuster: props.get(&TIME_ADJUSTER)?,
+                zero_timestamp_is_epoch: flavor == Flavor::MariaDb,
                 conversion_failure: match lower(&CONVERSION_FAILURE)?.as_str() {
                     "fail" => FailureHandling::Fail,
                     "skip" => FailureHandling::Skip,

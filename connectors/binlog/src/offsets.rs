@@ -12,6 +12,8 @@ use tidegate_api::{
 use crate::flavor::Flavor;
 use crate::gtid::GtidSet;
 
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
 /// A stored offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -184,6 +186,10 @@ pub(crate) struct OffsetContext {
     pub(crate) event_pos: u64,
     pub(crate) gtid: Option<Str>,
     pub(crate) thread: Option<i64>,
+    /// Microseconds since 1970: when the transaction was committed, if MySQL tells it, or when its event was written.
+    pub(crate) micros: i64,
+    /// Whether `micros` is the commit's, which all events of the transaction share.
+    pub(crate) has_commit_time: bool,
 }
 
 impl OffsetContext {
@@ -195,6 +201,8 @@ impl OffsetContext {
         Self {
             event_file: Arc::clone(&position.file),
             event_pos: position.pos,
+            micros: position.ts_sec.unwrap_or(0) * MICROS_PER_SECOND,
+            has_commit_time: false,
             current_gtids: current_gtids.unwrap_or_else(|| GtidSet::empty(flavor)),
             restart: Position {
                 in_snapshot: false,
@@ -227,6 +235,27 @@ impl OffsetContext {
             self.restart.events = 0;
             self.restart.rows = 0;
         }
+    }
+
+    /// The second that the event's header tells.
+    pub(crate) fn at_second(&mut self, seconds: u32) {
+        if seconds > 0 && !self.has_commit_time {
+            self.at_micros(i64::from(seconds) * MICROS_PER_SECOND);
+        }
+    }
+
+    /// The time of the commit that a transaction begins with; 0 if the server does not tell it.
+    pub(crate) fn at_commit(&mut self, micros: u64, header_seconds: u32) {
+        self.has_commit_time = micros > 0;
+        match i64::try_from(micros) {
+            Ok(micros) if micros > 0 => self.at_micros(micros),
+            _ => self.at_second(header_seconds),
+        }
+    }
+
+    fn at_micros(&mut self, micros: i64) {
+        self.micros = micros;
+        self.restart.ts_sec = Some(micros.div_euclid(MICROS_PER_SECOND));
     }
 
     /// Before the new transaction is added to `current_gtids`.

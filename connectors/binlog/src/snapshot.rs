@@ -266,7 +266,7 @@ impl Snapshot<'_> {
                     continue;
                 }
                 let block = self.source.block(&Moment {
-                    seconds: chrono::Utc::now().timestamp(),
+                    micros: chrono::Utc::now().timestamp() * 1_000_000,
                     snapshot: Some(SnapshotMarker::Within),
                     database: &Str::new(&change.database),
                     table: change.table.as_ref().map(|id| Str::new(&id.table)).as_ref(),
@@ -399,7 +399,7 @@ impl Snapshot<'_> {
         };
         info!("For table '{id}' using select statement: '{sql}'");
         let moment = Moment {
-            seconds: seconds.unwrap_or(0),
+            micros: seconds.unwrap_or(0) * 1_000_000,
             snapshot: Some(SnapshotMarker::Within),
             database: &table.database,
             table: Some(&table.name),

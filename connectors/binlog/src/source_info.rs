@@ -49,7 +49,8 @@ pub(crate) const SNAPSHOT_FIELD: usize = 4;
 /// What differs from record to record.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment<'a> {
-    pub(crate) seconds: i64,
+    /// Microseconds since 1970.
+    pub(crate) micros: i64,
     pub(crate) snapshot: Option<SnapshotMarker>,
     pub(crate) database: &'a Str,
     pub(crate) table: Option<&'a Str>,
@@ -97,17 +98,17 @@ impl SourceInfo {
     pub(crate) fn block(&self, moment: &Moment<'_>) -> Struct {
         let text =
             |text: Option<&Str>| text.map_or(Value::Null, |text| Value::String(text.clone()));
-        let seconds = moment.seconds;
+        let micros = moment.micros;
         let values = vec![
             Value::String(self.version.clone()),
             Value::String(self.connector.clone()),
             Value::String(self.name.clone()),
-            Value::Int64(seconds * 1_000),
+            Value::Int64(micros.div_euclid(1_000)),
             moment.snapshot.map_or(Value::Null, SnapshotMarker::value),
             Value::String(moment.database.clone()),
             Value::Null,
-            Value::Int64(seconds * 1_000_000),
-            Value::Int64(seconds * 1_000_000_000),
+            Value::Int64(micros),
+            Value::Int64(micros * 1_000),
             text(moment.table),
             Value::Int64(moment.server_id.into()),
             text(moment.gtid),

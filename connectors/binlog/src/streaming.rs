@@ -282,9 +282,7 @@ impl<'a> Streaming<'a> {
         if is_real && raw_type != EventType::ROTATE_EVENT as u8 {
             self.context.at_event(end.saturating_sub(size), end);
             self.context.restart.server_id = header.server_id();
-            if header.timestamp() > 0 {
-                self.context.restart.ts_sec = Some(header.timestamp().into());
-            }
+            self.context.at_second(header.timestamp());
         }
         match raw_type {
             mariadb::GTID if self.flavor == Flavor::MariaDb => self.mariadb_gtid(event),
@@ -374,6 +372,8 @@ impl<'a> Streaming<'a> {
                     Some(tag) => format!("{sid}:{tag}"),
                     None => sid,
                 };
+                self.context
+                    .at_commit(gtid.original_commit_timestamp(), event.header().timestamp());
                 self.context.begin_gtid();
                 self.context.current_gtids.add_mysql(&source, gtid.gno());
                 self.context.gtid = Some(Str::from(format!("{source}:{}", gtid.gno())));
@@ -540,7 +540,7 @@ impl<'a> Streaming<'a> {
 
     fn block(&self, event: &Event, database: &Str, table: Option<&Str>, row: u64) -> Struct {
         self.source.block(&Moment {
-            seconds: event.header().timestamp().into(),
+            micros: self.context.micros,
             snapshot: None,
             database,
             table,
@@ -610,7 +610,7 @@ impl<'a> Streaming<'a> {
         let mut number = 0_u64;
         let mut out = std::mem::take(&mut self.scratch);
         let moment_row = |number: u64| Moment {
-            seconds: self.context.restart.ts_sec.unwrap_or(0),
+            micros: self.context.micros,
             snapshot: None,
             database: &mapped.table.database,
             table: Some(&mapped.table.name),

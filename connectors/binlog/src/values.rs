@@ -67,6 +67,8 @@ pub struct ValueConfig {
     pub binary: BinaryHandling,
     /// `enable.time.adjuster`: two-digit years become those of 1970 to 2069.
     pub enable_time_adjuster: bool,
+    /// In MariaDB's stream the original takes the zero timestamp for the epoch; elsewhere it is null.
+    pub zero_timestamp_is_epoch: bool,
     pub conversion_failure: FailureHandling,
 }
 

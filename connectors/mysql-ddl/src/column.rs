@@ -48,6 +48,8 @@ pub(crate) struct Definition {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
     pub(crate) comments: bool,
+    /// `ON UPDATE CURRENT_TIMESTAMP` makes a column a generated one, as the original's parser for MySQL has it.
+    pub(crate) on_update_generates: bool,
     pub(crate) sql_mode: SqlMode,
 }
 
@@ -69,7 +71,7 @@ impl Definition {
         };
         definition.data_type(parser, reading.sql_mode)?;
         while !parser.at_end_of_clause() && !parser.at_any(&["FIRST", "AFTER"]) {
-            definition.attribute(parser, reading.comments)?;
+            definition.attribute(parser, reading)?;
         }
         definition.finish();
         Ok(definition)
@@ -227,7 +229,7 @@ impl Definition {
         }
     }
 
-    fn attribute(&mut self, parser: &mut Parser<'_>, comments: bool) -> Result<()> {
+    fn attribute(&mut self, parser: &mut Parser<'_>, reading: Reading) -> Result<()> {
         if parser.charset(&mut self.charset)? {
             return Ok(());
         }
@@ -252,11 +254,14 @@ impl Definition {
         } else if parser.eat(&["COMMENT"]) {
             parser.eat_symbol("=");
             let text = parser.string();
-            self.column.comment = text.filter(|_| comments).map(Arc::from);
+            self.column.comment = text.filter(|_| reading.comments).map(Arc::from);
         } else if parser.eat(&["ON", "UPDATE"]) {
             parser.name()?;
             if parser.at_symbol("(") {
                 parser.skip_parentheses()?;
+            }
+            if reading.on_update_generates {
+                self.auto_increment();
             }
         } else if parser.eat(&["REFERENCES"]) {
             skip_reference(parser)?;

@@ -123,6 +123,7 @@ impl Schemas {
     fn reading(&self) -> Reading {
         Reading {
             comments: self.options.comments,
+            on_update_generates: self.options.dialect == Dialect::MySql,
             sql_mode: self.sql_mode,
         }
     }

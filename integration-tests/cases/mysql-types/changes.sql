@@ -12,4 +12,4 @@ DELETE FROM times WHERE id = 5;
 INSERT INTO defaults (id,ex2) VALUES (11,'u');
 UPDATE defaults SET i = NULL, v = NULL, ts = NULL WHERE id = 11;
 INSERT INTO `generated` (id, a) VALUES (2, 20); UPDATE `generated` SET a = 21 WHERE id = 2;
-UPDATE others SET j = JSON_SET(JSON_OBJECT('d', CAST('2015-01-15' AS DATE), 'dt', CAST('2015-01-15 23:24:25.12' AS DATETIME(2)), 't', CAST('-23:24:25.5' AS TIME(1)), 'dec', CAST(12.340 AS DECIMAL(10,3)), 'bin', x'0102'), '$.x', 1) WHERE id = 2;
+UPDATE others SET j = JSON_SET(JSON_OBJECT('d', CAST('2015-01-15' AS DATE), 'dt', CAST('2015-01-15 23:24:25.12' AS DATETIME(2)), 't', CAST('23:24:25.5' AS TIME(1)), 'dec', CAST(12.340 AS DECIMAL(10,3)), 'bin', x'0102'), '$.x', 1) WHERE id = 2;

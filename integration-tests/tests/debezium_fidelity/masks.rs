@@ -52,6 +52,7 @@ pub(crate) struct Masks {
     history_place: Regex,
     history_gtids: Regex,
     history_sec: Regex,
+    history_commit: Regex,
 }
 
 impl Masks {
@@ -73,6 +74,7 @@ impl Masks {
             history_place: Regex::new(r#""file" : "([^"]*)",\s+"pos" : (\d+)"#)?,
             history_gtids: Regex::new(r#""gtids" : "[^"]*?(\d+)""#)?,
             history_sec: Regex::new(r#""ts_sec" : \d+,\s+("file"[^}]*"snapshot")"#)?,
+            history_commit: Regex::new(r#""ts_sec" : \d+"#)?,
         })
     }
 
@@ -135,13 +137,15 @@ impl Masks {
         match kind {
             Kind::MariaDb => text.into_owned(),
             // With GTIDs the time is the commit's, which no session sets.
-            Kind::MySql => self
-                .source_time
-                .replace_all(
+            Kind::MySql => {
+                let text = self.source_time.replace_all(
                     &text,
                     r#""ts_ms":0,"snapshot":$1,"db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#,
-                )
-                .into_owned(),
+                );
+                self.history_commit
+                    .replace_all(&text, r#""ts_sec" : 0"#)
+                    .into_owned()
+            }
         }
     }
 }

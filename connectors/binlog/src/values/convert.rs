@@ -63,6 +63,8 @@ pub(crate) enum Target {
     /// Always a ZonedTimestamp; digits of the fraction as declared.
     Timestamp {
         digits: u8,
+        /// Whether a zero timestamp of the stream is the epoch, not null.
+        zero_is_epoch: bool,
     },
     /// Schema of a POINT.
     Point(Arc<Schema>),
@@ -158,6 +160,7 @@ impl Target {
             }),
             "TIMESTAMP" => Self::Timestamp {
                 digits: u8::try_from(length).unwrap_or(0),
+                zero_is_epoch: config.zero_timestamp_is_epoch,
             },
             "POINT" => Self::Point(point_schema().set_optional(column.optional).build()),
             "GEOMETRY" | "LINESTRING" | "POLYGON" | "MULTIPOINT" | "MULTILINESTRING"
@@ -316,17 +319,16 @@ impl Target {
                         date: adjusted(date),
                         ..at
                     };
-                    form.value(at.epoch_micros()).ok_or("a date out of range")?
+                    form.value(at.epoch_micros())
                 }
                 None => return Ok(None),
             },
-            // In the stream the original takes the zero timestamp for the epoch.
-            (Self::Timestamp { .. }, Raw::Timestamp { zero: true, .. })
-                if origin == Origin::Snapshot =>
+            (Self::Timestamp { zero_is_epoch, .. }, Raw::Timestamp { zero: true, .. })
+                if origin == Origin::Snapshot || !zero_is_epoch =>
             {
                 return Ok(None);
             }
-            (Self::Timestamp { digits }, Raw::Timestamp { epoch_micros, .. }) => {
+            (Self::Timestamp { digits, .. }, Raw::Timestamp { epoch_micros, .. }) => {
                 let fraction = match origin {
                     Origin::Snapshot => Fraction::Shortest,
                     Origin::Stream => Fraction::Exactly(*digits),

@@ -291,14 +291,14 @@ impl TimeForm {
 }
 
 impl DateTimeForm {
-    pub(crate) fn value(self, epoch_micros: i64) -> Option<Value> {
-        Some(match self {
+    pub(crate) fn value(self, epoch_micros: i64) -> Value {
+        match self {
             Self::Millis => Value::Int64(epoch_micros.div_euclid(1000)),
             Self::Micros => Value::Int64(epoch_micros),
             // Beyond 2262 the number does not fit; the original's wraps around.
             Self::Nanos => Value::Int64(epoch_micros.wrapping_mul(1000)),
             Self::Iso => Value::String(iso_timestamp(epoch_micros, Fraction::Shortest)),
-        })
+        }
     }
 }
 
