@@ -103,3 +103,87 @@ async fn a_missing_history_is_named() -> Result<()> {
     let text = "The db history topic is missing. You may attempt to recover it by reconfiguring the connector to recovery.";
     fails_with(&rest, &server, &[text]).await
 }
+
+#[tokio::test]
+async fn a_server_id_that_two_connectors_share_is_named() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    server
+        .exec(
+            "",
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        )
+        .await?;
+    let worker = worker().await?;
+    let rest = worker.rest();
+    rest.put_config("e", &config(&server, &json!({}))).await?;
+    rest.wait_running("e").await?;
+    streaming(&rest, &server, 1).await?;
+    let other = json!({"topic.prefix": "f", "schema.history.internal.kafka.topic": "f.history"});
+    rest.put_config("f", &config(&server, &other)).await?;
+    let texts = [
+        "A slave with the same server_uuid/server_id",
+        "database.server.id",
+    ];
+    fails_with(&rest, &server, &texts).await?;
+    rest.wait_running("f").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_missing_select_privilege_is_named() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    server
+        .exec(
+            "",
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY);
+             CREATE USER poor@'%' IDENTIFIED BY 'dbz'; GRANT INSERT ON shop.t TO poor@'%';
+             GRANT RELOAD, BINLOG MONITOR, REPLICATION SLAVE ON *.* TO poor@'%'",
+        )
+        .await?;
+    let worker = worker().await?;
+    let rest = worker.rest();
+    let poor = json!({"database.user": "poor"});
+    rest.put_config("e", &config(&server, &poor)).await?;
+    let texts = [
+        "command denied to user",
+        "`shop`.`t`",
+        "Grant the privilege",
+    ];
+    fails_with(&rest, &server, &texts).await?;
+    server
+        .exec("", "GRANT SELECT ON shop.t TO poor@'%'")
+        .await?;
+    rest.restart("e").await?;
+    streaming(&rest, &server, 1).await
+}
+
+#[tokio::test]
+async fn a_table_that_is_dropped_in_mid_stream_stops_nothing() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    server
+        .exec(
+            "",
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        )
+        .await?;
+    let worker = worker().await?;
+    let rest = worker.rest();
+    rest.put_config("e", &config(&server, &json!({}))).await?;
+    rest.wait_running("e").await?;
+    streaming(&rest, &server, 1).await?;
+    rest.stop("e").await?;
+    rest.wait_state("e", "STOPPED").await?;
+    let changes = "INSERT INTO t VALUES (2); DROP TABLE t; CREATE TABLE u (id INT PRIMARY KEY)";
+    server.exec("shop", changes).await?;
+    let rows = server.rows("", "SHOW MASTER STATUS").await?;
+    let end: u64 = rows[0][1].as_deref().unwrap_or_default().parse()?;
+    server.exec("shop", "INSERT INTO u VALUES (1)").await?;
+    rest.resume("e").await?;
+    eventually(DEADLINE, "the offset is behind the drop", || async {
+        let offsets = rest.offsets("e").await?;
+        let pos = offsets["offsets"][0]["offset"]["pos"].as_u64();
+        ensure!(pos >= Some(end), "{offsets} {}", rest.status("e").await?);
+        Ok(())
+    })
+    .await?;
+    rest.wait_running("e").await.map(drop)
+}

@@ -48,10 +48,20 @@ impl From<mysql_async::Error> for BinlogError {
                     error.message, error.code, error.state
                 );
                 match error.code {
+                    // MariaDB has a number of its own for it.
+                    1236 | 4052 if error.message.contains("same server_uuid/server_id") => {
+                        Self::Server(format!(
+                            "{text} Give each connector a database.server.id of its own"
+                        ))
+                    }
                     // ER_MASTER_FATAL_ERROR_READING_BINLOG
                     1236 => Self::PositionLost(text),
                     // Shutdown, too many connections, killed, lock wait timeout, deadlock.
                     1053 | 1040 | 1927 | 1205 | 1213 | 1203 => Self::Connection(text),
+                    // Access denied to a database, a table, a column.
+                    1044 | 1142 | 1143 => Self::Server(format!(
+                        "{text} Grant the privilege to the user that database.user names"
+                    )),
                     _ => Self::Server(text),
                 }
             }
