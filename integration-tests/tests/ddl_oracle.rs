@@ -326,11 +326,16 @@ fn our_line(column: &Column, dialect: Dialect) -> String {
         _ => None,
     };
     let zerofill = rest.contains(&"ZEROFILL");
+    // Of MySQL's times, the original has those with `ON UPDATE` count themselves.
+    let updates_itself = matches!(family, "datetime" | "timestamp");
     let modifiers = [
         (zerofill || rest.contains(&"UNSIGNED"), " unsigned"),
         (zerofill, " zerofill"),
         (!column.optional, " not-null"),
-        (column.auto_incremented, " auto_increment"),
+        (
+            column.auto_incremented && !updates_itself,
+            " auto_increment",
+        ),
     ];
     let modifiers: String = modifiers
         .iter()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -25,30 +26,36 @@ const WARM_UP_BYTES: usize = 700;
 /// Topics of one partition.
 #[derive(Clone)]
 pub(crate) enum Topics {
-    Kafka(Arc<BaseConsumer>),
+    Kafka {
+        consumer: Arc<BaseConsumer>,
+        bootstrap: Arc<str>,
+    },
     /// The folder of an embedded log. Its ends can be seen while the worker runs, records only while it does not.
     Embedded(PathBuf),
 }
 
 impl Topics {
     pub(crate) fn kafka(bootstrap: &str) -> Result<Self> {
-        let consumer = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap)
-            .set("group.id", "none")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("log_level", "0")
-            .create()?;
-        Ok(Self::Kafka(Arc::new(consumer)))
+        Ok(Self::Kafka {
+            consumer: Arc::new(client(bootstrap)?),
+            bootstrap: Arc::from(bootstrap),
+        })
     }
 
     /// The offset behind the last record; 0 if there is no such topic.
     pub(crate) async fn end(&self, topic: &str) -> Result<u64> {
         let (topics, topic) = (self.clone(), topic.to_owned());
         let end = tokio::task::spawn_blocking(move || match &topics {
-            Self::Kafka(consumer) => Ok(consumer
-                .fetch_watermarks(&topic, 0, LOOK)
-                .map_or(0, |(_, end)| end)),
+            Self::Kafka {
+                consumer,
+                bootstrap,
+            } => {
+                // A client that has asked for a topic too early may not see it for minutes.
+                let ends = consumer
+                    .fetch_watermarks(&topic, 0, LOOK)
+                    .or_else(|_| client(bootstrap)?.fetch_watermarks(&topic, 0, LOOK));
+                Ok(ends.map_or(0, |(_, end)| end))
+            }
             Self::Embedded(folder) => embedded_end(folder, &topic),
         });
         Ok(u64::try_from(end.await??)?)
@@ -83,7 +90,7 @@ impl Topics {
         take: fn(&mut T, &[u8]) -> Result<()>,
     ) -> Result<T> {
         match self {
-            Self::Kafka(consumer) => {
+            Self::Kafka { consumer, .. } => {
                 let (consumer, topic) = (Arc::clone(consumer), topic.to_owned());
                 tokio::task::spawn_blocking(move || {
                     scan_kafka(&consumer, &topic, from, |value| take(&mut state, value))?;
@@ -117,6 +124,16 @@ impl Topics {
     pub(crate) fn is_private(&self) -> bool {
         matches!(self, Self::Embedded(_))
     }
+}
+
+fn client(bootstrap: &str) -> Result<BaseConsumer, KafkaError> {
+    ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "none")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("log_level", "0")
+        .create()
 }
 
 fn embedded_end(folder: &Path, topic: &str) -> Result<i64> {
@@ -179,7 +196,7 @@ pub(crate) async fn warm_up(bootstrap: &str) -> Result<()> {
             }
         }
         producer.flush(REQUEST)?;
-        let Topics::Kafka(consumer) = Topics::kafka(&bootstrap)? else {
+        let Topics::Kafka { consumer, .. } = Topics::kafka(&bootstrap)? else {
             bail!("these are Kafka's");
         };
         scan_kafka(&consumer, "warm-up", 0, |_| Ok(()))
