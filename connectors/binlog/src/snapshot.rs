@@ -37,8 +37,8 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) with_data: bool,
     /// The stored position of a schema recovery; streaming goes on from there.
     pub(crate) keep_position: Option<Position>,
-    /// The first attempt at this snapshot, if this is another one.
-    pub(crate) interrupted: Option<Interrupted>,
+    /// Earlier attempts at this snapshot, oldest first.
+    pub(crate) interrupted: Vec<Interrupted>,
     /// Where this attempt leaves its position, for the next one.
     pub(crate) begun: &'a mut Option<Position>,
 }
@@ -101,29 +101,11 @@ impl Snapshot<'_> {
             .keep_position
             .clone()
             .unwrap_or_else(|| position.clone());
-        let mut start = match &self.interrupted {
-            Some(first) => first.position.clone(),
-            None => position.clone(),
-        };
+        let start = self.first_attempt(&statements, &position)?;
         if self.with_data && self.keep_position.is_none() {
             *self.begun = Some(start.clone());
         }
         let mut held = self.publish_schema(&statements, &recorded, &start).await?;
-        if let Some(first) = &self.interrupted {
-            if first.tables == self.tracker.tables_text() {
-                info!(
-                    "The snapshot was interrupted; streaming will begin where its first attempt did, at {}/{}",
-                    start.file, start.pos
-                );
-            } else {
-                warn!(
-                    "The schema has changed since the snapshot was interrupted: rows that were deleted between {}/{} and {}/{} may remain in the target. Compare it with the source, or empty topics and target and take a new snapshot",
-                    start.file, start.pos, position.file, position.pos
-                );
-                start = position.clone();
-                *self.begun = Some(start.clone());
-            }
-        }
         if self.with_data {
             info!("Snapshot step 7 - Snapshotting data");
             if let Some(record) = held.take() {
@@ -250,6 +232,38 @@ impl Snapshot<'_> {
             statements.push((own, text));
         }
         Ok(statements)
+    }
+
+    /// Where streaming begins: at the first attempt that had the tables of now. An attempt that ended before its schema
+    /// was complete has handed no rows over.
+    fn first_attempt(
+        &self,
+        statements: &[(String, String)],
+        position: &Position,
+    ) -> Result<Position, BinlogError> {
+        let Some(oldest) = self.interrupted.first() else {
+            return Ok(position.clone());
+        };
+        let tables = self.tracker.tables_text_after(statements)?;
+        let first = self
+            .interrupted
+            .iter()
+            .find(|attempt| attempt.tables == tables);
+        if let Some(Interrupted {
+            position: start, ..
+        }) = first
+        {
+            info!(
+                "The snapshot was interrupted; streaming will begin where its first attempt did, at {}/{}",
+                start.file, start.pos
+            );
+            return Ok(start.clone());
+        }
+        warn!(
+            "The schema has changed since the snapshot was interrupted: rows that were deleted between {}/{} and {}/{} may remain in the target. Compare it with the source, or empty topics and target and take a new snapshot",
+            oldest.position.file, oldest.position.pos, position.file, position.pos
+        );
+        Ok(position.clone())
     }
 
     /// Applies and records the schema. The last record is held back.

@@ -540,7 +540,8 @@ impl<'a> Streaming<'a> {
 
     fn block(&self, event: &Event, database: &Str, table: Option<&Str>, row: u64) -> Struct {
         self.source.block(&Moment {
-            micros: self.context.micros,
+            // The original takes the time of a statement in milliseconds, that of a row in microseconds.
+            micros: self.context.micros.div_euclid(1_000) * 1_000,
             snapshot: None,
             database,
             table,

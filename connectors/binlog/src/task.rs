@@ -218,7 +218,7 @@ impl Reader {
                 let interrupted = if with_data && keep_position.is_none() {
                     self.interrupted(&tracker, ignore_case).await?
                 } else {
-                    None
+                    Vec::new()
                 };
                 tracker.history().initialise().await?;
                 if !self.settings.snapshot_delay.is_zero() {
@@ -272,28 +272,45 @@ impl Reader {
         }
     }
 
-    /// The first attempt at a snapshot that did not end, if the stream can still begin there. It is known from the
+    /// Attempts at a snapshot that did not end, oldest first, if the stream can still begin there. They are known from the
     /// stored offset, or from the schema history if the end came before offsets were stored.
     async fn interrupted(
         &self,
         tracker: &Tracker,
         ignore_case: bool,
-    ) -> Result<Option<Interrupted>, BinlogError> {
-        let position = match &self.position {
-            Some(position) if position.in_snapshot => Some(position.clone()),
-            Some(_) => None,
+    ) -> Result<Vec<Interrupted>, BinlogError> {
+        let positions = match &self.position {
+            Some(position) if position.in_snapshot => vec![position.clone()],
+            Some(_) => Vec::new(),
             None if tracker.history().exists().await? => {
                 let since = chrono::Utc::now().timestamp_millis() - RECENT_SNAPSHOT_MS;
                 tracker.last_snapshots(since).await?
             }
-            None => None,
+            None => Vec::new(),
         };
-        let Some(position) = position else {
-            return Ok(None);
-        };
-        if !streaming::is_available(&self.settings, self.flavor, &position).await? {
-            return Ok(None);
+        let mut attempts = Vec::with_capacity(positions.len());
+        for position in positions {
+            if !streaming::is_available(&self.settings, self.flavor, &position).await? {
+                continue;
+            }
+            let tables = self.tables_at(&position, ignore_case).await?;
+            attempts.push(Interrupted {
+                position: Position {
+                    in_snapshot: true,
+                    ..position
+                },
+                tables,
+            });
         }
+        Ok(attempts)
+    }
+
+    /// All tables that the schema history has at a position.
+    async fn tables_at(
+        &self,
+        position: &Position,
+        ignore_case: bool,
+    ) -> Result<String, BinlogError> {
         let history = &self.settings.history;
         let opened = SchemaHistory::open(
             &*self.provider,
@@ -309,14 +326,8 @@ impl Reader {
             self.source.clone(),
             ignore_case,
         );
-        earlier.recover(&position).await?;
-        Ok(Some(Interrupted {
-            position: Position {
-                in_snapshot: true,
-                ..position
-            },
-            tables: earlier.tables_text(),
-        }))
+        earlier.recover(position).await?;
+        Ok(earlier.tables_text())
     }
 
     fn lost(&self, reason: &str) -> BinlogError {

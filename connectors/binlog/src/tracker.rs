@@ -95,23 +95,26 @@ impl Tracker {
 
     /// All tables as text, to compare two states.
     pub(crate) fn tables_text(&self) -> String {
-        let tables = self.schemas.tables().cloned().map(TableChange::Create);
-        HistoryRecord {
-            source: Map::new(),
-            position: Map::new(),
-            ts_ms: 0,
-            database: String::new(),
-            ddl: String::new(),
-            changes: tables.collect(),
-        }
-        .to_text()
+        text_of(&self.schemas)
     }
 
-    /// Position of the first of the snapshots that the history ends with and that began after `since`, in milliseconds
-    /// since 1970; `None` if it ends with something else.
-    pub(crate) async fn last_snapshots(&self, since: i64) -> Result<Option<Position>, BinlogError> {
+    /// All tables as they will be after `statements`, each with its database.
+    pub(crate) fn tables_text_after(
+        &self,
+        statements: &[(String, String)],
+    ) -> Result<String, BinlogError> {
+        let mut schemas = self.schemas.clone();
+        for (database, sql) in statements {
+            schemas.apply(database, sql)?;
+        }
+        Ok(text_of(&schemas))
+    }
+
+    /// Positions of the snapshots that the history ends with and that began after `since`, in milliseconds since 1970,
+    /// oldest first; empty if it ends with something else.
+    pub(crate) async fn last_snapshots(&self, since: i64) -> Result<Vec<Position>, BinlogError> {
         let server = json!(&*self.settings.naming.prefix);
-        let (mut first, mut current) = (None, None);
+        let (mut all, mut current) = (Vec::new(), None);
         self.history
             .replay(|record| {
                 if record.source.get("server") != Some(&server) {
@@ -121,17 +124,16 @@ impl Tracker {
                 let begins = record.database.is_empty()
                     && record.ddl.starts_with("SET character_set_server=");
                 if begins && record.ts_ms >= since {
-                    if first.is_none() {
-                        first = Position::from_json(&record.position);
-                    }
+                    all.extend(Position::from_json(&record.position));
                     current = Some(record.position);
                 } else if current.as_ref() != Some(&record.position) {
-                    (first, current) = (None, None);
+                    all.clear();
+                    current = None;
                 }
                 Ok(())
             })
             .await?;
-        Ok(first)
+        Ok(all)
     }
 
     /// Rebuilds all tables as they were at `position`.
@@ -397,6 +399,19 @@ impl SchemaChange {
             table,
         }
     }
+}
+
+fn text_of(schemas: &Schemas) -> String {
+    let tables = schemas.tables().cloned().map(TableChange::Create);
+    HistoryRecord {
+        source: Map::new(),
+        position: Map::new(),
+        ts_ms: 0,
+        database: String::new(),
+        ddl: String::new(),
+        changes: tables.collect(),
+    }
+    .to_text()
 }
 
 #[cfg(test)]

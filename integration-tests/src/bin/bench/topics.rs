@@ -90,8 +90,8 @@ impl Topics {
         take: fn(&mut T, &[u8]) -> Result<()>,
     ) -> Result<T> {
         match self {
-            Self::Kafka { consumer, .. } => {
-                let (consumer, topic) = (Arc::clone(consumer), topic.to_owned());
+            Self::Kafka { bootstrap, .. } => {
+                let (consumer, topic) = (client(bootstrap)?, topic.to_owned());
                 tokio::task::spawn_blocking(move || {
                     scan_kafka(&consumer, &topic, from, |value| take(&mut state, value))?;
                     Ok(state)
