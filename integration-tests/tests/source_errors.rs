@@ -44,11 +44,11 @@ async fn fails_with(rest: &Rest, server: &MySqlServer, texts: &[&str]) -> Result
     Ok(())
 }
 
-async fn streaming(rest: &Rest, server: &MySqlServer, row: u32) -> Result<()> {
-    server
-        .exec("shop", &format!("INSERT INTO t VALUES ({row})"))
-        .await?;
+/// Rows that come before the stream begins belong to the snapshot, so that more than one may be needed.
+async fn streaming(rest: &Rest, server: &MySqlServer) -> Result<()> {
+    let insert = "INSERT INTO t SELECT COALESCE(MAX(id), 0) + 1 FROM t";
     eventually(DEADLINE, "an offset without a snapshot in it", || async {
+        server.exec("shop", insert).await?;
         let offsets = rest.offsets("e").await?;
         let offset = &offsets["offsets"][0]["offset"];
         ensure!(offset["server_id"].is_u64(), "{offsets}");
@@ -95,7 +95,7 @@ async fn a_missing_history_is_named() -> Result<()> {
     let rest = worker.rest();
     rest.put_config("e", &config(&server, &json!({}))).await?;
     rest.wait_running("e").await?;
-    streaming(&rest, &server, 1).await?;
+    streaming(&rest, &server).await?;
 
     // Another history topic is an empty one.
     let other = json!({"schema.history.internal.kafka.topic": "e.other"});
@@ -117,7 +117,7 @@ async fn a_server_id_that_two_connectors_share_is_named() -> Result<()> {
     let rest = worker.rest();
     rest.put_config("e", &config(&server, &json!({}))).await?;
     rest.wait_running("e").await?;
-    streaming(&rest, &server, 1).await?;
+    streaming(&rest, &server).await?;
     let other = json!({"topic.prefix": "f", "schema.history.internal.kafka.topic": "f.history"});
     rest.put_config("f", &config(&server, &other)).await?;
     let texts = [
@@ -153,7 +153,7 @@ async fn a_missing_select_privilege_is_named() -> Result<()> {
         .exec("", "GRANT SELECT ON shop.t TO poor@'%'")
         .await?;
     rest.restart("e").await?;
-    streaming(&rest, &server, 1).await
+    streaming(&rest, &server).await
 }
 
 #[tokio::test]
@@ -169,10 +169,10 @@ async fn a_table_that_is_dropped_in_mid_stream_stops_nothing() -> Result<()> {
     let rest = worker.rest();
     rest.put_config("e", &config(&server, &json!({}))).await?;
     rest.wait_running("e").await?;
-    streaming(&rest, &server, 1).await?;
+    streaming(&rest, &server).await?;
     rest.stop("e").await?;
     rest.wait_state("e", "STOPPED").await?;
-    let changes = "INSERT INTO t VALUES (2); DROP TABLE t; CREATE TABLE u (id INT PRIMARY KEY)";
+    let changes = "INSERT INTO t VALUES (1000); DROP TABLE t; CREATE TABLE u (id INT PRIMARY KEY)";
     server.exec("shop", changes).await?;
     let rows = server.rows("", "SHOW MASTER STATUS").await?;
     let end: u64 = rows[0][1].as_deref().unwrap_or_default().parse()?;
