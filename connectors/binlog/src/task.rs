@@ -192,21 +192,7 @@ impl Reader {
     /// From the known position to the end of the connection.
     async fn attempt(&mut self) -> Result<(), BinlogError> {
         let ignore_case = self.ignore_case().await?;
-        let history = &self.settings.history;
-        let opened = SchemaHistory::open(
-            &*self.provider,
-            &history.client,
-            &history.producer,
-            &history.topic,
-        )
-        .await?;
-        let mut tracker = Tracker::new(
-            self.flavor,
-            Arc::clone(&self.settings),
-            opened,
-            self.source.clone(),
-            ignore_case,
-        );
+        let mut tracker = self.tracker(ignore_case).await?;
         let start = self.prepare(&mut tracker).await?;
         let after_snapshot = matches!(start, Start::Snapshot { .. });
         let position = match start {
@@ -305,12 +291,8 @@ impl Reader {
         Ok(attempts)
     }
 
-    /// All tables that the schema history has at a position.
-    async fn tables_at(
-        &self,
-        position: &Position,
-        ignore_case: bool,
-    ) -> Result<String, BinlogError> {
+    /// Without any table yet, on the connector's schema history.
+    async fn tracker(&self, ignore_case: bool) -> Result<Tracker, BinlogError> {
         let history = &self.settings.history;
         let opened = SchemaHistory::open(
             &*self.provider,
@@ -319,13 +301,22 @@ impl Reader {
             &history.topic,
         )
         .await?;
-        let mut earlier = Tracker::new(
+        Ok(Tracker::new(
             self.flavor,
             Arc::clone(&self.settings),
             opened,
             self.source.clone(),
             ignore_case,
-        );
+        ))
+    }
+
+    /// All tables that the schema history has at a position.
+    async fn tables_at(
+        &self,
+        position: &Position,
+        ignore_case: bool,
+    ) -> Result<String, BinlogError> {
+        let mut earlier = self.tracker(ignore_case).await?;
         earlier.recover(position).await?;
         Ok(earlier.tables_text())
     }
