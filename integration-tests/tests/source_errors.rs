@@ -57,6 +57,23 @@ async fn streaming(rest: &Rest, server: &MySqlServer) -> Result<()> {
     .await
 }
 
+/// Connector `e` on table `shop.t`, past its snapshot.
+async fn streaming_connector() -> Result<(MySqlServer, TidegateWorker)> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    server
+        .exec(
+            "",
+            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
+        )
+        .await?;
+    let worker = worker().await?;
+    let rest = worker.rest();
+    rest.put_config("e", &config(&server, &json!({}))).await?;
+    rest.wait_running("e").await?;
+    streaming(&rest, &server).await?;
+    Ok((server, worker))
+}
+
 #[tokio::test]
 async fn a_server_without_binary_log_is_named() -> Result<()> {
     let server = MariaDb::start(MySqlOptions::default().without_binlog()).await?;
@@ -84,18 +101,8 @@ async fn statement_format_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn a_missing_history_is_named() -> Result<()> {
-    let server = MariaDb::start(MySqlOptions::default()).await?;
-    server
-        .exec(
-            "",
-            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
-        )
-        .await?;
-    let worker = worker().await?;
+    let (server, worker) = streaming_connector().await?;
     let rest = worker.rest();
-    rest.put_config("e", &config(&server, &json!({}))).await?;
-    rest.wait_running("e").await?;
-    streaming(&rest, &server).await?;
 
     // Another history topic is an empty one.
     let other = json!({"schema.history.internal.kafka.topic": "e.other"});
@@ -106,18 +113,8 @@ async fn a_missing_history_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn a_server_id_that_two_connectors_share_is_named() -> Result<()> {
-    let server = MariaDb::start(MySqlOptions::default()).await?;
-    server
-        .exec(
-            "",
-            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
-        )
-        .await?;
-    let worker = worker().await?;
+    let (server, worker) = streaming_connector().await?;
     let rest = worker.rest();
-    rest.put_config("e", &config(&server, &json!({}))).await?;
-    rest.wait_running("e").await?;
-    streaming(&rest, &server).await?;
     let other = json!({"topic.prefix": "f", "schema.history.internal.kafka.topic": "f.history"});
     rest.put_config("f", &config(&server, &other)).await?;
     let texts = [
@@ -158,18 +155,8 @@ async fn a_missing_select_privilege_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn a_table_that_is_dropped_in_mid_stream_stops_nothing() -> Result<()> {
-    let server = MariaDb::start(MySqlOptions::default()).await?;
-    server
-        .exec(
-            "",
-            "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)",
-        )
-        .await?;
-    let worker = worker().await?;
+    let (server, worker) = streaming_connector().await?;
     let rest = worker.rest();
-    rest.put_config("e", &config(&server, &json!({}))).await?;
-    rest.wait_running("e").await?;
-    streaming(&rest, &server).await?;
     rest.stop("e").await?;
     rest.wait_state("e", "STOPPED").await?;
     let changes = "INSERT INTO t VALUES (1000); DROP TABLE t; CREATE TABLE u (id INT PRIMARY KEY)";
