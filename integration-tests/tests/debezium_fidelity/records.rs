@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -78,7 +79,7 @@ pub(crate) async fn of_embedded(
     {
         let described = log.describe_topic(topic).await?.context("a topic")?;
         for partition in 0..described.partitions {
-            let partition = TopicPartition::new(topic.clone(), partition);
+            let partition = TopicPartition::new(Arc::clone(topic), partition);
             let bounds = log.offsets(std::slice::from_ref(&partition)).await?;
             let (first, next) = bounds.get(&partition).copied().context("bounds")?;
             let mut reader = log

@@ -73,7 +73,13 @@ impl DateFormat {
     pub(crate) fn format(&self, millis: i64) -> String {
         let at: DateTime<Utc> = DateTime::from_timestamp_millis(millis).unwrap_or_default();
         let mut out = String::new();
-        let hour12 = |hour: u32| if hour % 12 == 0 { 12 } else { hour % 12 };
+        let hour12 = |hour: u32| {
+            if hour.is_multiple_of(12) {
+                12
+            } else {
+                hour % 12
+            }
+        };
         for field in &self.0 {
             let (letter, count) = match field {
                 Field::Literal(text) => {

@@ -68,7 +68,7 @@ impl Transform for ExtractField {
             }
             (None, Value::Null) => {}
             (None, Value::Map(_)) => {
-                data.value = data.value.map_get(&self.field).cloned().unwrap_or_default()
+                data.value = data.value.map_get(&self.field).cloned().unwrap_or_default();
             }
             _ => return Err(unsupported("field extraction", data)),
         }

@@ -282,7 +282,7 @@ impl ExtractNewRecordState {
         })?;
         match &row.values()[field.index] {
             Value::String(topic) if !topic.trim().is_empty() => {
-                record.topic = Arc::from(topic.as_str())
+                record.topic = Arc::from(topic.as_str());
             }
             Value::String(_) | Value::Null => {}
             _ => {

@@ -96,10 +96,10 @@ impl Replacer {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Group(index) => {
-                    out.push_str(captures.get(*index).map_or("", |found| found.as_str()))
+                    out.push_str(captures.get(*index).map_or("", |found| found.as_str()));
                 }
                 Piece::Named(name) => {
-                    out.push_str(captures.name(name).map_or("", |found| found.as_str()))
+                    out.push_str(captures.name(name).map_or("", |found| found.as_str()));
                 }
             }
         }

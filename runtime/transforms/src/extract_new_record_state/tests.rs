@@ -92,10 +92,6 @@ fn rows_come_out_with_what_is_added() {
 
 #[test]
 fn deletes_and_tombstones_follow_the_mode() {
-    let tombstone = || Record {
-        value: SchemaAndValue::default(),
-        ..envelope(None, None, "d")
-    };
     fn check(
         props: &[(&str, &str)],
         delete: Option<bool>,
@@ -112,6 +108,10 @@ fn deletes_and_tombstones_follow_the_mode() {
             "{props:?}"
         );
     }
+    let tombstone = || Record {
+        value: SchemaAndValue::default(),
+        ..envelope(None, None, "d")
+    };
     check(&[], Some(true), false, tombstone());
     check(
         &[("delete.tombstone.handling.mode", "drop")],
