@@ -143,12 +143,13 @@ async fn records_that_are_too_large_are_refused_by_name() {
         .producer(&ClientConfig::default())
         .await
         .expect("a producer");
-    let error = producer
-        .append(vec![record(&topic, "x".repeat(2_000_000))])
-        .await
-        .err()
-        .expect("too large");
-    let text = error.to_string();
+    let records = ["small", &"x".repeat(2_000_000), "after it"];
+    let records = records.map(|value| record(&topic, value.to_owned()));
+    let receipt = producer.append(records.to_vec()).await.expect("taken");
+    let results = receipt.await;
+    assert!(results[0].is_ok(), "{results:?}");
+    assert!(results[2].is_err(), "{results:?}");
+    let text = results[1].as_ref().expect_err("too large").to_string();
     assert!(text.contains("max.request.size=1048576"), "{text}");
     assert!(text.contains(&*topic), "{text}");
 }

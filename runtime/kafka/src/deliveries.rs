@@ -1,6 +1,6 @@
 //! Batches under way: which records of them are stored, counted per batch.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidegate_log::{LogError, RecordMetadata};
 use tokio::sync::{oneshot, watch};
@@ -42,8 +42,8 @@ impl Deliveries {
         }
     }
 
-    /// A batch of `records` records; it is complete when each has its result and `HandOver` is gone.
-    pub(crate) fn open(&self, records: usize) -> (HandOver<'_>, oneshot::Receiver<Results>) {
+    /// A batch of `records` records; it is complete when each has its result and `HandOver` is complete or gone.
+    pub(crate) fn open(self: &Arc<Self>, records: usize) -> (HandOver, oneshot::Receiver<Results>) {
         let (done, receipt) = oneshot::channel();
         let nowhere = RecordMetadata {
             partition: -1,
@@ -63,10 +63,11 @@ impl Deliveries {
         drop(slots);
         self.count.send_modify(|count| *count += 1);
         let hand_over = HandOver {
-            deliveries: self,
+            deliveries: Arc::clone(self),
             slot,
             sent: 0,
             records,
+            is_over: false,
         };
         (hand_over, receipt)
     }
@@ -111,15 +112,16 @@ impl Deliveries {
     }
 }
 
-/// The handing over of a batch's records, in order. Ended early, the rest counts as never appended.
-pub(crate) struct HandOver<'a> {
-    deliveries: &'a Deliveries,
+/// The handing over of a batch's records, in order.
+pub(crate) struct HandOver {
+    deliveries: Arc<Deliveries>,
     slot: usize,
     sent: usize,
     records: usize,
+    is_over: bool,
 }
 
-impl HandOver<'_> {
+impl HandOver {
     /// For the next record.
     pub(crate) fn ticket(&self) -> Ticket {
         Ticket(self.slot << INDEX_BITS | self.sent)
@@ -128,13 +130,35 @@ impl HandOver<'_> {
     pub(crate) fn sent(&mut self) {
         self.sent += 1;
     }
-}
+    /// Each record is.
+    pub(crate) fn complete(&mut self) {
+        let closed = || LogError::Unavailable("the producer was closed".to_owned());
+        self.end(closed);
+    }
+    /// Neither the next record nor any after it will be.
+    pub(crate) fn refuse(&mut self, error: LogError) {
+        self.end(|| error.clone());
+    }
 
-impl Drop for HandOver<'_> {
-    fn drop(&mut self) {
-        let slots = self.deliveries.lock();
+    fn end(&mut self, why: impl Fn() -> LogError) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let mut slots = self.deliveries.lock();
+        if let Some(batch) = slots.batches.get_mut(self.slot).and_then(Option::as_mut) {
+            for place in batch.results.iter_mut().skip(self.sent) {
+                *place = Err(why());
+            }
+        }
         let unsent = self.records - self.sent;
         self.deliveries.close(slots, self.slot, unsent + 1);
+    }
+}
+
+impl Drop for HandOver {
+    /// Records that were not handed over have failed.
+    fn drop(&mut self) {
+        self.complete();
     }
 }
 
@@ -151,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_complete_with_its_last_record_in_any_order() {
-        let deliveries = Deliveries::new();
+        let deliveries = Arc::new(Deliveries::new());
         let (mut hand_over, mut receipt) = deliveries.open(2);
         let first = hand_over.ticket();
         hand_over.sent();
@@ -167,7 +191,7 @@ mod tests {
 
     #[test]
     fn results_may_come_before_the_last_record_is_handed_over() {
-        let deliveries = Deliveries::new();
+        let deliveries = Arc::new(Deliveries::new());
         let (mut hand_over, mut receipt) = deliveries.open(2);
         for offset in [3, 4] {
             let ticket = hand_over.ticket();
@@ -179,9 +203,25 @@ mod tests {
         assert_eq!(receipt.try_recv().unwrap(), [Ok(at(3)), Ok(at(4))]);
     }
 
+    #[test]
+    fn a_refused_record_fails_with_all_after_it() {
+        let deliveries = Arc::new(Deliveries::new());
+        let (mut hand_over, mut receipt) = deliveries.open(3);
+        let first = hand_over.ticket();
+        hand_over.sent();
+        let refusal = LogError::Invalid("too large".to_owned());
+        hand_over.refuse(refusal.clone());
+        drop(hand_over);
+        deliveries.settle(first, Ok(at(5)));
+        assert_eq!(
+            receipt.try_recv().unwrap(),
+            [Ok(at(5)), Err(refusal.clone()), Err(refusal)]
+        );
+    }
+
     #[tokio::test]
     async fn an_abandoned_batch_leaves_nothing_behind() {
-        let deliveries = Deliveries::new();
+        let deliveries = Arc::new(Deliveries::new());
         let (mut hand_over, receipt) = deliveries.open(3);
         let ticket = hand_over.ticket();
         hand_over.sent();

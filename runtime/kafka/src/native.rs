@@ -1,5 +1,5 @@
-//! The calls of librdkafka that rdkafka does not wrap: a consumer's queue without a wrapper's cost per message, offsets by
-//! time for any client, committed offsets of groups.
+//! The calls of librdkafka that rdkafka does not wrap, or not as they are: a consumer's queue without a wrapper's cost per
+//! message, a producer's flush that ends with the last report, offsets by time for any client, committed offsets of groups.
 //!
 //! This and its submodule are the crate's only modules with unsafe code. Its functions take only live objects of rdkafka's or pointers that they
 //! made themselves, and free what librdkafka hands over exactly once, in `Drop`.
@@ -15,10 +15,22 @@ use rdkafka::bindings as rd;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
 use rdkafka::{ClientContext, TopicPartitionList};
 use tidegate_api::TimestampType;
 
 pub(crate) use queue::{Event, Failure, Queue, Rebalance};
+
+/// Makes a producer send what it has without lingering, and waits until all of it is stored or has failed and another
+/// thread has served the reports. False if the time was too short.
+pub(crate) fn flush<C: ProducerContext>(
+    producer: &BaseProducer<C, NoCustomPartitioner>,
+    timeout: Duration,
+) -> bool {
+    // SAFETY: the producer lives during the call.
+    let result = unsafe { rd::rd_kafka_flush(producer.client().native_ptr(), millis(timeout)) };
+    result == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+}
 
 /// Parts of a message that librdkafka owns.
 #[derive(Debug, Clone, Copy)]

@@ -65,8 +65,8 @@ fn defaults(kind: Kind) -> Vec<(&'static str, &'static str)> {
         Kind::Producer => &[
             ("acks", "all"),
             ("partitioner", "murmur2_random"),
-            // Records that arrive together leave together; a single one hardly waits.
-            ("linger.ms", "1"),
+            // Records gather while others are under way.
+            ("linger.ms", "0"),
             ("batch.size", "1000000"),
             ("message.max.bytes", "1048576"),
             ("queue.buffering.max.kbytes", "32768"),

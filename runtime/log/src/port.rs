@@ -205,11 +205,12 @@ pub type AppendReceipt = BoxFuture<'static, Vec<Result<RecordMetadata, LogError>
 #[async_trait]
 pub trait Producer: Send + Sync {
     /// Hands a batch over. Waits while the producer's buffer is full; returns when all records are in it, with the
-    /// receipt of their storage. Missing topics are created if the log allows it; otherwise the call waits for them as
+    /// receipt of their storage. Missing topics are created if the log allows it; otherwise the batch waits for them as
     /// Java's producer does for metadata.
     ///
     /// # Errors
-    /// If a record can never be stored, e.g. too large; none of the batch's later records is then appended.
+    /// If a record can never be stored, e.g. too large; a log that finds out later says so in the receipt. None of the
+    /// batch's later records is then appended.
     async fn append(&self, records: Vec<ProducerRecord>) -> Result<AppendReceipt, LogError>;
 
     /// Waits until everything handed over is durable or has failed, or until the time is over (`Unavailable`).
