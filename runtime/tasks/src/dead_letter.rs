@@ -165,6 +165,10 @@ impl Reporter {
         *self.consumed.lock().expect(NO_PANIC) = consumed;
     }
 
+    pub(crate) fn take_batch(&self) -> Vec<ConsumedRecord> {
+        std::mem::take(&mut *self.consumed.lock().expect(NO_PANIC))
+    }
+
     /// The error of a report that was refused since the last call.
     pub(crate) fn refusal(&self) -> Option<ConnectError> {
         let refusal = self.refusal.lock().expect(NO_PANIC).take()?;

@@ -1,7 +1,9 @@
 //! A sink task: batches of the log become records for the plugin, and the group's offsets follow what it has written.
+//! While the plugin writes a batch, and mostly waits for its database, the next one is fetched and converted.
 //!
 //! Source: `org.apache.kafka.connect.runtime.WorkerSinkTask`.
 
+mod batch;
 mod commits;
 mod requests;
 #[cfg(test)]
@@ -11,15 +13,18 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{
     ConnectError, ErrantRecordReporter, SinkRecord, SinkTask, SinkTaskContext, TopicPartition,
 };
-use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, Subscription};
+use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, Subscription};
+use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::batch::Batch;
 use self::commits::Commit;
 use self::requests::Requests;
 use crate::backoff::Backoff;
@@ -78,6 +83,7 @@ pub(crate) async fn run(
         committed: Offsets::new(),
         commit: None,
         pending: None,
+        ahead: None,
         paused: false,
         log_backoff: Backoff::new(RETRY.0, RETRY.1),
         tracked: HashSet::new(),
@@ -118,25 +124,18 @@ fn subscription(environment: &TaskEnvironment) -> Result<Subscription, ConnectEr
     Ok(Subscription::Topics(topics))
 }
 
-/// A batch that the plugin has not taken yet, and the offsets behind it.
-struct Batch {
-    records: Vec<SinkRecord>,
-    next: Offsets,
-    retry_at: Instant,
-    attempts: u32,
-    backoff: Backoff,
-}
-
-impl Batch {
-    fn of(records: Vec<SinkRecord>, next: Offsets) -> Self {
-        Self {
-            records,
-            next,
-            retry_at: Instant::now(),
-            attempts: 0,
-            backoff: Backoff::new(RETRY.0, RETRY.1),
-        }
-    }
+/// What the log had, ready to be acted upon in its turn.
+enum Next {
+    Batch(Batch),
+    Idle,
+    Assigned(Vec<(TopicPartition, i64)>),
+    Revoked {
+        partitions: Vec<TopicPartition>,
+        done: oneshot::Sender<()>,
+    },
+    Lost(Vec<TopicPartition>),
+    /// The log did not answer.
+    Trouble(LogError),
 }
 
 struct Work<'a> {
@@ -151,6 +150,8 @@ struct Work<'a> {
     commit: Option<Commit>,
     /// Waits to be written again; all partitions are paused meanwhile.
     pending: Option<Batch>,
+    /// Came while the plugin wrote.
+    ahead: Option<Result<Next, ConnectError>>,
     paused: bool,
     log_backoff: Backoff,
     tracked: HashSet<Arc<str>>,
@@ -161,6 +162,9 @@ impl Work<'_> {
         let interval = self.environment.settings.offset_flush_interval;
         let mut commit_at = Instant::now() + interval;
         loop {
+            if self.environment.stop.is_cancelled() {
+                return Ok(());
+            }
             self.follow_target_state()?;
             if (Instant::now() >= commit_at || self.requests.wants_commit())
                 && self.commit.is_none()
@@ -170,6 +174,15 @@ impl Work<'_> {
                 commit_at = Instant::now() + interval;
             }
             self.rewind().await?;
+            if let Some(next) = self.ahead.take() {
+                if self.commit.is_some()
+                    && let Some(result) = Commit::done(&mut self.commit).now_or_never()
+                {
+                    self.end_commit(result);
+                }
+                self.act(next?, task).await?;
+                continue;
+            }
             let wake = match &self.pending {
                 Some(batch) => batch.retry_at,
                 None => Instant::now() + POLL_TIMEOUT,
@@ -193,21 +206,8 @@ impl Work<'_> {
                 }
                 event = self.consumer.poll(timeout) => event,
             };
-            match event {
-                Ok(event) => {
-                    self.log_backoff.reset();
-                    self.handle(event, task).await?;
-                }
-                Err(error) if error.is_retriable() => {
-                    let delay = self.log_backoff.next_delay();
-                    warn!(
-                        "{}: {error}; trying again in {delay:?}",
-                        self.environment.id
-                    );
-                    pause_for(delay, &self.environment.stop).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let next = self.prepare(event).await?;
+            self.act(next, task).await?;
         }
     }
 
@@ -241,23 +241,38 @@ impl Work<'_> {
         self.current.keys().cloned().collect()
     }
 
-    async fn handle(
+    /// Converts records; everything else waits for its turn as it is.
+    async fn prepare(
         &mut self,
-        event: ConsumerEvent,
-        task: &mut dyn SinkTask,
-    ) -> Result<(), ConnectError> {
-        match event {
-            ConsumerEvent::Records(records) => {
-                let mut batch = self.convert(records).await?;
-                if let Some(mut pending) = self.pending.take() {
+        event: Result<ConsumerEvent, LogError>,
+    ) -> Result<Next, ConnectError> {
+        Ok(match event {
+            Ok(ConsumerEvent::Records(records)) => Next::Batch(self.convert(records).await?),
+            Ok(ConsumerEvent::Idle) => Next::Idle,
+            Ok(ConsumerEvent::Assigned(partitions)) => Next::Assigned(partitions),
+            Ok(ConsumerEvent::Revoked { partitions, done }) => Next::Revoked { partitions, done },
+            Ok(ConsumerEvent::Lost(partitions)) => Next::Lost(partitions),
+            Err(error) => Next::Trouble(error),
+        })
+    }
+
+    async fn act(&mut self, next: Next, task: &mut dyn SinkTask) -> Result<(), ConnectError> {
+        if !matches!(next, Next::Trouble(_)) {
+            self.log_backoff.reset();
+        }
+        match next {
+            Next::Batch(batch) => {
+                let batch = match self.pending.take() {
                     // Fetched before the pause took effect: they come behind what waits.
-                    pending.records.append(&mut batch.records);
-                    pending.next.append(&mut batch.next);
-                    batch = pending;
-                }
+                    Some(mut pending) => {
+                        pending.append(batch);
+                        pending
+                    }
+                    None => batch,
+                };
                 self.deliver(batch, task).await
             }
-            ConsumerEvent::Idle => match self.pending.take() {
+            Next::Idle => match self.pending.take() {
                 Some(batch) if Instant::now() >= batch.retry_at => self.deliver(batch, task).await,
                 Some(batch) => {
                     self.pending = Some(batch);
@@ -265,27 +280,12 @@ impl Work<'_> {
                 }
                 // Plugins that buffer by time count on empty batches.
                 None => {
-                    self.deliver(Batch::of(Vec::new(), Offsets::new()), task)
-                        .await
+                    let nothing = Batch::of(Vec::new(), Vec::new(), Offsets::new());
+                    self.deliver(nothing, task).await
                 }
             },
-            ConsumerEvent::Assigned(partitions) => {
-                let names: Vec<_> = partitions
-                    .iter()
-                    .map(|(partition, _)| partition.clone())
-                    .collect();
-                for (partition, start) in partitions {
-                    self.committed.insert(partition.clone(), start);
-                    self.current.insert(partition, start);
-                }
-                task.open(&names).await?;
-                if self.paused || self.pending.is_some() {
-                    self.consumer.pause(&names)?;
-                }
-                info!("{} got partitions {}", self.environment.id, list(&names));
-                Ok(())
-            }
-            ConsumerEvent::Revoked { partitions, done } => {
+            Next::Assigned(partitions) => self.open(partitions, task).await,
+            Next::Revoked { partitions, done } => {
                 let result = self.close(&partitions, task).await;
                 drop(done);
                 info!(
@@ -295,11 +295,42 @@ impl Work<'_> {
                 );
                 result
             }
-            ConsumerEvent::Lost(partitions) => {
+            Next::Lost(partitions) => {
                 self.forget(&partitions)?;
                 task.close(&partitions).await
             }
+            Next::Trouble(error) if error.is_retriable() => {
+                let delay = self.log_backoff.next_delay();
+                warn!(
+                    "{}: {error}; trying again in {delay:?}",
+                    self.environment.id
+                );
+                pause_for(delay, &self.environment.stop).await;
+                Ok(())
+            }
+            Next::Trouble(error) => Err(error.into()),
         }
+    }
+
+    async fn open(
+        &mut self,
+        partitions: Vec<(TopicPartition, i64)>,
+        task: &mut dyn SinkTask,
+    ) -> Result<(), ConnectError> {
+        let names: Vec<_> = partitions
+            .iter()
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        for (partition, start) in partitions {
+            self.committed.insert(partition.clone(), start);
+            self.current.insert(partition, start);
+        }
+        task.open(&names).await?;
+        if self.paused || self.pending.is_some() {
+            self.consumer.pause(&names)?;
+        }
+        info!("{} got partitions {}", self.environment.id, list(&names));
+        Ok(())
     }
 
     async fn convert(&mut self, consumed: Vec<ConsumedRecord>) -> Result<Batch, ConnectError> {
@@ -330,10 +361,12 @@ impl Work<'_> {
         if let Some((topic, partition, offset)) = last {
             next.insert(TopicPartition { topic, partition }, offset + 1);
         }
-        if self.reporter.is_active() {
-            self.reporter.set_batch(consumed);
-        }
-        Ok(Batch::of(records, next))
+        let consumed = if self.reporter.is_active() {
+            consumed
+        } else {
+            Vec::new()
+        };
+        Ok(Batch::of(records, consumed, next))
     }
 
     async fn convert_one(
@@ -375,7 +408,8 @@ impl Work<'_> {
         mut batch: Batch,
         task: &mut dyn SinkTask,
     ) -> Result<(), ConnectError> {
-        let written = match task.put(&batch.records).await {
+        self.reporter.set_batch(std::mem::take(&mut batch.consumed));
+        let written = match self.write(&batch.records, task).await {
             // A plugin may have swallowed that one of its records was refused.
             Ok(()) => self.reporter.refusal().map_or(Ok(()), Err),
             Err(error) => Err(error),
@@ -415,6 +449,7 @@ impl Work<'_> {
                     error.chain()
                 );
                 batch.retry_at = Instant::now() + delay;
+                batch.consumed = self.reporter.take_batch();
                 self.pending = Some(batch);
                 Ok(())
             }
@@ -422,9 +457,33 @@ impl Work<'_> {
         }
     }
 
+    /// Hands records to the plugin, and looks ahead until it has written them.
+    async fn write(
+        &mut self,
+        records: &[SinkRecord],
+        task: &mut dyn SinkTask,
+    ) -> Result<(), ConnectError> {
+        let mut put = task.put(records);
+        if records.is_empty() || self.ahead.is_some() {
+            return put.await;
+        }
+        let event = tokio::select! {
+            biased;
+            written = &mut put => return written,
+            event = self.consumer.poll(POLL_TIMEOUT) => event,
+        };
+        // What was polled must not get lost: it is prepared to the end.
+        let (written, ahead) = tokio::join!(biased; put, self.prepare(event));
+        self.ahead = Some(ahead);
+        written
+    }
+
     /// Goes where the plugin asked for.
     async fn rewind(&mut self) -> Result<(), ConnectError> {
         for (partition, offset) in self.requests.take_rewind() {
+            if let Some(Ok(Next::Batch(ahead))) = &mut self.ahead {
+                ahead.remove(&partition);
+            }
             if self.current.contains_key(&partition) {
                 self.consumer.seek(&partition, offset).await?;
                 self.current.insert(partition.clone(), offset);

@@ -10,7 +10,7 @@ use tidegate_api::{ConnectError, SinkTask, TopicPartition};
 use tidegate_log::LogError;
 use tracing::warn;
 
-use super::{Offsets, Work};
+use super::{Next, Offsets, Work};
 
 /// Offsets on their way to the group.
 pub(super) struct Commit {
@@ -101,6 +101,9 @@ impl Work<'_> {
         for (partition, offset) in self.committed.clone() {
             self.consumer.seek(&partition, offset).await?;
             self.current.insert(partition, offset);
+        }
+        if let Some(Ok(Next::Batch(_))) = &self.ahead {
+            self.ahead = None;
         }
         if self.pending.take().is_some() {
             self.resume()?;

@@ -123,6 +123,83 @@ async fn a_refused_batch_is_delivered_again_before_anything_newer() {
     assert!(entries.iter().any(|entry| entry.starts_with("resume")));
 }
 
+/// Writes once it may.
+struct Slow {
+    may_write: Arc<tokio::sync::Semaphore>,
+    puts: Arc<Journal>,
+}
+
+#[async_trait]
+impl SinkTask for Slow {
+    async fn start(&mut self, _context: SinkTaskContext, _: Props) -> Result<(), ConnectError> {
+        Ok(())
+    }
+    async fn put(&mut self, records: &[SinkRecord]) -> Result<(), ConnectError> {
+        if !records.is_empty() {
+            self.puts.note("begins");
+            self.may_write.acquire().await.expect("open").forget();
+            self.puts.note(format!("put {}", records.len()));
+        }
+        Ok(())
+    }
+    async fn stop(&mut self) {}
+}
+
+fn slow() -> (Stage, Arc<Journal>, Arc<tokio::sync::Semaphore>) {
+    let puts = Arc::new(Journal::default());
+    let may_write = Arc::new(tokio::sync::Semaphore::new(0));
+    let (noted, gate) = (Arc::clone(&puts), Arc::clone(&may_write));
+    let stage = Stage::sink(&[("topics", "t")], move || {
+        Box::new(Slow {
+            may_write: Arc::clone(&gate),
+            puts: Arc::clone(&noted),
+        })
+    });
+    let assigned = ConsumerEvent::Assigned(vec![(part(0), 5)]);
+    stage.events.try_send(assigned).unwrap();
+    (stage, puts, may_write)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_batch_is_fetched_while_another_is_written() {
+    let (stage, puts, may_write) = slow();
+    stage.events.try_send(records(5..7)).unwrap();
+    puts.wait_for("begins", 1).await;
+    stage.events.try_send(records(7..8)).unwrap();
+    let taken = async {
+        while stage.events.capacity() < stage.events.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), taken)
+        .await
+        .expect("fetched ahead");
+    may_write.add_permits(2);
+    puts.wait_for("put 1", 1).await;
+    let entries = puts.entries();
+    assert_eq!(entries, ["begins", "put 2", "begins", "put 1"]);
+    assert_eq!(commits(&stage.finish().await), ["commit t-0@8"]);
+}
+
+/// Partitions that go while a batch is written wait for it and for what was fetched before them.
+#[tokio::test(start_paused = true)]
+async fn partitions_go_after_what_was_fetched_before() {
+    let (stage, puts, may_write) = slow();
+    stage.events.try_send(records(5..6)).unwrap();
+    puts.wait_for("begins", 1).await;
+    let (done, given_back) = oneshot::channel();
+    let partitions = vec![part(0)];
+    stage.events.try_send(records(6..7)).unwrap();
+    stage
+        .events
+        .try_send(ConsumerEvent::Revoked { partitions, done })
+        .unwrap();
+    may_write.add_permits(2);
+    assert!(given_back.await.is_err(), "dropped, not answered");
+    assert_eq!(commits(&stage.journal.entries()), ["commit t-0@7"]);
+    stage.finish().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_committed_for_a_batch_that_was_never_written() {
     let away = || ConnectError::retriable("PostgreSQL is away");
