@@ -8,7 +8,7 @@ use tidegate_api::{ConnectError, SourceRecord};
 use tokio::sync::mpsc;
 
 /// Batches under way; each is bounded by the sender.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
 /// An idle `poll` returns after this.
 const POLL_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -45,7 +45,7 @@ pub struct BatchSender {
 pub struct Stopped;
 
 /// A batch ends at this size.
-const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_BYTES: usize = 512 * 1024;
 
 impl BatchSender {
     /// Adds a record; waits if the batch is full and those before it were not taken yet.

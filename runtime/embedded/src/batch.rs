@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use tidegate_api::{Str, TimestampType};
-use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeader};
+use tidegate_api::TimestampType;
+use tidegate_log::{ConsumedRecord, Names, ProducerRecord, RecordHeader};
 
 /// Appends a record to `out`.
 pub(crate) fn encode(out: &mut Vec<u8>, distance: u64, timestamp: i64, record: &ProducerRecord) {
@@ -46,6 +46,7 @@ pub(crate) struct Records {
     partition: i32,
     base: i64,
     data: Bytes,
+    header_names: Names,
 }
 
 impl Records {
@@ -55,6 +56,7 @@ impl Records {
             partition,
             base,
             data,
+            header_names: Names::default(),
         }
     }
 
@@ -70,7 +72,7 @@ impl Records {
         for _ in 0..count {
             let key = byte_string(data)?.unwrap_or_default();
             headers.push(RecordHeader {
-                key: Str::from_utf8_lossy(&key),
+                key: self.header_names.get(&String::from_utf8_lossy(&key)),
                 value: byte_string(data)?,
             });
         }
@@ -144,7 +146,7 @@ mod tests {
     fn records_come_back_as_they_were() {
         let mut record = ProducerRecord::new("t", None, Some(Bytes::from_static(b"")));
         record.headers.push(RecordHeader {
-            key: Str::new("h"),
+            key: Arc::from("h"),
             value: None,
         });
         let tombstone = ProducerRecord::new("t", Some(Bytes::from(vec![7; 300])), None);

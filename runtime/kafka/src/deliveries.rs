@@ -27,6 +27,20 @@ struct Slots {
     free: Vec<usize>,
 }
 
+impl Slots {
+    /// The batch if it is complete with these records.
+    fn close(&mut self, slot: usize, records: usize) -> Option<Batch> {
+        let place = self.batches.get_mut(slot).expect("a ticket names a slot");
+        let batch = place.as_mut().expect("a batch stays until its last record");
+        batch.open -= records;
+        if batch.open > 0 {
+            return None;
+        }
+        self.free.push(slot);
+        place.take()
+    }
+}
+
 /// All batches of a producer.
 pub(crate) struct Deliveries {
     slots: Mutex<Slots>,
@@ -72,29 +86,35 @@ impl Deliveries {
         (hand_over, receipt)
     }
 
-    /// Notes a record's end. Runs on the thread that polls the producer.
+    /// Notes a record's end.
     pub(crate) fn settle(&self, ticket: Ticket, result: Result<RecordMetadata, LogError>) {
-        let index = ticket.0 & ((1 << INDEX_BITS) - 1);
-        let slot = ticket.0 >> INDEX_BITS;
-        let mut slots = self.lock();
-        if let Some(batch) = slots.batches.get_mut(slot).and_then(Option::as_mut)
-            && let Some(place) = batch.results.get_mut(index)
-        {
-            *place = result;
-        }
-        self.close(slots, slot, 1);
+        self.settle_all(std::iter::once((ticket, result)));
     }
 
-    fn close(&self, mut slots: MutexGuard<'_, Slots>, slot: usize, records: usize) {
-        let place = slots.batches.get_mut(slot).expect("a ticket names a slot");
-        let batch = place.as_mut().expect("a batch stays until its last record");
-        batch.open -= records;
-        if batch.open > 0 {
-            return;
+    /// Notes the ends of records.
+    pub(crate) fn settle_all(
+        &self,
+        ends: impl Iterator<Item = (Ticket, Result<RecordMetadata, LogError>)>,
+    ) {
+        let mut slots = self.lock();
+        let mut complete = Vec::new();
+        for (ticket, result) in ends {
+            let index = ticket.0 & ((1 << INDEX_BITS) - 1);
+            let slot = ticket.0 >> INDEX_BITS;
+            if let Some(batch) = slots.batches.get_mut(slot).and_then(Option::as_mut)
+                && let Some(place) = batch.results.get_mut(index)
+            {
+                *place = result;
+            }
+            complete.extend(slots.close(slot, 1));
         }
-        let batch = place.take().expect("just seen");
-        slots.free.push(slot);
         drop(slots);
+        for batch in complete {
+            self.finish(batch);
+        }
+    }
+
+    fn finish(&self, batch: Batch) {
         // Nobody has to wait for the receipt.
         drop(batch.done.send(batch.results));
         self.count.send_modify(|count| *count -= 1);
@@ -151,7 +171,11 @@ impl HandOver {
             }
         }
         let unsent = self.records - self.sent;
-        self.deliveries.close(slots, self.slot, unsent + 1);
+        let complete = slots.close(self.slot, unsent + 1);
+        drop(slots);
+        if let Some(batch) = complete {
+            self.deliveries.finish(batch);
+        }
     }
 }
 

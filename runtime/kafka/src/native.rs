@@ -1,11 +1,12 @@
 //! The calls of librdkafka that rdkafka does not wrap, or not as they are: a consumer's queue without a wrapper's cost per
 //! message, a producer's flush that ends with the last report, offsets by time for any client, committed offsets of groups.
 //!
-//! This and its submodule are the crate's only modules with unsafe code. Its functions take only live objects of rdkafka's or pointers that they
-//! made themselves, and free what librdkafka hands over exactly once, in `Drop`.
+//! This and its submodules are the crate's only modules with unsafe code. Their functions take only live objects of rdkafka's
+//! or pointers that they made themselves, and free what librdkafka hands over exactly once, in `Drop`.
 #![expect(unsafe_code, reason = "calls of a C library")]
 
 mod queue;
+mod reports;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
@@ -20,6 +21,7 @@ use rdkafka::{ClientContext, TopicPartitionList};
 use tidegate_api::TimestampType;
 
 pub(crate) use queue::{Event, Failure, Queue, Rebalance};
+pub(crate) use reports::{Delivery, Report, ReportQueue};
 
 /// Makes a producer send what it has without lingering, and waits until all of it is stored or has failed and another
 /// thread has served the reports. False if the time was too short.

@@ -5,6 +5,7 @@
 //! [`deliveries`](crate::deliveries)), so that no channel or future is touched per record.
 
 mod queue;
+mod reports;
 mod returned;
 mod sender;
 
@@ -15,22 +16,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
-use tidegate_log::{
-    AppendReceipt, ClientConfig, LogError, Producer, ProducerRecord, RecordMetadata,
-};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _};
+use tidegate_log::{AppendReceipt, ClientConfig, LogError, Producer, ProducerRecord};
 use tokio::sync::Semaphore;
 
 use self::queue::{Batch, Queue};
+use self::reports::Reporter;
 use self::returned::Returned;
 use self::sender::Sender;
 use crate::blocking;
 use crate::context::Reports;
-use crate::deliveries::{Deliveries, Ticket};
+use crate::deliveries::Deliveries;
 use crate::errors;
 use crate::settings::{self, Kind};
 
@@ -40,49 +37,6 @@ const LINGER_MS: &str = "linger.ms";
 const BUFFERING_MAX_KBYTES: &str = "queue.buffering.max.kbytes";
 /// How long librdkafka waits for more of a chunk, should it miss the sender's word that the chunk is complete.
 const NATIVE_LINGER_MS: &str = "5";
-/// Delivery reports are served as they come; this long without any, the thread looks whether it is still needed.
-const POLL: Duration = Duration::from_millis(100);
-
-/// Receives delivery reports.
-struct Reporter {
-    reports: Reports,
-    deliveries: Arc<Deliveries>,
-    servers: Arc<str>,
-    returned: Returned,
-}
-
-impl ClientContext for Reporter {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, log_message: &str) {
-        self.reports.log(level, fac, log_message);
-    }
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.reports.error(error, reason);
-    }
-}
-
-impl ProducerContext for Reporter {
-    /// A [`Ticket`].
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
-        let result = match result {
-            Ok(message) => Ok(RecordMetadata {
-                partition: message.partition(),
-                offset: message.offset(),
-            }),
-            Err((error, message)) if is_missing(error.rdkafka_error_code()) => {
-                return self.returned.push(message, Ticket(ticket));
-            }
-            Err((error, message)) => {
-                let doing = format!("append to topic '{}'", message.topic());
-                let trouble = Some(&self.reports.trouble);
-                Err(errors::translate(&doing, &self.servers, error, trouble))
-            }
-        };
-        self.deliveries.settle(Ticket(ticket), result);
-    }
-}
-
 /// Whether an error says that a topic or partition is not there.
 fn is_missing(code: Option<RDKafkaErrorCode>) -> bool {
     matches!(
@@ -140,12 +94,8 @@ impl KafkaProducer {
             config,
         );
         let finished = Arc::new(AtomicBool::new(false));
-        let (polled, stop) = (Arc::clone(&native), Arc::clone(&finished));
-        blocking::start("kafka-reports", move || {
-            while !stop.load(Ordering::Acquire) {
-                polled.poll(POLL);
-            }
-        })?;
+        let (reporting, stop) = (Arc::clone(&native), Arc::clone(&finished));
+        blocking::start("kafka-reports", move || reports::serve(&reporting, &stop))?;
         blocking::start("kafka-producer", move || {
             sender.run();
             finished.store(true, Ordering::Release);

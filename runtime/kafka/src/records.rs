@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tidegate_api::Str;
-use tidegate_log::{ConsumedRecord, RecordHeader};
+use tidegate_log::{ConsumedRecord, Names, RecordHeader};
 
 use crate::native::MessageRef;
 
@@ -14,7 +13,8 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// Makes records; knows the topics that it has seen and a buffer that is not full yet.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    topics: Vec<Arc<str>>,
+    topics: Names,
+    header_names: Names,
     buffer: BytesMut,
 }
 
@@ -29,7 +29,7 @@ impl Records {
         message.headers(|name, value| {
             size += name.len();
             headers.push(RecordHeader {
-                key: Str::new(name),
+                key: self.header_names.get(name),
                 value: value.map(|value| self.copy(value, &mut size)),
             });
         });
@@ -46,16 +46,9 @@ impl Records {
         (record, size)
     }
 
-    /// The one `Arc` of a topic's name. Topics follow each other in runs, so the last one comes first.
+    /// The one `Arc` of a topic's name.
     pub(crate) fn topic(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.topics.iter().rposition(|topic| **topic == *name) {
-            let last = self.topics.len() - 1;
-            self.topics.swap(known, last);
-        } else {
-            self.topics.push(Arc::from(name));
-        }
-        let last = self.topics.last().expect("just put there");
-        Arc::clone(last)
+        self.topics.get(name)
     }
 
     fn copy(&mut self, bytes: &[u8], size: &mut usize) -> Bytes {

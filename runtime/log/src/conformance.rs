@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tidegate_api::{Str, TopicPartition};
+use tidegate_api::TopicPartition;
 
 use crate::{
     ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, Log, LogError, NewTopic, ProducerRecord,
@@ -172,11 +172,11 @@ pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) 
     full.timestamp = Some(1_600_000_000_123);
     full.headers = vec![
         RecordHeader {
-            key: Str::new("h"),
+            key: Arc::from("h"),
             value: Some(Bytes::from_static(b"1")),
         },
         RecordHeader {
-            key: Str::new("h"),
+            key: Arc::from("h"),
             value: None,
         },
     ];

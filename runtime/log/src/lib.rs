@@ -6,11 +6,13 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod names;
 pub mod partitioner;
 pub mod port;
 pub mod topic_log;
 
 pub use error::LogError;
+pub use names::Names;
 pub use port::{
     AppendReceipt, ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, GroupClaim, Log,
     LogProvider, NewTopic, Producer, ProducerRecord, Reader, RecordHeader, RecordMetadata,

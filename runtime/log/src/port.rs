@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
-use tidegate_api::{Str, TimestampType, TopicPartition};
+use tidegate_api::{TimestampType, TopicPartition};
 use tokio::sync::oneshot;
 
 use crate::error::LogError;
@@ -153,7 +153,8 @@ impl fmt::Debug for GroupClaim {
 /// A header as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordHeader {
-    pub key: Str,
+    /// One name for many records.
+    pub key: Arc<str>,
     pub value: Option<Bytes>,
 }
 

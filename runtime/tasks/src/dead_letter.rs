@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tidegate_api::{
-    ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord, Str, TimestampType,
+    ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord, TimestampType,
     TopicPartitionOffset,
 };
 use tidegate_log::{
@@ -23,7 +23,7 @@ use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
 use crate::environment::TaskEnvironment;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Scratch};
 use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED};
 
 pub(crate) struct DeadLetterQueue {
@@ -92,7 +92,7 @@ impl DeadLetterQueue {
 
     fn context(&self, consumed: &ConsumedRecord, failure: &Failure) -> Vec<RecordHeader> {
         let header = |name: &str, value: String| RecordHeader {
-            key: Str::from(format!("__connect.errors.{name}")),
+            key: Arc::from(format!("__connect.errors.{name}")),
             value: Some(Bytes::from(value)),
         };
         let cause = &failure.error;
@@ -207,7 +207,7 @@ impl Reporter {
     fn written_again(&self, record: &SinkRecord) -> Result<ConsumedRecord, ConnectError> {
         let serialized = self
             .pipeline
-            .serialize(&record.record, &mut BytesMut::new())
+            .serialize(&record.record, &mut Scratch::default())
             .map_err(|failure| failure.error.context("a failed record cannot be reported"))?;
         Ok(ConsumedRecord {
             topic: Arc::clone(&record.original.topic),

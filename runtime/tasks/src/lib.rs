@@ -8,6 +8,7 @@ mod clients;
 mod connector_config;
 mod dead_letter;
 mod environment;
+mod headers;
 mod pipeline;
 mod record_text;
 mod run;

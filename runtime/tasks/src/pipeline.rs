@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use fancy_regex::Regex;
 use tidegate_api::{
-    ConnectError, Converter, Header, HeaderConverter, Plugins, Predicate, Props, Record,
-    SchemaAndValue, SinkRecord, Str, Transform,
+    ConnectError, Converter, HeaderConverter, Plugins, Predicate, Props, Record, SchemaAndValue,
+    SinkRecord, Transform,
 };
 use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeader};
 
 use crate::connector_config::{PREDICATES, TRANSFORMS};
+use crate::headers::KnownHeaders;
 use crate::tolerance::{Failure, Stage};
 
 /// One of the task's classes with its Java name.
@@ -31,6 +32,17 @@ pub(crate) struct Pipeline {
     value: Named<dyn Converter>,
     header: Named<dyn HeaderConverter>,
     chain: Vec<StageOfChain>,
+}
+
+/// Space reserved at a time for converted records.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What is of use from record to record.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Where keys and values are written.
+    buffer: BytesMut,
+    headers: KnownHeaders,
 }
 
 /// What the log is given of a record.
@@ -94,32 +106,21 @@ impl Pipeline {
         Ok(Some(record))
     }
 
-    /// A record's key, value and headers as bytes; `buffer` is where key and value are written.
+    /// A record's key, value and headers as bytes.
     pub(crate) fn serialize(
         &self,
         record: &Record,
-        buffer: &mut BytesMut,
+        scratch: &mut Scratch,
     ) -> Result<Serialized, Failure> {
         let topic = &record.topic;
-        let headers = record
+        let headers = scratch
             .headers
-            .iter()
-            .map(|header| {
-                let value = self
-                    .header
-                    .plugin
-                    .from_connect_header(topic, &header.key, &header.value)
-                    .map_err(|error| Failure {
-                        stage: Stage::HeaderConverter,
-                        class: self.header.class,
-                        error,
-                    })?;
-                Ok(RecordHeader {
-                    key: Str::new(&header.key),
-                    value,
-                })
-            })
-            .collect::<Result<_, Failure>>()?;
+            .to_log(&*self.header.plugin, topic, &record.headers);
+        let headers = headers.map_err(|error| self.header_failure(error))?;
+        let buffer = &mut scratch.buffer;
+        if buffer.capacity() < BUFFER_BYTES / 4 {
+            buffer.reserve(BUFFER_BYTES);
+        }
         Ok(Serialized {
             key: write(&self.key, Stage::KeyConverter, topic, &record.key, buffer)?,
             value: write(
@@ -133,11 +134,19 @@ impl Pipeline {
         })
     }
 
-    /// A source's record as bytes; `buffer` is where they are written. `None` if it was dropped.
+    fn header_failure(&self, error: ConnectError) -> Failure {
+        Failure {
+            stage: Stage::HeaderConverter,
+            class: self.header.class,
+            error,
+        }
+    }
+
+    /// A source's record as bytes. `None` if it was dropped.
     pub(crate) fn produce(
         &self,
         record: Record,
-        buffer: &mut BytesMut,
+        scratch: &mut Scratch,
     ) -> Result<Option<ProducerRecord>, Failure> {
         let record = if self.chain.is_empty() {
             record
@@ -162,7 +171,7 @@ impl Pipeline {
             key,
             value,
             headers,
-        } = self.serialize(&record, buffer)?;
+        } = self.serialize(&record, scratch)?;
         Ok(Some(ProducerRecord {
             topic: record.topic,
             partition: record.kafka_partition,
@@ -174,7 +183,11 @@ impl Pipeline {
     }
 
     /// A consumed record for the sink; `None` if it was dropped.
-    pub(crate) fn consume(&self, consumed: &ConsumedRecord) -> Result<Option<SinkRecord>, Failure> {
+    pub(crate) fn consume(
+        &self,
+        consumed: &ConsumedRecord,
+        headers: &mut KnownHeaders,
+    ) -> Result<Option<SinkRecord>, Failure> {
         let read = |converter: &Named<dyn Converter>, stage, bytes: Option<&Bytes>| {
             converter
                 .plugin
@@ -191,25 +204,9 @@ impl Pipeline {
             key: read(&self.key, Stage::KeyConverter, consumed.key.as_ref())?,
             value: read(&self.value, Stage::ValueConverter, consumed.value.as_ref())?,
             timestamp: consumed.timestamp,
-            headers: consumed
-                .headers
-                .iter()
-                .map(|header| {
-                    let value = self
-                        .header
-                        .plugin
-                        .to_connect_header(&consumed.topic, &header.key, header.value.as_ref())
-                        .map_err(|error| Failure {
-                            stage: Stage::HeaderConverter,
-                            class: self.header.class,
-                            error,
-                        })?;
-                    Ok(Header {
-                        key: Arc::from(header.key.as_str()),
-                        value,
-                    })
-                })
-                .collect::<Result<_, Failure>>()?,
+            headers: headers
+                .to_connect(&*self.header.plugin, &consumed.topic, &consumed.headers)
+                .map_err(|error| self.header_failure(error))?,
         };
         Ok(self.transform(record)?.map(|record| SinkRecord {
             record,

@@ -32,6 +32,7 @@ use crate::clients;
 use crate::connector_config::{TOPICS, TOPICS_REGEX};
 use crate::dead_letter::{DeadLetterQueue, Reporter};
 use crate::environment::{TargetState, TaskEnvironment};
+use crate::headers::KnownHeaders;
 use crate::pipeline::Pipeline;
 use crate::tolerance::{ErrorHandling, pause_for};
 
@@ -87,6 +88,7 @@ pub(crate) async fn run(
         paused: false,
         log_backoff: Backoff::new(RETRY.0, RETRY.1),
         tracked: HashSet::new(),
+        headers: KnownHeaders::default(),
     };
     let result = work.run(task).await;
     // Also after a failure: what the plugin has taken need not be repeated.
@@ -155,6 +157,7 @@ struct Work<'a> {
     paused: bool,
     log_backoff: Backoff,
     tracked: HashSet<Arc<str>>,
+    headers: KnownHeaders,
 }
 
 impl Work<'_> {
@@ -375,7 +378,7 @@ impl Work<'_> {
     ) -> Result<Option<SinkRecord>, ConnectError> {
         let (started, mut attempt) = (Instant::now(), 0);
         loop {
-            let failure = match self.pipeline.consume(record) {
+            let failure = match self.pipeline.consume(record, &mut self.headers) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };

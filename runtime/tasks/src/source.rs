@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::BytesMut;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
@@ -32,17 +31,15 @@ use self::offset_writer::{OffsetWriter, Positions, advance};
 use crate::backoff::Backoff;
 use crate::clients;
 use crate::environment::{OffsetBackingStore, TargetState, TaskEnvironment};
-use crate::pipeline::{PRODUCER_CLASS, Pipeline};
+use crate::pipeline::{PRODUCER_CLASS, Pipeline, Scratch};
 use crate::record_text;
 use crate::tolerance::{ErrorHandling, Failure, Stage, pause_for};
 use crate::topic_creation::TopicCreation;
 
 /// Bytes of records that the log has not acknowledged; more make the task wait.
-const BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
+const BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 /// A batch is handed to the log in parts of about this size.
 const APPEND_BYTES: usize = 1024 * 1024;
-/// Space reserved at a time for converted records.
-const BUFFER_BYTES: usize = 256 * 1024;
 /// Before a source that is away is asked again.
 const POLL_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Before a log that is away is asked again for a topic.
@@ -106,7 +103,7 @@ pub(crate) async fn run(
         in_flight: FuturesOrdered::new(),
         bytes_in_flight: 0,
         tracked: HashSet::new(),
-        buffer: BytesMut::new(),
+        scratch: Scratch::default(),
     };
     let result = work.run(task).await;
     // Also after a failure: what the log has acknowledged need not be repeated.
@@ -124,7 +121,7 @@ struct Work<'a> {
     bytes_in_flight: usize,
     offsets: OffsetWriter,
     tracked: HashSet<Arc<str>>,
-    buffer: BytesMut,
+    scratch: Scratch,
 }
 
 impl Work<'_> {
@@ -227,16 +224,13 @@ impl Work<'_> {
         partition: &SourcePartition,
         offset: &SourceOffset,
     ) -> Result<Option<ProducerRecord>, ConnectError> {
-        if self.buffer.capacity() < BUFFER_BYTES / 4 {
-            self.buffer.reserve(BUFFER_BYTES);
-        }
         // A copy is needed only where another attempt or the record's text may follow.
         let copy = self.errors.needs_records().then(|| record.clone());
         let topic = Arc::clone(&record.topic);
         let (started, mut attempt) = (Instant::now(), 0);
         let mut next = record;
         loop {
-            let failure = match self.pipeline.produce(next, &mut self.buffer) {
+            let failure = match self.pipeline.produce(next, &mut self.scratch) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };

@@ -129,7 +129,7 @@ fn rebalance(event: &Guard<rd::rd_kafka_event_t>) -> Rebalance {
     }
 }
 
-fn failure(event: &Guard<rd::rd_kafka_event_t>) -> Failure {
+pub(super) fn failure(event: &Guard<rd::rd_kafka_event_t>) -> Failure {
     // SAFETY: the event is alive; its text is copied. The partition is ours and destroyed by its guard.
     unsafe {
         let text = rd::rd_kafka_event_error_string(event.0);

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use tidegate_log::{ProducerRecord, RecordHeader};
 
 use crate::deliveries::Ticket;
+use crate::native::MessageRef;
 
 /// In the order of their delivery reports.
 #[derive(Default)]
@@ -19,19 +19,19 @@ pub(super) struct Returned {
 }
 
 impl Returned {
-    pub(super) fn push(&self, message: &BorrowedMessage<'_>, ticket: Ticket) {
+    pub(super) fn push(&self, message: MessageRef<'_>, ticket: Ticket) {
         let bytes = |slice: Option<&[u8]>| slice.map(Bytes::copy_from_slice);
-        let headers = message.headers().map_or_else(Vec::new, |headers| {
-            let headers = headers.iter().map(|header| RecordHeader {
-                key: tidegate_api::Str::new(header.key),
-                value: bytes(header.value),
+        let mut headers = Vec::new();
+        message.headers(|name, value| {
+            headers.push(RecordHeader {
+                key: Arc::from(name),
+                value: bytes(value),
             });
-            headers.collect()
         });
         let record = ProducerRecord {
             topic: Arc::from(message.topic()),
             partition: (message.partition() >= 0).then(|| message.partition()),
-            timestamp: message.timestamp().to_millis(),
+            timestamp: message.timestamp().0,
             key: bytes(message.key()),
             value: bytes(message.payload()),
             headers,

@@ -19,7 +19,8 @@ use tidegate_log::{ClientConfig, LogError, ProducerRecord, RecordHeader};
 use tracing::{debug, info, warn};
 
 use super::queue::{Batch, Queue};
-use super::{Native, Reporter, is_missing};
+use super::reports::Reporter;
+use super::{Native, is_missing};
 use crate::deliveries::Ticket;
 use crate::settings::MAX_REQUEST_SIZE;
 use crate::{errors, native, topics};

@@ -1,0 +1,170 @@
+//! Headers between a plugin's records and the log. Records of a topic mostly carry the same ones, so that those converted
+//! last are at hand.
+
+use std::sync::Arc;
+
+use tidegate_api::{ConnectError, Header, HeaderConverter};
+use tidegate_log::RecordHeader;
+
+/// Different headers of a topic beyond this number are converted each time.
+const KNOWN: usize = 8;
+
+/// Headers of one topic in both forms.
+#[derive(Debug, Default)]
+pub(crate) struct KnownHeaders {
+    topic: Option<Arc<str>>,
+    known: Vec<(Header, RecordHeader)>,
+}
+
+impl KnownHeaders {
+    /// As the log keeps them.
+    pub(crate) fn to_log(
+        &mut self,
+        converter: &dyn HeaderConverter,
+        topic: &Arc<str>,
+        headers: &[Header],
+    ) -> Result<Vec<RecordHeader>, ConnectError> {
+        let mut converted = Vec::with_capacity(headers.len());
+        for header in headers {
+            let known = self.of(topic).iter().find(|(known, _)| known == header);
+            let found = match known {
+                Some((_, found)) => found.clone(),
+                None => {
+                    let value = converter.from_connect_header(topic, &header.key, &header.value)?;
+                    let found = RecordHeader {
+                        key: Arc::clone(&header.key),
+                        value,
+                    };
+                    self.remember(header.clone(), found.clone());
+                    found
+                }
+            };
+            converted.push(found);
+        }
+        Ok(converted)
+    }
+
+    /// As plugins see them.
+    pub(crate) fn to_connect(
+        &mut self,
+        converter: &dyn HeaderConverter,
+        topic: &Arc<str>,
+        headers: &[RecordHeader],
+    ) -> Result<Vec<Header>, ConnectError> {
+        let mut converted = Vec::with_capacity(headers.len());
+        for header in headers {
+            let known = self.of(topic).iter().find(|(_, known)| known == header);
+            let found = match known {
+                Some((found, _)) => found.clone(),
+                None => {
+                    let value = header.value.as_ref();
+                    let value = converter.to_connect_header(topic, &header.key, value)?;
+                    let found = Header {
+                        key: Arc::clone(&header.key),
+                        value,
+                    };
+                    self.remember(found.clone(), header.clone());
+                    found
+                }
+            };
+            converted.push(found);
+        }
+        Ok(converted)
+    }
+
+    fn of(&mut self, topic: &Arc<str>) -> &[(Header, RecordHeader)] {
+        if self.topic.as_ref() != Some(topic) {
+            self.topic = Some(Arc::clone(topic));
+            self.known.clear();
+        }
+        &self.known
+    }
+
+    fn remember(&mut self, header: Header, in_log: RecordHeader) {
+        if self.known.len() < KNOWN {
+            self.known.push((header, in_log));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use tidegate_api::SchemaAndValue;
+
+    use super::*;
+
+    /// Counts; its answer depends on the topic.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl HeaderConverter for Counting {
+        fn from_connect_header(
+            &self,
+            topic: &str,
+            _: &str,
+            data: &SchemaAndValue,
+        ) -> Result<Option<Bytes>, ConnectError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let text = data.value.as_str().unwrap_or_default();
+            Ok(Some(Bytes::from(format!("{topic}/{text}"))))
+        }
+        fn to_connect_header(
+            &self,
+            topic: &str,
+            _: &str,
+            bytes: Option<&Bytes>,
+        ) -> Result<SchemaAndValue, ConnectError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let text = String::from_utf8_lossy(bytes.map_or(&[], |bytes| bytes)).into_owned();
+            Ok(SchemaAndValue::schemaless(
+                format!("{topic}/{text}").as_str(),
+            ))
+        }
+    }
+
+    fn header(key: &str, value: &str) -> Header {
+        Header {
+            key: Arc::from(key),
+            value: SchemaAndValue::schemaless(value),
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_is_converted_once_for_each_topic() {
+        let (converter, mut known) = (Counting::default(), KnownHeaders::default());
+        let headers = [header("a", "1"), header("b", "1"), header("a", "2")];
+        for topic in ["t", "t", "u"] {
+            let found = known.to_log(&converter, &Arc::from(topic), &headers);
+            let values: Vec<_> = found
+                .expect("converted")
+                .into_iter()
+                .filter_map(|header| header.value)
+                .collect();
+            assert_eq!(
+                values,
+                ["1", "1", "2"].map(|text| format!("{topic}/{text}"))
+            );
+        }
+        assert_eq!(converter.0.load(Ordering::Relaxed), 6);
+    }
+
+    #[test]
+    fn more_than_are_remembered_are_right_all_the_same() {
+        let (converter, mut known) = (Counting::default(), KnownHeaders::default());
+        let topic = Arc::from("t");
+        for _ in 0..2 {
+            for value in 0..3 * KNOWN {
+                let header = RecordHeader {
+                    key: Arc::from("h"),
+                    value: Some(Bytes::from(value.to_string())),
+                };
+                let found = known.to_connect(&converter, &topic, &[header]);
+                let found = found.expect("converted").remove(0);
+                assert_eq!(found.value.value.as_str(), Some(&*format!("t/{value}")));
+            }
+        }
+    }
+}
