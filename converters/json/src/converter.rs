@@ -232,7 +232,7 @@ impl JsonConverter {
 
     fn read(&self, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
         if let Some(plan) = &self.fixed {
-            let mut reader = Reader::new(bytes);
+            let mut reader = Reader::new(bytes)?;
             let value = plan.read(&mut reader)?;
             reader.finish()?;
             return Ok(SchemaAndValue {
@@ -241,7 +241,7 @@ impl JsonConverter {
             });
         }
         if !self.schemas_enable {
-            let mut reader = Reader::new(bytes);
+            let mut reader = Reader::new(bytes)?;
             let value = decode::read_schemaless(&mut reader)?;
             reader.finish()?;
             return Ok(SchemaAndValue::schemaless(value));
@@ -250,7 +250,7 @@ impl JsonConverter {
             return Self::read_in_any_order(bytes);
         }
         let decoder = self.decoder(bytes)?;
-        let mut reader = Reader::at(bytes, decoder.head.len());
+        let mut reader = Reader::at(bytes, decoder.head.len())?;
         let value = read_payload(decoder.plan.as_ref(), &mut reader)?;
         let mut first = false;
         if reader.next_member(&mut first)?.is_some() {
@@ -265,7 +265,7 @@ impl JsonConverter {
 
     /// The payload may come before the schema; seldom, and without cache.
     fn read_in_any_order(bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(bytes)?;
         if reader.token()? != crate::text::Token::Object {
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         }
@@ -284,7 +284,7 @@ impl JsonConverter {
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         };
         let plan = schema_text::parse(&bytes[schema])?.map(|schema| decode::Plan::of(&schema));
-        let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload))?;
+        let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload)?)?;
         Ok(SchemaAndValue {
             schema: plan.map(|plan| Arc::clone(plan.schema())),
             value,
@@ -308,7 +308,7 @@ fn starts_in_order(bytes: &[u8]) -> bool {
 
 /// Where the schema lies in an envelope that begins with it, and where the payload begins.
 fn envelope(bytes: &[u8]) -> Result<(std::ops::Range<usize>, usize), ConnectError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = Reader::new(bytes)?;
     let mut first = true;
     reader.token()?;
     reader.next_member(&mut first)?;

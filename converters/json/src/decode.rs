@@ -1,5 +1,6 @@
 //! From JSON to values, by a plan per schema.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -7,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use tidegate_api::schema::{Kind, Schema};
 use tidegate_api::{ConnectError, Decimal, Str, Struct, Value, logical};
 
-use crate::text::{Reader, Token};
+use crate::out::Out;
+use crate::text::{Reader, Token, put_string};
 
 /// How values of one schema are read.
 #[derive(Debug)]
@@ -22,7 +24,14 @@ enum Parts {
     Decimal { scale: i32 },
     Items(Box<Plan>),
     Entries(Box<Plan>, Box<Plan>),
-    Fields(Box<[Plan]>),
+    Fields(Box<[FieldPlan]>),
+}
+
+#[derive(Debug)]
+struct FieldPlan {
+    /// The name in quotes and a colon.
+    head: Box<[u8]>,
+    plan: Plan,
 }
 
 impl Plan {
@@ -39,7 +48,15 @@ impl Plan {
                 fields
                     .as_slice()
                     .iter()
-                    .map(|field| Self::of(&field.schema))
+                    .map(|field| {
+                        let mut head = Out::default();
+                        put_string(&mut head, &field.name);
+                        head.put_u8(b':');
+                        FieldPlan {
+                            head: head.as_slice().into(),
+                            plan: Self::of(&field.schema),
+                        }
+                    })
                     .collect(),
             ),
             _ => Parts::None,
@@ -169,23 +186,52 @@ impl Plan {
         Ok(Value::Map(entries))
     }
 
-    /// Members usually come in the order of the schema; others are looked up.
-    fn structure(&self, reader: &mut Reader<'_>, plans: &[Plan]) -> Result<Struct, ConnectError> {
+    /// Members usually come in the order of the schema and without space between them.
+    fn structure(
+        &self,
+        reader: &mut Reader<'_>,
+        plans: &[FieldPlan],
+    ) -> Result<Struct, ConnectError> {
         let fields = self.schema.fields();
-        let mut values = vec![None; fields.len()];
-        let (mut expected, mut first) = (0, true);
-        while let Some(member) = reader.next_member(&mut first)? {
-            let index = match fields.get(expected) {
-                Some(field) if *field.name == *member => Some(expected),
-                _ => self.schema.field(&member).map(|field| field.index),
+        let mut values = Vec::with_capacity(plans.len());
+        let mut first = true;
+        for (field, FieldPlan { head, plan }) in fields.iter().zip(plans) {
+            if !reader.take_member(&mut first, head) {
+                return self.other_members(reader, plans, values, None, first);
+            }
+            let value = plan.read(reader);
+            values.push(value.map_err(|error| in_field(&error, &field.name))?);
+        }
+        match reader.next_member(&mut first)? {
+            None => Ok(Struct::new(Arc::clone(&self.schema), values)),
+            // Java takes the last of two members of one name, and passes over those that it does not know.
+            Some(name) => self.other_members(reader, plans, values, Some(name), first),
+        }
+    }
+
+    /// The rest of an object by the names of its members; of the first one the name may have been read.
+    fn other_members(
+        &self,
+        reader: &mut Reader<'_>,
+        plans: &[FieldPlan],
+        known: Vec<Value>,
+        mut name: Option<Cow<'_, str>>,
+        mut first: bool,
+    ) -> Result<Struct, ConnectError> {
+        let fields = self.schema.fields();
+        let mut values: Vec<Option<Value>> = known.into_iter().map(Some).collect();
+        values.resize(fields.len(), None);
+        loop {
+            let next = match name.take() {
+                Some(name) => Some(name),
+                None => reader.next_member(&mut first)?,
             };
-            match index {
+            let Some(member) = next else { break };
+            match self.schema.field(&member).map(|field| field.index) {
                 Some(index) => {
-                    let value = plans[index]
-                        .read(reader)
-                        .map_err(|error| in_field(&error, &fields[index].name))?;
+                    let value = plans[index].plan.read(reader);
+                    let value = value.map_err(|error| in_field(&error, &fields[index].name))?;
                     values[index] = Some(value);
-                    expected = index + 1;
                 }
                 None => reader.skip()?,
             }
@@ -194,7 +240,7 @@ impl Plan {
             .into_iter()
             .zip(plans)
             .zip(fields)
-            .map(|((value, plan), field)| match value {
+            .map(|((value, FieldPlan { plan, .. }), field)| match value {
                 Some(value) => Ok(value),
                 None => plan.null().map_err(|error| in_field(&error, &field.name)),
             })

@@ -260,3 +260,48 @@ fn absent_fields_take_their_default() {
         "Invalid null value for required INT32 field (field 'a')"
     );
 }
+
+/// However the members of a struct are written, they are the same struct.
+#[test]
+fn fields_are_found_by_name() {
+    let converter = converter(&[]);
+    let read_payload = |payload: &str| {
+        let fields = r#"{"type":"int32","field":"a"},{"type":"string","optional":true,"field":"b\"é"},{"type":"boolean","optional":true,"field":"c"}"#;
+        let text =
+            format!(r#"{{"schema":{{"type":"struct","fields":[{fields}]}},"payload":{payload}}}"#);
+        let data = read(&converter, &text).expect(payload);
+        data.value.as_struct().expect("a struct").values().to_vec()
+    };
+    let all = [Value::Int32(7), Value::string("x"), Value::Boolean(true)];
+    for payload in [
+        r#"{"a":7,"b\"é":"x","c":true}"#,
+        r#"{ "a" : 7 , "b\"é" : "x" , "c" : true }"#,
+        r#"{"c":true,"a":7,"b\"é":"x"}"#,
+        r#"{"a":7,"c":true,"b\u0022\u00e9":"x"}"#,
+        r#"{"a":7,"strange":[{"a":1}],"b\"é":"x","c":true}"#,
+        r#"{"a":7,"b\"é":"x","c":true,"strange":{}}"#,
+        // Of two of one name the last one counts.
+        r#"{"a":1,"b\"é":"x","c":true,"a":7}"#,
+        r#"{"a":1,"a":7,"b\"é":"x","c":true}"#,
+    ] {
+        assert_eq!(read_payload(payload), all, "{payload}");
+    }
+    assert_eq!(
+        read_payload(r#"{"a":7}"#),
+        [Value::Int32(7), Value::Null, Value::Null]
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_with_their_place() {
+    let converter = JsonConverter::new(&Props::default()).expect("a converter");
+    let bytes = Bytes::from_static(b"{\"schema\":null,\"payload\":\"\xff\"}");
+    let error = converter
+        .to_connect_data("t", Some(&bytes))
+        .expect_err("no UTF-8");
+    assert!(
+        error.chain().contains("Invalid UTF-8 at byte 26"),
+        "{}",
+        error.chain()
+    );
+}

@@ -1,4 +1,5 @@
-//! How fast change events become JSON: `encode [events]`. Prints nanoseconds and bytes per event, without and with schemas.
+//! How fast change events become JSON and come back: `throughput [events]`. Prints nanoseconds and bytes per event, without
+//! and with schemas.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -30,11 +31,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             converter.from_connect_data("shop.shop.orders", &event, &mut out)?;
         }
         bytes += out.len();
-        let nanos = start.elapsed().as_nanos() / u128::from(events);
+        let to_json = start.elapsed().as_nanos() / u128::from(events);
         let size = bytes / usize::try_from(events)?;
+        out.clear();
+        converter.from_connect_data("shop.shop.orders", &event, &mut out)?;
+        let json = out.freeze();
+        let start = Instant::now();
+        for _ in 0..events {
+            converter.to_connect_data("shop.shop.orders", Some(&json))?;
+        }
+        let from_json = start.elapsed().as_nanos() / u128::from(events);
         writeln!(
             std::io::stdout(),
-            "schemas.enable={schemas}: {nanos} ns per event of {size} bytes"
+            "schemas.enable={schemas}: {to_json} ns to JSON, {from_json} ns from JSON per event of {size} bytes"
         )?;
     }
     Ok(())
