@@ -97,19 +97,27 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
     let worker_id = worker_id(&config, &addresses);
     let (statuses, configs, offsets, mut claim) = match mode {
         Mode::Distributed => {
-            let offsets = OffsetStore::on_topic(&log, &config.props, &config.offset_topic).await?;
+            // Brokers take their time for each answer: questions that do not depend on each other go out together.
+            let offsets = OffsetStore::on_topic(&log, &config.props, &config.offset_topic);
             let statuses =
-                StatusStore::on_topic(&log, &config.props, &config.status_topic, worker_id.clone())
+                StatusStore::on_topic(&log, &config.props, &config.status_topic, worker_id.clone());
+            let configs = async {
+                let configs =
+                    ConfigStore::on_topic(&log, &config.props, &config.config_topic).await?;
+                let claim = log
+                    .claim_group(
+                        &config.group_id,
+                        &worker_id,
+                        &config.config_topic.name,
+                        config.session_timeout,
+                    )
                     .await?;
-            let configs = ConfigStore::on_topic(&log, &config.props, &config.config_topic).await?;
-            let claim = log
-                .claim_group(
-                    &config.group_id,
-                    &worker_id,
-                    &config.config_topic.name,
-                    config.session_timeout,
-                )
-                .await?;
+                // What the worker before this one has written last.
+                configs.refresh().await?;
+                Ok((configs, claim))
+            };
+            let (offsets, statuses, (configs, claim)) =
+                tokio::try_join!(offsets, statuses, configs)?;
             (statuses, configs, offsets, Some(claim))
         }
         Mode::Standalone => {

@@ -209,6 +209,14 @@ impl ConfigStore {
             .unwrap_or(TargetState::Started)
     }
 
+    /// Reads what others have written.
+    pub(crate) async fn refresh(&self) -> Result<(), ConnectError> {
+        match &self.topic {
+            Some(topic) => Ok(topic.read_to_end().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Writes records in order and returns once they are read back.
     async fn write(&self, records: Vec<(String, Option<Value>)>) -> Result<(), ConnectError> {
         let mut bytes = Vec::with_capacity(records.len());
