@@ -8,7 +8,7 @@ use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width,
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::schema::Schema;
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Plugins, Props, SchemaAndValue, Value,
+    AsHeaderConverter, ConnectError, Converter, Plugins, Props, SchemaAndValue, Value,
 };
 
 use crate::encode::{self, DecimalFormat, Format};
@@ -99,7 +99,7 @@ pub fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: VERSION,
         config_def,
-        create: |props| Ok(Box::new(JsonConverter::new(props)?)),
+        create: |props| Ok(Box::new(AsHeaderConverter(JsonConverter::new(props)?))),
     });
 }
 
@@ -376,28 +376,6 @@ impl Converter for JsonConverter {
                 error
             }
         })
-    }
-}
-
-impl HeaderConverter for JsonConverter {
-    fn from_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        data: &SchemaAndValue,
-    ) -> Result<Option<Bytes>, ConnectError> {
-        let mut out = BytesMut::new();
-        Ok(self
-            .from_connect_data(topic, data, &mut out)?
-            .then(|| out.freeze()))
-    }
-    fn to_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        bytes: Option<&Bytes>,
-    ) -> Result<SchemaAndValue, ConnectError> {
-        self.to_connect_data(topic, bytes)
     }
 }
 

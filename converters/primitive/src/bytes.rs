@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use tidegate_api::config::ConfigDef;
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Kind, Plugins, SchemaAndValue, SchemaBuilder, Value,
+    AsHeaderConverter, ConnectError, Converter, Kind, Plugins, SchemaAndValue, SchemaBuilder, Value,
 };
 
 const CLASS: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
@@ -26,7 +26,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |_| Ok(Box::new(ByteArrayConverter)),
+        create: |_| Ok(Box::new(AsHeaderConverter(ByteArrayConverter))),
     });
 }
 
@@ -71,28 +71,6 @@ impl Converter for ByteArrayConverter {
             schema: Some(SchemaBuilder::bytes().optional().build()),
             value: bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.clone())),
         })
-    }
-}
-
-impl HeaderConverter for ByteArrayConverter {
-    fn from_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        data: &SchemaAndValue,
-    ) -> Result<Option<Bytes>, ConnectError> {
-        let mut out = BytesMut::new();
-        Ok(self
-            .from_connect_data(topic, data, &mut out)?
-            .then(|| out.freeze()))
-    }
-    fn to_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        bytes: Option<&Bytes>,
-    ) -> Result<SchemaAndValue, ConnectError> {
-        self.to_connect_data(topic, bytes)
     }
 }
 

@@ -8,8 +8,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tidegate_api::config::ConfigDef;
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Kind, Plugins, Schema, SchemaAndValue, SchemaBuilder,
-    Value,
+    AsHeaderConverter, ConnectError, Converter, Kind, Plugins, Schema, SchemaAndValue,
+    SchemaBuilder, Value,
 };
 
 fn config_def() -> ConfigDef {
@@ -30,7 +30,7 @@ macro_rules! fixed {
                     class: concat!("org.apache.kafka.connect.converters.", $class),
                     version: crate::VERSION,
                     config_def,
-                    create: |_| Ok(Box::new($make())),
+                    create: |_| Ok(Box::new(AsHeaderConverter($make()))),
                 });
             )*
         }
@@ -125,28 +125,6 @@ impl Converter for FixedConverter {
             schema: Some(Arc::clone(&self.schema)),
             value,
         })
-    }
-}
-
-impl HeaderConverter for FixedConverter {
-    fn from_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        data: &SchemaAndValue,
-    ) -> Result<Option<Bytes>, ConnectError> {
-        let mut out = BytesMut::new();
-        Ok(self
-            .from_connect_data(topic, data, &mut out)?
-            .then(|| out.freeze()))
-    }
-    fn to_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        bytes: Option<&Bytes>,
-    ) -> Result<SchemaAndValue, ConnectError> {
-        self.to_connect_data(topic, bytes)
     }
 }
 

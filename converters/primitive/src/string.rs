@@ -7,7 +7,7 @@ use encoding_rs::{Encoding, UTF_8};
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width};
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Plugins, Props, SchemaAndValue, SchemaBuilder, Str,
+    AsHeaderConverter, ConnectError, Converter, Plugins, Props, SchemaAndValue, SchemaBuilder, Str,
     Value, java_text,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |props| Ok(Box::new(StringConverter::new(props)?)),
+        create: |props| Ok(Box::new(AsHeaderConverter(StringConverter::new(props)?))),
     });
 }
 
@@ -103,28 +103,6 @@ impl Converter for StringConverter {
             schema: Some(std::sync::Arc::clone(&self.schema)),
             value,
         })
-    }
-}
-
-impl HeaderConverter for StringConverter {
-    fn from_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        data: &SchemaAndValue,
-    ) -> Result<Option<Bytes>, ConnectError> {
-        let mut out = BytesMut::new();
-        Ok(self
-            .from_connect_data(topic, data, &mut out)?
-            .then(|| out.freeze()))
-    }
-    fn to_connect_header(
-        &self,
-        topic: &str,
-        _key: &str,
-        bytes: Option<&Bytes>,
-    ) -> Result<SchemaAndValue, ConnectError> {
-        self.to_connect_data(topic, bytes)
     }
 }
 

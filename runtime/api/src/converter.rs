@@ -46,3 +46,28 @@ pub trait HeaderConverter: Send + Sync {
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError>;
 }
+
+/// A converter of values as one of header values, which is what most of Java's are, too.
+#[derive(Debug)]
+pub struct AsHeaderConverter<C>(pub C);
+
+impl<C: Converter> HeaderConverter for AsHeaderConverter<C> {
+    fn from_connect_header(
+        &self,
+        topic: &str,
+        _key: &str,
+        data: &SchemaAndValue,
+    ) -> Result<Option<Bytes>, ConnectError> {
+        let mut out = BytesMut::new();
+        let some = self.0.from_connect_data(topic, data, &mut out)?;
+        Ok(some.then(|| out.freeze()))
+    }
+    fn to_connect_header(
+        &self,
+        topic: &str,
+        _key: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError> {
+        self.0.to_connect_data(topic, bytes)
+    }
+}

@@ -21,7 +21,7 @@ pub use connector::{
     Connector, ConnectorContext, ConnectorTaskId, ErrantRecordReporter, OffsetChange,
     OffsetFieldsMap, OffsetStorageReader, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
 };
-pub use converter::{Converter, HeaderConverter};
+pub use converter::{AsHeaderConverter, Converter, HeaderConverter};
 pub use decimal::Decimal;
 pub use error::{ConnectError, ErrorKind};
 pub use plugin::{

@@ -12,7 +12,8 @@ use tidegate_tasks::TargetState;
 use tracing::{error, warn};
 
 use crate::config::StorageTopic;
-use crate::stores::{json, topic};
+use crate::stores::json;
+use crate::stores::topic::{self, Replay};
 
 /// A connector as configured.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +34,14 @@ struct Configs {
     deferred: BTreeMap<String, BTreeMap<u32, Props>>,
     /// Task configurations by number, complete or not.
     committed: BTreeMap<String, BTreeMap<u32, Props>>,
+}
+
+impl Replay for Configs {
+    fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) {
+        if let Ok(key) = std::str::from_utf8(key) {
+            self.apply(key, value);
+        }
+    }
 }
 
 impl Configs {
@@ -170,21 +179,7 @@ impl ConfigStore {
         worker_props: &Props,
         topic: &StorageTopic,
     ) -> Result<Self, ConnectError> {
-        let configs = Arc::new(Mutex::new(Configs::default()));
-        let target = Arc::clone(&configs);
-        let topic = topic::open(log, worker_props, topic, "config", move |record| {
-            if let Some(key) = record
-                .key
-                .as_deref()
-                .and_then(|key| std::str::from_utf8(key).ok())
-            {
-                target
-                    .lock()
-                    .expect("no holder panics")
-                    .apply(key, record.value.as_ref());
-            }
-        })
-        .await?;
+        let (configs, topic) = topic::open::<Configs>(log, worker_props, topic, "config").await?;
         Ok(Self {
             configs,
             topic: Some(topic),

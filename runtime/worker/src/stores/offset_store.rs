@@ -15,7 +15,8 @@ use tidegate_tasks::OffsetBackingStore;
 use tracing::warn;
 
 use crate::config::StorageTopic;
-use crate::stores::{java_map, json, topic};
+use crate::stores::topic::{self, Replay};
+use crate::stores::{java_map, json};
 
 /// All offsets, by connector and by partition as a value: the order of a partition's members does not matter here, but
 /// an update keeps the bytes of the key that is there.
@@ -38,6 +39,12 @@ fn identity(partition: &SourcePartition) -> String {
         .collect();
     members.sort();
     members.join(",")
+}
+
+impl Replay for Offsets {
+    fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) {
+        self.apply(key, value);
+    }
 }
 
 impl Offsets {
@@ -122,17 +129,7 @@ impl OffsetStore {
         worker_props: &Props,
         topic: &StorageTopic,
     ) -> Result<Self, ConnectError> {
-        let offsets = Arc::new(Mutex::new(Offsets::default()));
-        let target = Arc::clone(&offsets);
-        let topic = topic::open(log, worker_props, topic, "offset", move |record| {
-            if let Some(key) = &record.key {
-                target
-                    .lock()
-                    .expect("no holder panics")
-                    .apply(key, record.value.as_ref());
-            }
-        })
-        .await?;
+        let (offsets, topic) = topic::open::<Offsets>(log, worker_props, topic, "offset").await?;
         Ok(Self {
             offsets,
             storage: Storage::Topic(topic),

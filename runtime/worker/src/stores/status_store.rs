@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use crate::config::StorageTopic;
-use crate::stores::{json, topic};
+use crate::stores::json;
+use crate::stores::topic::{self, Replay};
 
 /// State names as REST shows them.
 pub(crate) mod state {
@@ -41,6 +42,14 @@ struct Statuses {
     connectors: BTreeMap<String, Status>,
     tasks: BTreeMap<String, BTreeMap<u32, Status>>,
     topics: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Replay for Statuses {
+    fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) {
+        if let Ok(key) = std::str::from_utf8(key) {
+            self.apply(key, value);
+        }
+    }
 }
 
 impl Statuses {
@@ -169,21 +178,7 @@ impl StatusStore {
         topic: &StorageTopic,
         worker_id: String,
     ) -> Result<Self, ConnectError> {
-        let statuses = Arc::new(Mutex::new(Statuses::default()));
-        let target = Arc::clone(&statuses);
-        let topic = topic::open(log, worker_props, topic, "status", move |record| {
-            if let Some(key) = record
-                .key
-                .as_deref()
-                .and_then(|key| std::str::from_utf8(key).ok())
-            {
-                target
-                    .lock()
-                    .expect("no holder panics")
-                    .apply(key, record.value.as_ref());
-            }
-        })
-        .await?;
+        let (statuses, topic) = topic::open::<Statuses>(log, worker_props, topic, "status").await?;
         // Newer than all that earlier workers wrote, so that theirs never count for more.
         let generation = {
             let statuses = statuses.lock().expect("no holder panics");

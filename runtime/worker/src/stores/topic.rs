@@ -3,21 +3,26 @@
 //! Source: `org.apache.kafka.connect.util.TopicAdmin`, `KafkaTopicBasedBackingStore`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use tidegate_api::{ConnectError, Props};
 use tidegate_log::{ClientConfig, ConsumedRecord, Log, NewTopic, TopicLog};
 
 use crate::config::StorageTopic;
 
+/// What a store keeps of a topic's records.
+pub(crate) trait Replay: Default + Send + 'static {
+    fn replay(&mut self, key: &Bytes, value: Option<&Bytes>);
+}
+
 /// Creates the topic if it is missing, checks it if it is there, reads it to its end and follows it.
-pub(crate) async fn open(
+pub(crate) async fn open<S: Replay>(
     log: &Arc<dyn Log>,
     worker_props: &Props,
     topic: &StorageTopic,
     family: &str,
-    on_record: impl FnMut(ConsumedRecord) + Send + 'static,
-) -> Result<TopicLog, ConnectError> {
+) -> Result<(Arc<Mutex<S>>, TopicLog), ConnectError> {
     let prefix = format!("{family}.storage.");
     let mut settings: BTreeMap<String, String> = worker_props
         .with_prefix(&prefix)
@@ -42,7 +47,16 @@ pub(crate) async fn open(
     })?;
     check(log, topic, family).await?;
     let config = client_config(worker_props);
-    Ok(TopicLog::start(Arc::clone(log), &topic.name, &config, &config, on_record).await?)
+    let state = Arc::new(Mutex::new(S::default()));
+    let target = Arc::clone(&state);
+    let on_record = move |record: ConsumedRecord| {
+        if let Some(key) = &record.key {
+            let mut state = target.lock().expect("no holder panics");
+            state.replay(key, record.value.as_ref());
+        }
+    };
+    let topic = TopicLog::start(Arc::clone(log), &topic.name, &config, &config, on_record).await?;
+    Ok((state, topic))
 }
 
 async fn check(log: &Arc<dyn Log>, topic: &StorageTopic, family: &str) -> Result<(), ConnectError> {
