@@ -2,13 +2,19 @@
 //!
 //! Source: Debezium `KafkaDebeziumSinkRecord`, `JdbcKafkaSinkRecord`; Confluent `FieldsMetadata`, `RecordValidator`.
 
+mod columns;
+mod validation;
+
 use std::sync::Arc;
 
-use tidegate_api::{ConnectError, Kind, Schema, SchemaBuilder, SinkRecord, Str, Struct, Value};
+use tidegate_api::{ConnectError, Kind, Schema, SinkRecord, Str, Struct, Value};
 use tracing::warn;
 
 use crate::config::{KeyMode, Settings, Style};
-use crate::table::{TableName, fold_column};
+use crate::table::TableName;
+
+use columns::Builder;
+use validation::validate;
 
 /// Where a column's value is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -394,184 +400,4 @@ fn source_fields(record: &SinkRecord, settings: &Settings) -> Option<Vec<(Str, S
             Some((Str::new(name), Str::new(value)))
         })
         .collect()
-}
-
-struct Builder<'a> {
-    settings: &'a Settings,
-    topic: &'a str,
-    columns: Vec<Column>,
-}
-
-impl Builder<'_> {
-    fn add(&mut self, name: &str, schema: &Arc<Schema>, place: Place) {
-        let debezium = self.settings.style == Style::Debezium;
-        let source_name = schema
-            .parameter("__debezium.source.column.name")
-            .filter(|_| debezium)
-            .unwrap_or(name);
-        let name = fold_column(source_name, self.settings.quote);
-        if self.columns.iter().any(|column| column.name == name) {
-            return;
-        }
-        self.columns.push(Column {
-            name,
-            schema: Arc::clone(schema),
-            place,
-        });
-    }
-
-    fn keys(&mut self, record: &SinkRecord, row: Option<&Arc<Schema>>) -> Result<(), ConnectError> {
-        let fields = &self.settings.key_fields;
-        match self.settings.key_mode {
-            KeyMode::None => {}
-            KeyMode::Kafka => {
-                let names: Vec<&str> =
-                    if fields.len() == 3 && self.settings.style == Style::Confluent {
-                        fields.iter().map(String::as_str).collect()
-                    } else {
-                        vec!["__connect_topic", "__connect_partition", "__connect_offset"]
-                    };
-                self.add(names[0], &SchemaBuilder::string().build(), Place::Topic);
-                self.add(names[1], &SchemaBuilder::int32().build(), Place::Partition);
-                self.add(names[2], &SchemaBuilder::int64().build(), Place::Offset);
-            }
-            KeyMode::RecordKey => {
-                let schema = record.record.key.schema.as_ref().ok_or_else(|| {
-                    ConnectError::data(
-                        "Configured primary key mode 'record_key' cannot have null schema. The record's key has none: set key.converter.schemas.enable=true here and at the source, or use a converter with a schema registry",
-                    )
-                })?;
-                self.record_key(schema)?;
-            }
-            KeyMode::RecordValue => {
-                let Some(row) = row.filter(|row| row.is_struct()) else {
-                    return Ok(());
-                };
-                for field in row.fields() {
-                    if fields.is_empty() || fields.iter().any(|name| **name == *field.name) {
-                        self.add(&field.name, &field.schema, Place::Row(field.index));
-                    }
-                }
-                self.all_found(row, "RECORD_VALUE", "value")?;
-            }
-            KeyMode::RecordHeader => {
-                if record.record.headers.is_empty() {
-                    return Err(ConnectError::data(
-                        "Configured primary key mode 'record_header' cannot have empty message headers",
-                    ));
-                }
-                for (index, header) in record.record.headers.iter().enumerate() {
-                    let schema = header
-                        .value
-                        .schema
-                        .clone()
-                        .unwrap_or_else(|| SchemaBuilder::string().build());
-                    self.add(&header.key, &schema, Place::Header(index));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Text of Confluent's `FieldsMetadata`.
-    fn all_found(&self, schema: &Schema, mode: &str, part: &str) -> Result<(), ConnectError> {
-        let fields = &self.settings.key_fields;
-        match fields.iter().find(|name| schema.field(name).is_none()) {
-            None => Ok(()),
-            Some(missing) => Err(ConnectError::data(format!(
-                "PK mode for table '{}' is {mode} with configured PK fields [{}], but record {part} schema does not contain field: {missing}",
-                self.topic,
-                fields.join(", ")
-            ))),
-        }
-    }
-
-    fn record_key(&mut self, schema: &Arc<Schema>) -> Result<(), ConnectError> {
-        let fields = &self.settings.key_fields;
-        match &schema.kind {
-            Kind::Struct(_) => {
-                for field in schema.fields() {
-                    let wanted = if fields.is_empty() {
-                        self.settings.style == Style::Confluent
-                            || self.settings.takes_field(self.topic, &field.name)
-                    } else {
-                        fields.iter().any(|name| **name == *field.name)
-                    };
-                    if wanted {
-                        self.add(&field.name, &field.schema, Place::Key(field.index));
-                    }
-                }
-                self.all_found(schema, "RECORD_KEY", "key")
-            }
-            Kind::Array(_) | Kind::Map(..) => Err(ConnectError::data(format!(
-                "An unsupported record key schema type detected: {}",
-                schema.kind.type_name()
-            ))),
-            _ => match fields.as_slice() {
-                [name] => {
-                    self.add(name, schema, Place::WholeKey);
-                    Ok(())
-                }
-                _ => Err(ConnectError::data(format!(
-                    "Need exactly one PK column defined since the key schema for records is a primitive type, defined columns are: [{}]",
-                    fields.join(", ")
-                ))),
-            },
-        }
-    }
-}
-
-/// Confluent's checks of every record.
-fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError> {
-    let mode = match settings.key_mode {
-        KeyMode::None => "none",
-        KeyMode::Kafka => "kafka",
-        KeyMode::RecordKey => "record_key",
-        KeyMode::RecordValue => "record_value",
-        KeyMode::RecordHeader => "record_header",
-    };
-    let place = format!(
-        "(topic='{}',partition={},offset={},timestamp={})",
-        record.record.topic,
-        record.original.partition,
-        record.original.offset,
-        record.record.timestamp.unwrap_or(-1)
-    );
-    let described = |data: &tidegate_api::SchemaAndValue| {
-        let schema = data
-            .schema
-            .as_ref()
-            .map_or("null", |schema| schema.kind.type_name());
-        (
-            if data.value.is_null() {
-                "null"
-            } else {
-                data.value.java_class()
-            },
-            schema,
-        )
-    };
-    let (key, value) = (&record.record.key, &record.record.value);
-    let needs_key = settings.key_mode == KeyMode::RecordKey || settings.delete_enabled;
-    if needs_key && (key.value.is_null() || key.schema.is_none()) {
-        let (found, schema) = described(key);
-        return Err(ConnectError::data(format!(
-            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema.",
-            settings.name, settings.delete_enabled
-        )));
-    }
-    if !settings.delete_enabled
-        && (value.value.is_null()
-            || !value
-                .schema
-                .as_ref()
-                .is_some_and(|schema| schema.is_struct() || schema.kind == Kind::String))
-    {
-        let (found, schema) = described(value);
-        return Err(ConnectError::data(format!(
-            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState",
-            settings.name, settings.delete_enabled
-        )));
-    }
-    Ok(())
 }
