@@ -1,0 +1,1 @@
+CREATE TABLE existing_kinds (id numeric PRIMARY KEY, i8 integer, i16 bigint, i32 bigint, i64 numeric(20,0), f32 double precision, f64 real, flag boolean, text varchar(100), raw bytea, price numeric(12,4), whole numeric, day timestamp, at time(0), placed timestamptz, texts text[], numbers bigint[], own text DEFAULT 'own');

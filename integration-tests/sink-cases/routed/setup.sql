@@ -1,0 +1,1 @@
+CREATE SCHEMA mp_cdc;

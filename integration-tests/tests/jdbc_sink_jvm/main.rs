@@ -1,0 +1,153 @@
+//! The JDBC sink against the original: the same records, and tables that are equal in names, types, defaults and rows.
+//!
+//! `as_recorded` compares with what the original made of the records when it was recorded (`sink-cases/*/expected`); it
+//! needs PostgreSQL alone. `as_the_original` runs the original beside it on the same topics of a broker.
+//! `TIDEGATE_RECORD=1` makes the latter write the recordings and the former the differences that are meant;
+//! `TIDEGATE_CASES=a,b` chooses cases. See `sink-cases/README.md`.
+
+mod case;
+mod run;
+mod tables;
+
+use anyhow::{Result, ensure};
+use tidegate_embedded::EmbeddedLog;
+use tidegate_integration_tests::{
+    JvmConnect, KafkaBroker, KafkaOptions, Mode, Postgres, PostgresOptions, Properties,
+    TidegateWorker,
+};
+use tidegate_kafka::KafkaLog;
+use tidegate_log::ClientConfig;
+
+use case::Case;
+use run::Side;
+use tables::Content;
+
+async fn postgres() -> Result<Postgres> {
+    Postgres::start(PostgresOptions {
+        settings: ["max_connections=500", "timezone=UTC"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..PostgresOptions::default()
+    })
+    .await
+}
+
+fn is_recording() -> bool {
+    std::env::var_os("TIDEGATE_RECORD").is_some()
+}
+
+/// Compares what is here with what the original did, apart from what is known to differ.
+fn compare(case: &Case, connector: &str, ours: &Content, found: &mut Vec<String>) -> Result<()> {
+    let original = case.recorded(connector)?;
+    let place = |text: &str| format!("{}/{connector}/{text}", case.name);
+    let different = original.different(ours);
+    for (at, what) in different.places() {
+        if !at.starts_with("error/") && !case.is_meant(connector, at)? {
+            let theirs = original.places().find(|(place, _)| *place == at);
+            let theirs = theirs.map_or("absent", |(_, what)| what);
+            found.push(place(&format!("{at}: {what} instead of {theirs}")));
+        }
+    }
+    if is_recording() {
+        return case.record_different(connector, &different);
+    }
+    let known = case.different(connector)?;
+    found.extend(known.explain(&different).iter().map(|text| place(text)));
+    Ok(())
+}
+
+fn report(found: &[String]) -> Result<()> {
+    let some: Vec<&str> = found.iter().take(200).map(String::as_str).collect();
+    ensure!(
+        found.is_empty(),
+        "{} differences:\n{}",
+        found.len(),
+        some.join("\n")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn as_recorded() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let cases = Case::all()?;
+    {
+        let log = EmbeddedLog::open(folder.path())?;
+        for case in &cases {
+            run::fill(&log, case).await?;
+        }
+    }
+    let postgres = postgres().await?;
+    let data = folder.path().display().to_string();
+    let props = Properties::from([
+        ("offset.flush.interval.ms".to_owned(), "200".to_owned()),
+        ("embedded.data.dir".to_owned(), data),
+    ]);
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let side = Side {
+        name: "ours",
+        rest: worker.rest(),
+    };
+    let mut found = Vec::new();
+    for case in &cases {
+        for (connector, content) in run::run(&side, &postgres, case).await? {
+            compare(case, &connector, &content, &mut found)?;
+        }
+    }
+    worker.stop().await?;
+    report(&found)
+}
+
+#[tokio::test]
+async fn as_the_original() -> Result<()> {
+    let postgres = postgres().await?;
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let config = ClientConfig::default().with("bootstrap.servers", kafka.bootstrap());
+    let log = KafkaLog::new(config)?;
+    let cases = Case::all()?;
+    for case in &cases {
+        run::fill(&log, case).await?;
+    }
+    let flush = ("offset.flush.interval.ms".to_owned(), "200".to_owned());
+    let mut props = kafka.distributed_props();
+    props.extend([flush.clone()]);
+    let original = JvmConnect::start(&props).await?;
+    let side = Side {
+        name: "original",
+        rest: original.rest(),
+    };
+    let mut found = Vec::new();
+    for case in &cases {
+        for (connector, content) in run::run(&side, &postgres, case).await? {
+            if is_recording() {
+                case.record(&connector, &content)?;
+            } else {
+                let lines = case.recorded(&connector)?.explain(&content);
+                let name = &case.name;
+                found.extend(
+                    lines
+                        .iter()
+                        .map(|line| format!("original: {name}/{connector}/{line}")),
+                );
+            }
+        }
+    }
+    original.stop().await?;
+    if is_recording() {
+        return report(&found);
+    }
+    let mut props = kafka.distributed_props();
+    props.extend([flush]);
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let side = Side {
+        name: "ours",
+        rest: worker.rest(),
+    };
+    for case in &cases {
+        for (connector, content) in run::run(&side, &postgres, case).await? {
+            compare(case, &connector, &content, &mut found)?;
+        }
+    }
+    worker.stop().await?;
+    report(&found)
+}
