@@ -7,9 +7,12 @@ pub(crate) enum SinkError {
     /// The server is away, or asks to try again.
     #[error("{0}")]
     Transient(String),
-    /// A row does not fit its table.
-    #[error("{0}")]
-    Row(String),
+    /// A row does not fit its table; the column, or several, if the database says which.
+    #[error("{text}")]
+    Row {
+        text: String,
+        column: Option<String>,
+    },
     /// The table is not what it was when it was last looked at.
     #[error("{0}")]
     StaleTable(String),
@@ -17,6 +20,22 @@ pub(crate) enum SinkError {
     Fatal(String),
     #[error("{}", .0.text())]
     Connect(ConnectError),
+}
+
+impl SinkError {
+    /// The same with more said; errors of the framework stay as they are.
+    pub(crate) fn map(self, say: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Transient(text) => Self::Transient(say(text)),
+            Self::Row { text, column } => Self::Row {
+                text: say(text),
+                column,
+            },
+            Self::StaleTable(text) => Self::StaleTable(say(text)),
+            Self::Fatal(text) => Self::Fatal(say(text)),
+            Self::Connect(error) => Self::Connect(error),
+        }
+    }
 }
 
 impl From<ConnectError> for SinkError {
@@ -39,8 +58,11 @@ impl From<sqlx::Error> for SinkError {
             };
         };
         let code = database.code().unwrap_or_default().into_owned();
-        let detail = database
-            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        let postgres = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
+        let column = postgres.and_then(column);
+        let of_policy =
+            postgres.is_some_and(|error| error.routine() == Some("ExecWithCheckOptions"));
+        let detail = postgres
             .and_then(|error| error.detail())
             // Row values are not for logs.
             .filter(|detail| !detail.starts_with("Failing row contains"))
@@ -57,24 +79,52 @@ impl From<sqlx::Error> for SinkError {
             "3D000" => Self::Fatal(format!(
                 "{text}. Create the database, or correct connection.url"
             )),
-            "42501" => Self::Fatal(format!("{text}. Grant the user the privilege")),
+            _ if of_policy => Self::Row { text, column },
+            "42501" => Self::Fatal(format!(
+                "{text}. Grant the user the privilege; ALTER TABLE needs the table's owner"
+            )),
+            "25006" => Self::Fatal(format!(
+                "{text}. The server takes no writes: it is a standby, or default_transaction_read_only is on. Let connection.url name the primary"
+            )),
+            "57014" => Self::Fatal(format!(
+                "{text}. Raise statement_timeout for the user (ALTER ROLE … SET statement_timeout), or see what the statement waits for"
+            )),
             "42P10" => Self::Fatal(format!(
                 "{text}. The table needs a primary key or a unique index on exactly the key columns"
             )),
             "42804" | "42846" => Self::Fatal(format!(
                 "{text}. Change the column's type, or the field's with a transformation"
             )),
-            "23502" => Self::Row(format!(
-                "{text}. Give the column a default or let it be null, or send the field"
-            )),
+            "23502" => Self::Row {
+                text: format!(
+                    "{text}. Give the column a default or let it be null, or send the field"
+                ),
+                column,
+            },
+            "23503" => Self::Row {
+                text: format!(
+                    "{text}. Let the same task write the table that is referred to, or drop the constraint"
+                ),
+                column,
+            },
             "42P01" | "42703" | "42704" | "0A000" => Self::StaleTable(text),
             _ if code.starts_with("08") || code.starts_with("53") => Self::Transient(text),
             _ if code.starts_with("22") || code.starts_with("23") || code == "21000" => {
-                Self::Row(text)
+                Self::Row { text, column }
             }
             _ => Self::Fatal(text),
         }
     }
+}
+
+/// The column of a null, or those of a key that is missing or there already: `Key (a, b)=(1, 2) …`.
+fn column(error: &sqlx::postgres::PgDatabaseError) -> Option<String> {
+    let of_key = || {
+        let (_, behind) = error.detail()?.split_once('(')?;
+        let (columns, _) = behind.split_once(")=(")?;
+        Some(columns.to_owned())
+    };
+    error.column().map(str::to_owned).or_else(of_key)
 }
 
 impl From<SinkError> for ConnectError {
@@ -82,7 +132,7 @@ impl From<SinkError> for ConnectError {
         match error {
             SinkError::Connect(error) => error,
             SinkError::Transient(_) => ConnectError::new(ErrorKind::Retriable, error),
-            SinkError::Row(_) => ConnectError::new(ErrorKind::Data, error),
+            SinkError::Row { .. } => ConnectError::new(ErrorKind::Data, error),
             SinkError::StaleTable(_) | SinkError::Fatal(_) => {
                 ConnectError::new(ErrorKind::Fatal, error)
             }

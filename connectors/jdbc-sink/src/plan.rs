@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) keys: usize,
     /// Where the row is in the value.
     shape: Shape,
+    /// Made for truncates, which have no key: other records need a plan with columns.
+    truncates_only: bool,
     /// Names and values of the fields of `source` that are part of the table's name.
     source_fields: Vec<(Str, Str)>,
     /// Names and schemas of headers that are key columns.
@@ -75,6 +77,16 @@ enum Shape {
     None,
     /// Records that are no rows.
     SchemaChange,
+}
+
+impl Shape {
+    /// The operation that an envelope names.
+    fn op(self, record: &SinkRecord) -> Option<&str> {
+        match (self, record.record.value.value.as_struct()) {
+            (Self::Envelope { op, .. }, Some(envelope)) => envelope.values()[op].as_str(),
+            _ => None,
+        }
+    }
 }
 
 /// What a record does.
@@ -136,7 +148,9 @@ impl Plan {
         if passes {
             return Ok(Self::of_nothing(record));
         }
+        let truncates_only = shape.op(record) == Some("t");
         let row_schema = match (shape, value_schema) {
+            (Shape::Envelope { .. }, _) if truncates_only => None,
             (Shape::Envelope { after, .. }, Some(schema)) => {
                 Some(Arc::clone(&schema.fields()[after].schema))
             }
@@ -161,7 +175,9 @@ impl Plan {
             topic,
             columns: Vec::new(),
         };
-        builder.keys(record, row_schema.as_ref())?;
+        if !truncates_only {
+            builder.keys(record, row_schema.as_ref())?;
+        }
         let keys = builder.columns.len();
         if let (Shape::Text, Some(schema)) = (shape, &row_schema) {
             builder.add(&settings.text_column, schema, Place::WholeValue);
@@ -193,6 +209,7 @@ impl Plan {
             columns,
             keys,
             shape,
+            truncates_only,
             source_fields: source_fields.unwrap_or_default(),
             headers: if settings.key_mode == KeyMode::RecordHeader {
                 let headers = record.record.headers.iter();
@@ -214,6 +231,7 @@ impl Plan {
             columns: Vec::new(),
             keys: 0,
             shape: Shape::SchemaChange,
+            truncates_only: false,
             source_fields: Vec::new(),
             headers: Vec::new(),
             key_schema: record.record.key.schema.clone(),
@@ -230,6 +248,7 @@ impl Plan {
         };
         same(&self.key_schema, &record.record.key.schema)
             && same(&self.value_schema, &record.record.value.schema)
+            && (!self.truncates_only || self.shape.op(record) == Some("t"))
             && (self.shape == Shape::SchemaChange || self.details_fit(record, settings))
     }
 

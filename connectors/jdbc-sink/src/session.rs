@@ -72,7 +72,8 @@ impl Session {
         if let [step] = steps
             && step.rows.len() < COPY_FROM
         {
-            return self.step(batch, step).await;
+            let done = self.step(batch, step).await;
+            return done.map_err(|error| error.map(|text| named(step, &text)));
         }
         for step in steps {
             if step.rows.len() >= COPY_FROM && step.shape.copy.is_none() {
@@ -82,8 +83,10 @@ impl Session {
         self.begin().await?;
         for step in steps {
             if let Err(error) = self.step(batch, step).await {
-                self.execute("ROLLBACK").await?;
-                return Err(error);
+                if !matches!(error, SinkError::Transient(_)) {
+                    self.execute("ROLLBACK").await?;
+                }
+                return Err(error.map(|text| named(step, &text)));
             }
         }
         Ok(self.execute("COMMIT").await?)
@@ -220,6 +223,10 @@ impl Session {
 
 /// Stands for the session's table in prepared texts.
 pub(crate) const STAGE: &str = "{stage}";
+
+fn named(step: &Step, text: &str) -> String {
+    format!("table {}: {text}", step.shape.table)
+}
 
 /// One array for each column.
 fn arrays(batch: &Batch, shape: &Shape, rows: &[usize]) -> Vec<ArrayParameter> {

@@ -183,6 +183,8 @@ pub(crate) struct ExistingColumn {
 pub(crate) struct ExistingTable {
     /// `pg_class.relkind`
     pub(crate) relation: String,
+    /// Policies apply to this user: COPY into the table is refused.
+    pub(crate) row_security: bool,
     pub(crate) columns: Vec<ExistingColumn>,
 }
 

@@ -98,13 +98,14 @@ impl Writer {
                             options.get_port(),
                             options.get_username()
                         );
+                        let task = &self.task;
                         last = Some(match SinkError::from(error) {
-                            SinkError::Transient(text) => {
-                                SinkError::Transient(format!("{place} cannot be reached: {text}"))
-                            }
-                            other => {
-                                SinkError::Fatal(format!("{place} refuses the connection: {other}"))
-                            }
+                            SinkError::Transient(text) => SinkError::Transient(format!(
+                                "{task}: {place} cannot be reached: {text}. It is tried again; see to the server, or correct host and port in connection.url"
+                            )),
+                            other => SinkError::Fatal(format!(
+                                "{task}: {place} refuses the connection: {other}"
+                            )),
                         });
                     }
                 }
@@ -155,7 +156,7 @@ impl Writer {
         }
         let steps = batch.arrange(0..batch.len(), self.rules());
         match self.session().await?.write(&batch, &steps).await {
-            Err(SinkError::Row(text)) => {
+            Err(SinkError::Row { text, .. }) => {
                 info!(
                     "{} halves its batch of {} rows to find the one that fails: {text}",
                     self.task,
@@ -163,8 +164,20 @@ impl Writer {
                 );
                 self.write_by_halves(records, &batch).await
             }
-            other => other,
+            other => other.map_err(|error| error.map(|text| self.of_records(records, &text))),
         }
+    }
+
+    fn of_records(&self, records: &[SinkRecord], text: &str) -> String {
+        let place = |record: Option<&SinkRecord>| {
+            record.map_or_else(String::new, |record| record.original.to_string())
+        };
+        format!(
+            "{}: records {} to {} cannot be written: {text}",
+            self.task,
+            place(records.first()),
+            place(records.last())
+        )
     }
 
     fn rules(&self) -> Rules {

@@ -116,7 +116,8 @@ impl Content {
     }
 
     pub(crate) fn set(&mut self, place: String, what: String) {
-        self.0.insert(place, what);
+        // A line each in the recording.
+        self.0.insert(place, what.replace('\n', "\\n"));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -155,7 +156,7 @@ impl Content {
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
         for (place, what) in &self.0 {
-            writeln!(text, "{place} = {}", what.replace('\n', "\\n"))?;
+            writeln!(text, "{place} = {what}")?;
         }
         fs::create_dir_all(path.parent().context("a folder")?)?;
         Ok(fs::write(path, text)?)
@@ -170,7 +171,7 @@ impl Content {
         })?;
         let parse = |line: &str| -> Result<(String, String)> {
             let (place, what) = line.split_once(" = ").with_context(|| line.to_owned())?;
-            Ok((place.to_owned(), what.replace("\\n", "\n")))
+            Ok((place.to_owned(), what.to_owned()))
         };
         Ok(Self(text.lines().map(parse).collect::<Result<_>>()?))
     }

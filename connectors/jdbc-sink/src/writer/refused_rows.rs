@@ -26,9 +26,9 @@ impl Writer {
         parts.push(0..batch.len());
         let mut failed = Vec::new();
         while let Some(part) = parts.pop() {
-            let text = match try_part(session, batch, part.clone(), rules).await {
+            let (text, column) = match try_part(session, batch, part.clone(), rules).await {
                 Ok(()) => continue,
-                Err(SinkError::Row(text)) => text,
+                Err(SinkError::Row { text, column }) => (text, column),
                 Err(other) => {
                     session.execute("ROLLBACK").await?;
                     return Err(other);
@@ -40,7 +40,10 @@ impl Writer {
                 parts.push(part.start..middle);
                 continue;
             }
-            let column = refusing_column(session, batch, part.start).await?;
+            let column = match column {
+                Some(column) => Some(column),
+                None => refusing_column(session, batch, part.start).await?,
+            };
             let record = &records[batch.record(part.start)];
             let error = row_error(&task, batch, part.start, record, &text, column);
             if reporter.is_none() {
@@ -71,7 +74,7 @@ async fn try_part(
     session.execute("SAVEPOINT tidegate_part").await?;
     for step in batch.arrange(part, rules) {
         if let Err(error) = session.step(batch, &step).await {
-            if matches!(error, SinkError::Row(_)) {
+            if matches!(error, SinkError::Row { .. }) {
                 session
                     .execute("ROLLBACK TO SAVEPOINT tidegate_part")
                     .await?;

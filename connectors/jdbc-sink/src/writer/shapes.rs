@@ -163,7 +163,11 @@ impl Writer {
             } else {
                 String::new()
             },
-            copy: (writes && direct && mode == InsertMode::Insert && table.relation == "r")
+            copy: (writes
+                && direct
+                && mode == InsertMode::Insert
+                && table.relation == "r"
+                && !table.row_security)
                 .then(|| statements::copy_into(&name.sql(), &columns)),
             from_stage: (writes && mode != InsertMode::Update)
                 .then(|| statements::write_rows(form, name, &columns, &from_stage)),

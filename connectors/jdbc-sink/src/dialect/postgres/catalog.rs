@@ -12,17 +12,39 @@ pub(crate) async fn describe(
 ) -> Result<Option<ExistingTable>, SinkError> {
     const SQL: &str = "SELECT a.attname::text, coalesce(b.typname, t.typname)::text, format_type(a.atttypid, NULL), \
                        format_type(a.atttypid, a.atttypmod), a.attidentity::text = 'a', a.attgenerated::text <> '', \
-                       a.attnotnull, c.relkind::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+                       a.attnotnull, c.relkind::text, row_security_active(c.oid) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
                        JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
                        WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 \
                        AND NOT a.attisdropped ORDER BY a.attnum";
-    let rows: Vec<(String, String, String, String, bool, bool, bool, String)> = sqlx::query_as(SQL)
+    let rows: Vec<(
+        String,
+        String,
+        String,
+        String,
+        bool,
+        bool,
+        bool,
+        String,
+        bool,
+    )> = sqlx::query_as(SQL)
         .bind(name.sql())
         .fetch_all(connection)
         .await?;
     let mut table = ExistingTable::default();
-    for (name, base_type, cast, sql_type, always_identity, generated, not_null, relation) in rows {
+    for (
+        name,
+        base_type,
+        cast,
+        sql_type,
+        always_identity,
+        generated,
+        not_null,
+        relation,
+        secured,
+    ) in rows
+    {
         table.relation = relation;
+        table.row_security = secured;
         table.columns.push(ExistingColumn {
             name,
             base_type,

@@ -236,9 +236,7 @@ fn default_clause(schema: &Schema, sql_type: &str, debezium: bool) -> Option<Str
     let form = Form::of(schema, debezium);
     let literal = match (default, &form) {
         (Value::Struct(_) | Value::Map(_), _) | (_, Form::Of(Meaning::Bits(_))) => return None,
-        (Value::Boolean(flag), _) if sql_type.starts_with("bit") => {
-            format!("B'{}'", u8::from(*flag))
-        }
+        (Value::Boolean(_), _) if sql_type.starts_with("bit") => return None,
         (Value::Boolean(flag), _) => if *flag { "TRUE" } else { "FALSE" }.to_owned(),
         (
             Value::Int8(_)
@@ -250,12 +248,38 @@ fn default_clause(schema: &Schema, sql_type: &str, debezium: bool) -> Option<Str
             Form::Plain,
         )
         | (Value::Decimal(_), _) => text::render(default, &Form::Plain).ok()?,
-        _ => format!(
-            "'{}'",
-            text::render(default, &form).ok()?.replace('\'', "''")
-        ),
+        _ => {
+            let text = text::render(default, &form).ok()?;
+            let escaped = if debezium {
+                escape_lone_quotes(&text)
+            } else {
+                text.replace('\'', "''")
+            };
+            format!("'{escaped}'")
+        }
     };
     Some(format!(" DEFAULT {literal}"))
+}
+
+/// Quotes in pairs stay: Debezium's binlog sources hand on defaults as DDL has them, `it''s` for `it's`.
+fn escape_lone_quotes(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        escaped.push(character);
+        if character != '\'' {
+            continue;
+        }
+        let mut run = 1;
+        while characters.next_if_eq(&'\'').is_some() {
+            escaped.push('\'');
+            run += 1;
+        }
+        if run % 2 == 1 {
+            escaped.push_str(&"'".repeat(run));
+        }
+    }
+    escaped
 }
 
 /// `"name" type DEFAULT … NOT NULL`
@@ -392,6 +416,18 @@ mod tests {
             "integer",
             "integer",
         );
+    }
+
+    #[test]
+    fn quotes_of_defaults_are_escaped_once() {
+        for (default, literal) in [
+            ("it's", "it''s"),
+            ("it''s", "it''s"),
+            ("a'''b", "a''''''b"),
+            ("''a' b''''", "''a'' b''''"),
+        ] {
+            assert_eq!(escape_lone_quotes(default), literal);
+        }
     }
 
     #[test]

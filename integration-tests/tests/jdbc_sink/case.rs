@@ -1,0 +1,201 @@
+//! A database of its own, a task that writes to it, and records.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use tidegate_api::connector::SinkTaskRequests;
+use tidegate_api::{
+    ConnectError, ConnectorKind, ConnectorTaskId, ErrantRecordReporter, ErrorKind, Plugins, Props,
+    Record, Schema, SchemaAndValue, SchemaBuilder, SinkRecord, SinkTask, SinkTaskContext, Struct,
+    TopicPartition, TopicPartitionOffset, Value,
+};
+use tidegate_integration_tests::{Postgres, PostgresOptions, TextRow};
+
+struct NoRequests;
+impl SinkTaskRequests for NoRequests {
+    fn request_commit(&self) {}
+    fn set_timeout(&self, _timeout: Duration) {}
+    fn rewind(&self, _offsets: BTreeMap<TopicPartition, i64>) {}
+}
+
+#[derive(Default)]
+pub(crate) struct Reports(pub(crate) Mutex<Vec<(i64, String)>>);
+#[async_trait::async_trait]
+impl ErrantRecordReporter for Reports {
+    async fn report(&self, record: &SinkRecord, error: ConnectError) -> Result<(), ConnectError> {
+        let report = (record.original.offset, error.chain());
+        self.0.lock().expect("no holder panics").push(report);
+        Ok(())
+    }
+}
+
+/// A database of its own and a task that writes to it.
+pub(crate) struct Case {
+    pub(crate) postgres: Postgres,
+    pub(crate) task: Box<dyn SinkTask>,
+    pub(crate) reports: Arc<Reports>,
+    offset: i64,
+}
+
+impl Case {
+    pub(crate) async fn start(
+        setup: &str,
+        settings: &[(&str, &str)],
+        reporting: bool,
+    ) -> Result<Self> {
+        let postgres = Postgres::start(PostgresOptions::default()).await?;
+        if !setup.is_empty() {
+            postgres.exec("postgres", setup).await?;
+        }
+        Ok(Self::start_on(postgres, settings, reporting).await??)
+    }
+
+    /// Starts a task; the error with which it refuses to.
+    pub(crate) async fn start_on(
+        postgres: Postgres,
+        settings: &[(&str, &str)],
+        reporting: bool,
+    ) -> Result<Result<Self, ConnectError>> {
+        let mut plugins = Plugins::default();
+        tidegate_jdbc_sink::register(&mut plugins);
+        let ConnectorKind::Sink(new_task) = &plugins.connectors[0].kind else {
+            anyhow::bail!("no sink");
+        };
+        let url = postgres.jdbc_url("postgres") + "?sslmode=disable";
+        let mut props = Props::from([
+            ("connection.url", url.as_str()),
+            ("connection.username", "postgres"),
+            ("connection.password", "s3cret"),
+            ("insert.mode", "upsert"),
+            ("primary.key.mode", "record_key"),
+            ("schema.evolution", "basic"),
+            ("delete.enabled", "true"),
+        ]);
+        for (name, value) in settings {
+            props.set(*name, *value);
+        }
+        let reports = Arc::new(Reports::default());
+        let reporter = Arc::clone(&reports) as Arc<dyn ErrantRecordReporter>;
+        let mut task = new_task();
+        let context = SinkTaskContext {
+            task: ConnectorTaskId {
+                connector: "sink".into(),
+                task: 0,
+            },
+            requests: Arc::new(NoRequests),
+            errant_record_reporter: reporting.then_some(reporter),
+        };
+        if let Err(error) = task.start(context, props).await {
+            return Ok(Err(error));
+        }
+        Ok(Ok(Self {
+            postgres,
+            task,
+            reports,
+            offset: 0,
+        }))
+    }
+
+    pub(crate) fn record(&mut self, id: i64, value: SchemaAndValue) -> SinkRecord {
+        let schema = SchemaBuilder::structure()
+            .field("id", SchemaBuilder::int64().build())
+            .build();
+        self.offset += 1;
+        let topic: Arc<str> = "a.Orders".into();
+        SinkRecord {
+            record: Record {
+                topic: Arc::clone(&topic),
+                kafka_partition: Some(0),
+                key: Struct::new(schema, vec![Value::Int64(id)]).into(),
+                value,
+                timestamp: None,
+                headers: Vec::new(),
+            },
+            original: TopicPartitionOffset {
+                topic,
+                partition: 0,
+                offset: self.offset,
+            },
+            timestamp_type: tidegate_api::TimestampType::CreateTime,
+        }
+    }
+
+    pub(crate) fn row(&mut self, id: i64, note: &str) -> SinkRecord {
+        let value = Struct::new(row_schema(), vec![Value::Int64(id), note.into()]);
+        self.record(id, value.into())
+    }
+
+    pub(crate) fn tombstone(&mut self, id: i64) -> SinkRecord {
+        self.record(id, SchemaAndValue::NULL)
+    }
+
+    /// Rows that must be refused: how, and the text with its port masked.
+    pub(crate) async fn refused(&mut self, batch: &[SinkRecord]) -> (ErrorKind, String) {
+        let error = self
+            .task
+            .put(batch)
+            .await
+            .expect_err("the rows are refused");
+        (error.kind(), self.masked(&error))
+    }
+
+    pub(crate) fn masked(&self, error: &ConnectError) -> String {
+        masked(&self.postgres, error)
+    }
+
+    pub(crate) async fn check(&self, sql: &str, expected: &[&[&str]]) -> Result<()> {
+        let rows: Vec<TextRow> = self.postgres.rows("postgres", sql).await?;
+        let rows: Vec<Vec<String>> = rows
+            .into_iter()
+            .map(|row| {
+                row.into_iter()
+                    .map(|text| text.unwrap_or("NULL".to_owned()))
+                    .collect()
+            })
+            .collect();
+        assert_eq!(rows, expected);
+        Ok(())
+    }
+}
+
+/// The whole text of an error, `PORT` for the server's.
+pub(crate) fn masked(postgres: &Postgres, error: &ConnectError) -> String {
+    error.chain().replace(&postgres.port().to_string(), "PORT")
+}
+
+pub(crate) fn row_schema() -> Arc<Schema> {
+    SchemaBuilder::structure()
+        .field("id", SchemaBuilder::int64().build())
+        .field("note", SchemaBuilder::string().optional().build())
+        .build()
+}
+
+pub(crate) fn envelope(op: &str, before: Option<Struct>, after: Option<Struct>) -> SchemaAndValue {
+    let row = row_schema().to_builder().optional().build();
+    let schema = SchemaBuilder::structure()
+        .name("a.Orders.Envelope")
+        .field("before", Arc::clone(&row))
+        .field("after", row)
+        .field("op", SchemaBuilder::string().build())
+        .build();
+    Struct::new(schema, vec![before.into(), after.into(), op.into()]).into()
+}
+
+pub(crate) const ALL: &str = "SELECT id::text, note FROM a_orders ORDER BY a_orders.id";
+
+pub(crate) fn of_topic(mut record: SinkRecord, topic: &str) -> SinkRecord {
+    record.record.topic = topic.into();
+    record.original.topic = topic.into();
+    record
+}
+
+pub(crate) fn structure(fields: &[(&str, SchemaBuilder)]) -> Arc<Schema> {
+    let fields = fields.iter().cloned();
+    fields
+        .fold(SchemaBuilder::structure(), |builder, (name, schema)| {
+            builder.field(name, schema.build())
+        })
+        .build()
+}

@@ -1,0 +1,7 @@
+//! The JDBC sink through the plugin interface on a real PostgreSQL.
+
+mod case;
+mod changes;
+mod columns;
+mod faults;
+mod refused;
