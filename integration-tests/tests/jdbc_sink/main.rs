@@ -3,5 +3,6 @@
 mod case;
 mod changes;
 mod columns;
+mod crash;
 mod faults;
 mod refused;

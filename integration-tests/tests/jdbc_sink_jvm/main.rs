@@ -88,13 +88,19 @@ async fn as_recorded() -> Result<()> {
         name: "ours",
         rest: worker.rest(),
     };
-    let mut found = Vec::new();
+    let mut all = Vec::new();
     for case in &cases {
-        for (connector, content) in run::run(&side, &postgres, case).await? {
+        all.push(run::run(&side, &postgres, case).await?);
+    }
+    worker.stop().await?;
+    let log = EmbeddedLog::open(folder.path())?;
+    let mut found = Vec::new();
+    for (case, mut contents) in cases.iter().zip(all) {
+        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        for (connector, content) in contents {
             compare(case, &connector, &content, &mut found)?;
         }
     }
-    worker.stop().await?;
     report(&found)
 }
 
@@ -118,7 +124,9 @@ async fn as_the_original() -> Result<()> {
     };
     let mut found = Vec::new();
     for case in &cases {
-        for (connector, content) in run::run(&side, &postgres, case).await? {
+        let mut contents = run::run(&side, &postgres, case).await?;
+        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        for (connector, content) in contents {
             if is_recording() {
                 case.record(&connector, &content)?;
             } else {
@@ -144,7 +152,9 @@ async fn as_the_original() -> Result<()> {
         rest: worker.rest(),
     };
     for case in &cases {
-        for (connector, content) in run::run(&side, &postgres, case).await? {
+        let mut contents = run::run(&side, &postgres, case).await?;
+        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        for (connector, content) in contents {
             compare(case, &connector, &content, &mut found)?;
         }
     }

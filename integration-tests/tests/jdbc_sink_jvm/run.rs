@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use tidegate_api::TopicPartition;
 use tidegate_integration_tests::{Postgres, Rest, eventually};
-use tidegate_log::{ClientConfig, Log, NewTopic, ProducerRecord, RecordHeader};
+use tidegate_log::{ClientConfig, ConsumedRecord, Log, NewTopic, ProducerRecord, RecordHeader};
 
 use super::case::{Case, Sink};
 use super::tables::Content;
@@ -16,6 +18,8 @@ use super::tables::Content;
 const DEADLINE: Duration = Duration::from_mins(3);
 /// A task that has committed nothing for so long will not: it is stuck, or what is left are records that it passes over.
 const SETTLED: Duration = Duration::from_secs(20);
+
+const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
 /// A worker under comparison.
 #[derive(Debug)]
@@ -125,7 +129,63 @@ fn config(postgres: &Postgres, database: &str, sink: &Sink) -> Value {
     .into_iter()
     .collect();
     config.extend(sink.settings.clone());
+    if let Some(topic) = config.get_mut(DEAD_LETTERS) {
+        *topic = json!(dead_letters_topic(database));
+    }
     Value::Object(config)
+}
+
+fn dead_letters_topic(database: &str) -> String {
+    format!("{database}_dead")
+}
+
+/// Adds what lies in the dead letter queues: places `dead/number/…`. The log must not be in use elsewhere if it is embedded.
+pub(crate) async fn add_dead_letters(
+    log: &dyn Log,
+    side: &Side,
+    case: &Case,
+    contents: &mut BTreeMap<String, Content>,
+) -> Result<()> {
+    for (connector, content) in contents {
+        let database = case.database(side.name, connector);
+        let topic = dead_letters_topic(&database);
+        if log.describe_topic(&topic).await?.is_none() {
+            continue;
+        }
+        let text = |bytes: Option<Bytes>| {
+            bytes.map(|bytes| {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                // Traces are those of the language.
+                let line = text.lines().next().unwrap_or_default();
+                line.replace(&database, "SINK")
+            })
+        };
+        for (number, letter) in read_all(log, &topic).await?.into_iter().enumerate() {
+            let mut set = |what: &str, value: Option<String>| {
+                content.set(format!("dead/{number}/{what}"), json!(value).to_string());
+            };
+            set("key", text(letter.key));
+            set("value", text(letter.value));
+            set("time", letter.timestamp.map(|time| time.to_string()));
+            for (place, header) in letter.headers.into_iter().enumerate() {
+                set(&format!("{place:02} {}", header.key), text(header.value));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn read_all(log: &dyn Log, topic: &str) -> Result<Vec<ConsumedRecord>> {
+    let partition = TopicPartition::new(topic.to_owned(), 0);
+    let bounds = log.offsets(std::slice::from_ref(&partition)).await?;
+    let (first, next) = bounds.get(&partition).copied().context("bounds")?;
+    let start = [(partition.clone(), first)];
+    let mut reader = log.reader(&ClientConfig::default(), &start).await?;
+    let mut records = Vec::new();
+    while next > first && reader.position(&partition).is_none_or(|at| at < next) {
+        records.extend(reader.poll(Duration::from_secs(10)).await?);
+    }
+    Ok(records)
 }
 
 /// Waits until all records are committed or the task has failed; its state, and the cause of a failure.
