@@ -128,10 +128,10 @@ async fn missing_privileges_are_named() -> Result<()> {
     let select = format!("{roles} GRANT SELECT, INSERT ON a_orders TO app");
     let text = "JDBC sink connector failure: sink-0: records a.Orders-0@1 to a.Orders-0@2 cannot be written: table a_orders: permission denied for table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch(&select, &[user], (ErrorKind::Fatal, text)).await?;
-    let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders': permission denied for schema public [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
+    let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders' (record at a.Orders-0@1): permission denied for schema public [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch("CREATE ROLE app LOGIN", &[user], (ErrorKind::Fatal, text)).await?;
     let narrow = "CREATE ROLE app LOGIN; CREATE TABLE a_orders (id bigint PRIMARY KEY); GRANT ALL ON a_orders TO app";
-    let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders': must be owner of table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
+    let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders' (record at a.Orders-0@1): must be owner of table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch(narrow, &[user], (ErrorKind::Fatal, text)).await
 }
 

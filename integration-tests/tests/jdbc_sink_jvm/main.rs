@@ -71,10 +71,12 @@ fn report(found: &[String]) -> Result<()> {
 async fn as_recorded() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let cases = Case::all()?;
+    // Old records would not stay in the queues.
+    let start = chrono::Utc::now().timestamp_millis();
     {
         let log = EmbeddedLog::open(folder.path())?;
         for case in &cases {
-            run::fill(&log, case).await?;
+            run::fill(&log, case, start).await?;
         }
     }
     let postgres = postgres().await?;
@@ -96,7 +98,7 @@ async fn as_recorded() -> Result<()> {
     let log = EmbeddedLog::open(folder.path())?;
     let mut found = Vec::new();
     for (case, mut contents) in cases.iter().zip(all) {
-        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
         for (connector, content) in contents {
             compare(case, &connector, &content, &mut found)?;
         }
@@ -111,8 +113,10 @@ async fn as_the_original() -> Result<()> {
     let config = ClientConfig::default().with("bootstrap.servers", kafka.bootstrap());
     let log = KafkaLog::new(config)?;
     let cases = Case::all()?;
+    // Old records would not stay in the queues.
+    let start = chrono::Utc::now().timestamp_millis();
     for case in &cases {
-        run::fill(&log, case).await?;
+        run::fill(&log, case, start).await?;
     }
     let flush = ("offset.flush.interval.ms".to_owned(), "200".to_owned());
     let mut props = kafka.distributed_props();
@@ -125,7 +129,7 @@ async fn as_the_original() -> Result<()> {
     let mut found = Vec::new();
     for case in &cases {
         let mut contents = run::run(&side, &postgres, case).await?;
-        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
         for (connector, content) in contents {
             if is_recording() {
                 case.record(&connector, &content)?;
@@ -153,7 +157,7 @@ async fn as_the_original() -> Result<()> {
     };
     for case in &cases {
         let mut contents = run::run(&side, &postgres, case).await?;
-        run::add_dead_letters(&log, &side, case, &mut contents).await?;
+        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
         for (connector, content) in contents {
             compare(case, &connector, &content, &mut found)?;
         }

@@ -28,15 +28,14 @@ pub(crate) struct Side {
     pub(crate) rest: Rest,
 }
 
-/// Puts the records of a case into its topics.
-pub(crate) async fn fill(log: &dyn Log, case: &Case) -> Result<()> {
+/// Puts the records of a case into its topics, a millisecond apart from `start` (since 1970-01-01T00:00:00Z) on.
+pub(crate) async fn fill(log: &dyn Log, case: &Case, start: i64) -> Result<()> {
     for topic in case.topics() {
         let new = NewTopic {
             name: topic.into(),
             partitions: Some(1),
             replication_factor: Some(1),
-            // Times are the same in every run, and long ago.
-            settings: BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]),
+            settings: BTreeMap::new(),
         };
         log.create_topic(&new).await?;
     }
@@ -46,7 +45,7 @@ pub(crate) async fn fill(log: &dyn Log, case: &Case) -> Result<()> {
         let topic: Arc<str> = record.topic.as_str().into();
         let mut produced = ProducerRecord::new(topic, record.key.clone(), record.value.clone());
         produced.partition = Some(0);
-        produced.timestamp = Some(1_700_000_000_000 + i64::try_from(number)?);
+        produced.timestamp = Some(start + i64::try_from(number)?);
         let headers = record.headers.iter().map(|(key, value)| RecordHeader {
             key: key.as_str().into(),
             value: value.clone().map(Into::into),
@@ -145,6 +144,7 @@ pub(crate) async fn add_dead_letters(
     side: &Side,
     case: &Case,
     contents: &mut BTreeMap<String, Content>,
+    start: i64,
 ) -> Result<()> {
     for (connector, content) in contents {
         let database = case.database(side.name, connector);
@@ -166,7 +166,10 @@ pub(crate) async fn add_dead_letters(
             };
             set("key", text(letter.key));
             set("value", text(letter.value));
-            set("time", letter.timestamp.map(|time| time.to_string()));
+            set(
+                "time",
+                letter.timestamp.map(|time| (time - start).to_string()),
+            );
             for (place, header) in letter.headers.into_iter().enumerate() {
                 set(&format!("{place:02} {}", header.key), text(header.value));
             }

@@ -58,7 +58,8 @@ impl Writer {
             let mut definitions = self.definitions(&columns).await?;
             definitions.extend(types::primary_key(&columns));
             let sql = types::create_table(name, &definitions);
-            self.change_schema(name, sql, &["42P07", "23505"]).await?;
+            self.change_schema(name, sql, &["42P07", "23505"], &place)
+                .await?;
             found = self.describe(name).await?;
         }
         let table = found.ok_or_else(|| {
@@ -94,7 +95,7 @@ impl Writer {
         }
         let definitions = self.definitions(&missing).await?;
         let sql = types::add_columns(name, &definitions);
-        self.change_schema(name, sql, &["42701"]).await?;
+        self.change_schema(name, sql, &["42701"], &place).await?;
         self.forget_shapes(name);
         let table = self.describe(name).await?.unwrap_or_default();
         self.tables.insert(name.clone(), table);
@@ -133,6 +134,7 @@ impl Writer {
         table: &TableName,
         sql: String,
         done_already: &[&str],
+        place: &str,
     ) -> Result<(), SinkError> {
         info!("{}: {sql}", self.task);
         let task = self.task.clone();
@@ -148,7 +150,7 @@ impl Writer {
             Err(error) => match SinkError::from(error) {
                 SinkError::Transient(text) => Err(SinkError::Transient(text)),
                 other => Err(SinkError::Fatal(format!(
-                    "{task}: Error while checking and applying table changes for collection '{table}': {other}"
+                    "{task}: Error while checking and applying table changes for collection '{table}' (record at {place}): {other}"
                 ))),
             },
         }
