@@ -1,4 +1,4 @@
-//! How fast change events become JSON and come back: `throughput [events]`. Prints nanoseconds and bytes per event, without
+//! How fast change events become JSON and come back: `json_speed [events]`. Prints nanoseconds and bytes per event, without
 //! and with schemas.
 
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! Writes a million rows of eleven columns through the task's `put` and says how fast that was.
 //!
-//! `cargo run --release -p tidegate-jdbc-sink --example throughput -- jdbc:postgresql://127.0.0.1/db postgres [batch]`
+//! `cargo run --release -p tidegate-jdbc-sink --example sink_speed -- jdbc:postgresql://127.0.0.1/db postgres [batch]`
 #![allow(clippy::print_stdout, reason = "the figures are for people")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! How many records per second the embedded log stores and reads: `throughput [records] [directory]`.
+//! How many records per second the embedded log stores and reads: `log_speed [records] [directory]`.
 //!
 //! Records of 500 bytes go in as batches of 500, as a source task sends them, several on their way at a time; then one
 //! reader takes them all.
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .next()
         .map_or_else(|| fresh.path().to_owned(), PathBuf::from);
     let log = EmbeddedLog::open(&directory)?;
-    let topic: Arc<str> = Arc::from("throughput");
+    let topic: Arc<str> = Arc::from("log_speed");
 
     let stored = timed(append(&log, &topic, records)).await?;
     report("appended", records, stored)?;
