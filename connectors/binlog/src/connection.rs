@@ -103,21 +103,12 @@ pub(crate) async fn check_binlog(conn: &mut Conn, flavor: Flavor) -> Result<(), 
         )));
     }
     if flavor == Flavor::MySql
-        && crate::queries::variable(conn, "binlog_transaction_compression")
+        && crate::queries::variable(conn, "binlog_row_value_options")
             .await?
-            .is_some_and(|value| value == "ON")
+            .is_some_and(|value| value.eq_ignore_ascii_case("PARTIAL_JSON"))
     {
         return Err(BinlogError::Server(
-            "The server compresses transactions (binlog_transaction_compression=ON), which this version does not read. Set it to OFF".to_owned(),
-        ));
-    }
-    if flavor == Flavor::MariaDb
-        && crate::queries::variable(conn, "log_bin_compress")
-            .await?
-            .is_some_and(|value| value == "ON")
-    {
-        return Err(BinlogError::Server(
-            "The server compresses binary log events (log_bin_compress=ON), which this version does not read. Set it to OFF".to_owned(),
+            "The server writes only the changed parts of JSON columns (binlog_row_value_options=PARTIAL_JSON), from which no change records can be made. Set binlog_row_value_options='' and restart the connector".to_owned(),
         ));
     }
     Ok(())

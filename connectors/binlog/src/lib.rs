@@ -1,6 +1,7 @@
 //! Change data capture from the binary logs of MySQL and MariaDB: Debezium's `MySqlConnector` and `MariaDbConnector`.
 
 mod catalogue;
+mod compressed;
 mod config;
 mod connection;
 mod connector;

@@ -184,6 +184,8 @@ pub(crate) struct OffsetContext {
     /// Start of the event at hand.
     pub(crate) event_file: Arc<str>,
     pub(crate) event_pos: u64,
+    /// Its end.
+    event_end: u64,
     pub(crate) gtid: Option<Str>,
     pub(crate) thread: Option<i64>,
     /// Microseconds since 1970: when the transaction was committed, if MySQL tells it, or when its event was written.
@@ -201,6 +203,7 @@ impl OffsetContext {
         Self {
             event_file: Arc::clone(&position.file),
             event_pos: position.pos,
+            event_end: position.pos,
             micros: position.ts_sec.unwrap_or(0) * MICROS_PER_SECOND,
             has_commit_time: false,
             current_gtids: current_gtids.unwrap_or_else(|| GtidSet::empty(flavor)),
@@ -217,6 +220,7 @@ impl OffsetContext {
     /// An event from `start` to `end` of the current file.
     pub(crate) fn at_event(&mut self, start: u64, end: u64) {
         self.event_pos = start;
+        self.event_end = end;
         if !self.in_transaction {
             self.restart.pos = end;
             self.restart.events = 0;
@@ -274,12 +278,13 @@ impl OffsetContext {
         self.in_transaction = true;
     }
 
-    pub(crate) fn commit(&mut self, end: u64) {
+    /// At the end of a transaction, which the event at hand is.
+    pub(crate) fn commit(&mut self) {
         if !self.current_gtids.is_empty() {
             self.restart.gtids = Some(Arc::from(self.current_gtids.to_string()));
         }
         self.restart.file = Arc::clone(&self.event_file);
-        self.restart.pos = end;
+        self.restart.pos = self.event_end;
         self.restart.events = 0;
         self.restart.rows = 0;
         self.in_transaction = false;
@@ -407,7 +412,8 @@ mod tests {
         assert_eq!(get("row"), Some(Value::Int64(1)));
         assert_eq!(get("gtids"), Some(Value::string("0-1-20")));
         context.event_done();
-        context.commit(431);
+        context.at_event(400, 431);
+        context.commit();
         assert_eq!(
             (context.restart.pos, context.restart.gtids.as_deref()),
             (431, Some("0-1-21"))

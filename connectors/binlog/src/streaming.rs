@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
-use mysql_async::binlog::events::{Event, EventData, QueryEvent, RowsEventData, StatusVarVal};
-use mysql_async::binlog::{EventType, StatusVarKey};
+use mysql_async::binlog::events::{
+    Event, EventData, QueryEvent, RowsEventData, StatusVarVal, TransactionPayloadEvent,
+};
+use mysql_async::binlog::{EventType, StatusVarKey, TransactionPayloadCompressionType};
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
 use mysql_common::proto::MySerialize as _;
@@ -20,6 +22,7 @@ use tidegate_relational::TableId;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use crate::compressed;
 use crate::config::{EventFailure, Settings};
 use crate::connection;
 use crate::errors::BinlogError;
@@ -37,12 +40,9 @@ use crate::tracker::{SchemaChange, Tracker};
 mod mariadb {
     pub(super) const ANNOTATE_ROWS: u8 = 160;
     pub(super) const GTID: u8 = 162;
-    pub(super) const QUERY_COMPRESSED: u8 = 165;
-    pub(super) const DELETE_ROWS_COMPRESSED: u8 = 171;
 }
 /// Rows of MySQL's partial JSON updates, which cannot be decoded without the row before.
 const PARTIAL_UPDATE_ROWS: u8 = 39;
-const TRANSACTION_PAYLOAD: u8 = 40;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -67,6 +67,52 @@ pub(crate) struct Streaming<'a> {
     scratch: Vec<SourceRecord>,
     /// Before the log's format is known, an event's checksum looks like a part of it.
     is_format_known: bool,
+    payload: Payload,
+}
+
+/// Bytes of a compressed transaction whose events have not come yet.
+#[derive(Debug, Default)]
+struct Payload {
+    left: u64,
+}
+
+impl Payload {
+    fn new(payload: &TransactionPayloadEvent<'_>) -> Self {
+        let left = match payload.algorithm() {
+            TransactionPayloadCompressionType::NONE => payload.payload_size(),
+            TransactionPayloadCompressionType::ZSTD => payload.uncompressed_size(),
+        };
+        Self { left }
+    }
+
+    /// Whether an event of `size` bytes belongs to the payload.
+    ///
+    /// # Errors
+    /// If the payload's events ended too early, with the bytes that are missing.
+    fn take_event(&mut self, raw_type: u8, size: u32) -> Result<bool, u64> {
+        // These stand between transactions only.
+        const OUTSIDE: [EventType; 8] = [
+            EventType::ROTATE_EVENT,
+            EventType::FORMAT_DESCRIPTION_EVENT,
+            EventType::HEARTBEAT_EVENT,
+            EventType::GTID_EVENT,
+            EventType::GTID_TAGGED_LOG_EVENT,
+            EventType::ANONYMOUS_GTID_EVENT,
+            EventType::PREVIOUS_GTIDS_EVENT,
+            EventType::TRANSACTION_PAYLOAD_EVENT,
+        ];
+        if self.left == 0 {
+            return Ok(false);
+        }
+        if OUTSIDE.iter().any(|outside| *outside as u8 == raw_type) {
+            return Err(self.left);
+        }
+        match self.left.checked_sub(size.into()) {
+            Some(left) => self.left = left,
+            None => return Err(self.left),
+        }
+        Ok(true)
+    }
 }
 
 struct MappedTable {
@@ -129,6 +175,7 @@ impl<'a> Streaming<'a> {
             scratch: Vec::new(),
             last_row: 0,
             is_format_known: false,
+            payload: Payload::default(),
         }
     }
 
@@ -188,6 +235,7 @@ impl<'a> Streaming<'a> {
         conn.query_drop(format!("SET @master_heartbeat_period={heartbeat}"))
             .await?;
         self.is_format_known = false;
+        self.payload = Payload::default();
         let restart = &self.context.restart;
         let request = BinlogStreamRequest::new(self.settings.server_id);
         let stream = match (self.flavor, restart.gtids.as_deref()) {
@@ -274,56 +322,64 @@ impl<'a> Streaming<'a> {
     async fn handle(&mut self, event: &Event) -> Result<(), BinlogError> {
         let header = event.header();
         let raw_type = header.event_type_raw();
+        let is_inner = self.payload.take_event(raw_type, header.event_size()).map_err(|missing| {
+            BinlogError::Schema(format!(
+                "The transaction at {}/{} is compressed (binlog_transaction_compression=ON) and {missing} bytes of it could not be decompressed",
+                self.context.event_file, self.context.event_pos
+            ))
+        })?;
         let (size, end) = (u64::from(header.event_size()), u64::from(header.log_pos()));
-        // Artificial events have no place in the log.
-        let is_real = end > 0
+        // Artificial events have no place in the log, those of a payload have the payload's.
+        let has_place = !is_inner
+            && end > 0
             && raw_type != EventType::HEARTBEAT_EVENT as u8
             && raw_type != EventType::FORMAT_DESCRIPTION_EVENT as u8;
-        if is_real && raw_type != EventType::ROTATE_EVENT as u8 {
+        if has_place && raw_type != EventType::ROTATE_EVENT as u8 {
             self.context.at_event(end.saturating_sub(size), end);
             self.context.restart.server_id = header.server_id();
             self.context.at_second(header.timestamp());
         }
         match raw_type {
             mariadb::GTID if self.flavor == Flavor::MariaDb => self.mariadb_gtid(event),
-            mariadb::QUERY_COMPRESSED..=mariadb::DELETE_ROWS_COMPRESSED
-                if self.flavor == Flavor::MariaDb =>
-            {
-                return Err(BinlogError::Schema(format!(
-                    "The event at {}/{} is compressed (log_bin_compress=ON), which this version does not read. Set log_bin_compress=OFF and take a new snapshot",
-                    self.context.event_file, self.context.event_pos
-                )));
-            }
-            PARTIAL_UPDATE_ROWS | TRANSACTION_PAYLOAD if self.flavor == Flavor::MySql => {
-                let cause = if raw_type == PARTIAL_UPDATE_ROWS {
-                    "binlog_row_value_options=PARTIAL_JSON"
-                } else {
-                    "binlog_transaction_compression=ON"
-                };
-                return Err(BinlogError::Schema(format!(
-                    "The event at {}/{} cannot be read by this version ({cause}). Change the setting and take a new snapshot",
-                    self.context.event_file, self.context.event_pos
-                )));
-            }
             mariadb::ANNOTATE_ROWS => {}
-            _ => {
-                let data = event
-                    .read_data()
-                    .map_err(|error| self.undecodable(event, &error.to_string()));
-                match data {
-                    Ok(Some(data)) => self.handle_data(event, data).await?,
-                    Ok(None) => {}
-                    Err(error) => self.tolerate(error)?,
-                }
+            PARTIAL_UPDATE_ROWS if self.flavor == Flavor::MySql => {
+                return Err(BinlogError::Schema(format!(
+                    "The update at {}/{} has only the changed parts of a JSON column (binlog_row_value_options=PARTIAL_JSON), from which no change record can be made. Set binlog_row_value_options='' in all sessions and take a new snapshot",
+                    self.context.event_file, self.context.event_pos
+                )));
             }
+            _ => match self.plain(event) {
+                Ok(Some(plain)) => self.read(&plain).await?,
+                Ok(None) => self.read(event).await?,
+                Err(error) => self.tolerate(error)?,
+            },
         }
-        if is_real {
+        if has_place || is_inner {
             self.context.event_done();
             if self.skipping && self.context.in_transaction {
                 self.skip_events = self.skip_events.saturating_sub(1);
             }
         }
         Ok(())
+    }
+
+    /// What a compressed event of MariaDB stands for.
+    fn plain(&self, event: &Event) -> Result<Option<Event>, BinlogError> {
+        if self.flavor != Flavor::MariaDb {
+            return Ok(None);
+        }
+        compressed::uncompressed(event).map_err(|reason| self.undecodable(event, &reason))
+    }
+
+    async fn read(&mut self, event: &Event) -> Result<(), BinlogError> {
+        let data = event
+            .read_data()
+            .map_err(|error| self.undecodable(event, &error.to_string()));
+        match data {
+            Ok(Some(data)) => self.handle_data(event, data).await,
+            Ok(None) => Ok(()),
+            Err(error) => self.tolerate(error),
+        }
     }
 
     fn undecodable(&self, event: &Event, reason: &str) -> BinlogError {
@@ -386,7 +442,11 @@ impl<'a> Streaming<'a> {
                 self.query(event, &database, &sql, query.thread_id())
                     .await?;
             }
-            EventData::XidEvent(_) => self.commit(event),
+            EventData::XidEvent(_) => self.commit(),
+            // Its events follow.
+            EventData::TransactionPayloadEvent(payload) => {
+                self.payload = Payload::new(&payload);
+            }
             EventData::TableMapEvent(map) => {
                 let id = TableId::in_database(&*map.database_name(), &*map.table_name());
                 let mapped = self.map_table(&id, &map);
@@ -435,8 +495,8 @@ impl<'a> Streaming<'a> {
         self.context.begin();
     }
 
-    fn commit(&mut self, event: &Event) {
-        self.context.commit(event.header().log_pos().into());
+    fn commit(&mut self) {
+        self.context.commit();
         self.skipping = false;
         self.skip_events = 0;
         self.first_row = 0;
@@ -462,7 +522,7 @@ impl<'a> Streaming<'a> {
                 return Ok(());
             }
             "COMMIT" => {
-                self.commit(event);
+                self.commit();
                 return Ok(());
             }
             "END" | "FLUSH PRIVILEGES" => return Ok(()),
@@ -828,6 +888,18 @@ fn sql_mode(query: &QueryEvent<'_>) -> Option<SqlMode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_knows_its_events() {
+        let zstd = TransactionPayloadCompressionType::ZSTD;
+        let mut payload = Payload::new(&TransactionPayloadEvent::new(9, zstd, 100, &b"packed"[..]));
+        let (query, gtid) = (EventType::QUERY_EVENT as u8, EventType::GTID_EVENT as u8);
+        assert_eq!(payload.take_event(query, 60), Ok(true));
+        assert_eq!(payload.take_event(gtid, 40), Err(40));
+        assert_eq!(payload.take_event(query, 41), Err(40));
+        assert_eq!(payload.take_event(query, 40), Ok(true));
+        assert_eq!(payload.take_event(gtid, 80), Ok(false));
+    }
 
     #[test]
     fn the_mode_of_a_statement_is_read_from_its_event() {

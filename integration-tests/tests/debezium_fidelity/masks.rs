@@ -53,6 +53,7 @@ pub(crate) struct Masks {
     history_gtids: Regex,
     history_sec: Regex,
     history_commit: Regex,
+    any_place: Regex,
 }
 
 impl Masks {
@@ -75,6 +76,7 @@ impl Masks {
             history_gtids: Regex::new(r#""gtids" : "[^"]*?(\d+)""#)?,
             history_sec: Regex::new(r#""ts_sec" : \d+,\s+("file"[^}]*"snapshot")"#)?,
             history_commit: Regex::new(r#""ts_sec" : \d+"#)?,
+            any_place: Regex::new(r#""pos"( ?: ?)-?\d+"#)?,
         })
     }
 
@@ -98,6 +100,13 @@ impl Masks {
         let text = self.history_sec.replace_all(&text, r#""ts_sec" : 0, $1"#);
         self.history_time
             .replace_all(&text, r#""ts_ms" : 0"#)
+            .into_owned()
+    }
+
+    /// Places in the log, which differ between logs of different settings.
+    pub(crate) fn places(&self, text: &str) -> String {
+        self.any_place
+            .replace_all(text, r#""pos"${1}0"#)
             .into_owned()
     }
 

@@ -1,0 +1,15 @@
+SET SESSION binlog_transaction_compression=ON;
+INSERT INTO a VALUES (2,REPEAT('two ',40),'{"a": [1, 2]}'),(3,'three',NULL);
+BEGIN; INSERT INTO b (v) VALUES (REPEAT('x',1000)),('second'); UPDATE a SET v = 'changed'; UPDATE a SET id = 30 WHERE id = 3; DELETE FROM a WHERE id = 1; COMMIT;
+SET SESSION binlog_rows_query_log_events=ON;
+BEGIN; INSERT INTO b (v) VALUES ('with its statement'); UPDATE b SET v = CONCAT(v, '!'); COMMIT;
+SET SESSION binlog_rows_query_log_events=OFF;
+ALTER TABLE a ADD COLUMN n INT DEFAULT 5;
+INSERT INTO a (id) VALUES (4);
+SET SESSION binlog_transaction_compression=OFF;
+INSERT INTO a (id) VALUES (5);
+SET SESSION binlog_transaction_compression=ON;
+INSERT INTO b (v) SELECT CONCAT(x.v, y.v) FROM b AS x, b AS y, b AS z;
+BEGIN; INSERT INTO b (v) VALUES ('gone'); ROLLBACK;
+FLUSH LOGS;
+INSERT INTO a (id) VALUES (6);
