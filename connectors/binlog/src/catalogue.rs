@@ -15,11 +15,9 @@ static MYSQL: LazyLock<Catalogue> =
 
 /// Keys of the originals that would change what is read or written: taken at their default only. What
 /// [`config::refused`] knows is not repeated.
-const REFUSED: [&str; 18] = [
+const REFUSED: [&str; 16] = [
     "database.jdbc.driver",
     "database.protocol",
-    "database.ssl.keystore.password",
-    "database.ssl.truststore.password",
     "streaming.delay.ms",
     "snapshot.mode.configuration.based.snapshot.data",
     "snapshot.mode.configuration.based.snapshot.schema",

@@ -14,6 +14,7 @@ use tidegate_log::ClientConfig;
 use tracing::warn;
 
 use crate::flavor::Flavor;
+use crate::tls::{self, SslMode, SslSettings, Store};
 use crate::values::{
     BigIntUnsigned, BinaryHandling, DecimalHandling, FailureHandling, TimePrecision, ValueConfig,
 };
@@ -79,6 +80,21 @@ static SSL_MODE_MARIADB: ConfigKey<String> = ConfigKey::new("database.ssl.mode",
         )
     })
     .doc("Whether to use an encrypted connection to the database.");
+static SSL_TRUSTSTORE: ConfigKey<Option<String>> = ConfigKey::nullable(tls::TRUSTSTORE)
+    .group(CONNECTION)
+    .doc("The location of the trust store file with the certificates that sign the server's: PEM, PKCS12 or JKS.");
+static SSL_TRUSTSTORE_PASSWORD: ConfigKey<Option<Password>> =
+    ConfigKey::nullable("database.ssl.truststore.password")
+        .group(CONNECTION)
+        .doc("The password of the trust store file.");
+static SSL_KEYSTORE: ConfigKey<Option<String>> =
+    ConfigKey::nullable(tls::KEYSTORE).group(CONNECTION).doc(
+        "The location of the key store file with this client's key and certificate: PEM or PKCS12.",
+    );
+static SSL_KEYSTORE_PASSWORD: ConfigKey<Option<Password>> =
+    ConfigKey::nullable("database.ssl.keystore.password")
+        .group(CONNECTION)
+        .doc("The password of the key store file.");
 static CONNECT_TIMEOUT_MS: ConfigKey<i32> = ConfigKey::new("connect.timeout.ms", "30000").group(CONNECTION).doc("Maximum time to wait after trying to connect to the database before timing out, given in milliseconds.");
 static KEEP_ALIVE: ConfigKey<bool> = ConfigKey::new("connect.keep.alive", "true").group(CONNECTION).doc("Whether the connection to the server is watched and re-established when it is silent for too long.");
 static KEEP_ALIVE_INTERVAL_MS: ConfigKey<i64> =
@@ -177,7 +193,7 @@ static HISTORY_ONLY_CAPTURED_DATABASES: ConfigKey<bool> = ConfigKey::new("schema
 const KAFKA_HISTORY: &str = "io.debezium.storage.kafka.history.KafkaSchemaHistory";
 
 /// Features of the original that this version does not have: setting one of these is refused by name.
-const REFUSED: [&str; 27] = [
+const REFUSED: [&str; 25] = [
     "signal.data.collection",
     "signal.kafka.topic",
     "signal.file",
@@ -193,8 +209,6 @@ const REFUSED: [&str; 27] = [
     "column.propagate.source.type",
     "datatype.propagate.source.type",
     "database.initial.statements",
-    "database.ssl.keystore",
-    "database.ssl.truststore",
     "schema.history.internal.file.filename",
     "snapshot.mode.custom.name",
     "snapshot.query.mode.custom.name",
@@ -407,6 +421,10 @@ pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
             Flavor::MySql => &SSL_MODE_MYSQL,
             Flavor::MariaDb => &SSL_MODE_MARIADB,
         },
+        &SSL_TRUSTSTORE,
+        &SSL_TRUSTSTORE_PASSWORD,
+        &SSL_KEYSTORE,
+        &SSL_KEYSTORE_PASSWORD,
         &CONNECT_TIMEOUT_MS,
         &KEEP_ALIVE,
         &KEEP_ALIVE_INTERVAL_MS,
@@ -541,15 +559,6 @@ impl KeyColumns {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SslMode {
-    Disabled,
-    Preferred,
-    Required,
-    VerifyCa,
-    VerifyIdentity,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotMode {
     Always,
     Initial,
@@ -602,7 +611,7 @@ pub(crate) struct Settings {
     pub(crate) user: String,
     pub(crate) password: Password,
     pub(crate) server_id: u32,
-    pub(crate) ssl_mode: SslMode,
+    pub(crate) ssl: SslSettings,
     pub(crate) connect_timeout: Duration,
     pub(crate) keep_alive: Duration,
     pub(crate) naming: Naming,
@@ -675,21 +684,7 @@ impl Settings {
             user: props.get(&USER)?,
             password: props.get(&PASSWORD)?.unwrap_or_else(|| Password::new("")),
             server_id: u32::try_from(props.get(&SERVER_ID)?).unwrap_or(1),
-            ssl_mode: match (
-                flavor,
-                lower(if flavor == Flavor::MySql {
-                    &SSL_MODE_MYSQL
-                } else {
-                    &SSL_MODE_MARIADB
-                })?
-                .as_str(),
-            ) {
-                (Flavor::MySql, "preferred") => SslMode::Preferred,
-                (_, "required" | "trust") => SslMode::Required,
-                (_, "verify_ca" | "verify-ca") => SslMode::VerifyCa,
-                (_, "verify_identity" | "verify-full") => SslMode::VerifyIdentity,
-                _ => SslMode::Disabled,
-            },
+            ssl: ssl_settings(flavor, props)?,
             connect_timeout: millis(props.get(&CONNECT_TIMEOUT_MS)?.into()),
             keep_alive: millis(props.get(&KEEP_ALIVE_INTERVAL_MS)?),
             naming: Naming {
@@ -804,6 +799,34 @@ impl Settings {
             },
         })
     }
+}
+
+fn ssl_settings(flavor: Flavor, props: &Props) -> Result<SslSettings, ConnectError> {
+    let mode_name = props.get(match flavor {
+        Flavor::MySql => &SSL_MODE_MYSQL,
+        Flavor::MariaDb => &SSL_MODE_MARIADB,
+    })?;
+    let store = |path: &ConfigKey<Option<String>>, password: &ConfigKey<Option<Password>>| {
+        Ok::<_, ConnectError>(match props.get(path)?.filter(|path| !path.is_empty()) {
+            Some(path) => Some(Store {
+                path,
+                password: props.get(password)?,
+            }),
+            None => None,
+        })
+    };
+    Ok(SslSettings {
+        mode: match mode_name.trim().to_ascii_lowercase().as_str() {
+            "preferred" => SslMode::Preferred,
+            "required" | "trust" => SslMode::Required,
+            "verify_ca" | "verify-ca" => SslMode::VerifyCa,
+            "verify_identity" | "verify-full" => SslMode::VerifyIdentity,
+            _ => SslMode::Disabled,
+        },
+        mode_name,
+        truststore: store(&SSL_TRUSTSTORE, &SSL_TRUSTSTORE_PASSWORD)?,
+        keystore: store(&SSL_KEYSTORE, &SSL_KEYSTORE_PASSWORD)?,
+    })
 }
 
 fn event_failure(text: &str) -> EventFailure {

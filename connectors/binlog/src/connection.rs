@@ -5,7 +5,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 
-use crate::config::{Settings, SslMode};
+use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 
@@ -28,17 +28,10 @@ fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
 /// # Errors
 /// With host, port and user, and what to do; never with the password.
 pub(crate) async fn open(settings: &Settings) -> Result<Conn, BinlogError> {
-    let trusting = SslOpts::default()
-        .with_danger_accept_invalid_certs(true)
-        .with_danger_skip_domain_validation(true);
-    let strict = SslOpts::default();
-    let attempts: Vec<Option<SslOpts>> = match settings.ssl_mode {
-        SslMode::Disabled => vec![None],
-        SslMode::Preferred => vec![Some(trusting), None],
-        SslMode::Required => vec![Some(trusting)],
-        SslMode::VerifyCa => vec![Some(strict.with_danger_skip_domain_validation(true))],
-        SslMode::VerifyIdentity => vec![Some(strict)],
-    };
+    let attempts = settings
+        .ssl
+        .attempts()
+        .map_err(|error| BinlogError::Server(error.text))?;
     let last = attempts.len() - 1;
     for (index, tls) in attempts.into_iter().enumerate() {
         match tokio::time::timeout(settings.connect_timeout, Conn::new(options(settings, tls)))
@@ -72,6 +65,11 @@ pub(crate) async fn open(settings: &Settings) -> Result<Conn, BinlogError> {
 
 fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
     let (host, port, user) = (&settings.hostname, settings.port, &settings.user);
+    if let Some(text) = unencrypted(settings, &error) {
+        return BinlogError::Server(format!(
+            "Unable to connect to the database at {host}:{port} with user '{user}': {text}"
+        ));
+    }
     match BinlogError::from(error) {
         BinlogError::Server(text) => BinlogError::Server(format!(
             "Failed to authenticate to the database at {host}:{port} with user '{user}': {text} Check database.user and database.password, and that the user may connect from this host"
@@ -79,6 +77,39 @@ fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
         other => BinlogError::Connection(format!(
             "Unable to connect to the database at {host}:{port} with user '{user}': {other}"
         )),
+    }
+}
+
+/// Why the server and `database.ssl.*` do not go together; `None` if that is not what is wrong.
+fn unencrypted(settings: &Settings, error: &mysql_async::Error) -> Option<String> {
+    let mode = &settings.ssl.mode_name;
+    match error {
+        mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
+            Some(format!(
+                "the server does not support SSL, which database.ssl.mode={mode} asks for. Enable TLS on the server (ssl_cert, ssl_key), or change database.ssl.mode"
+            ))
+        }
+        mysql_async::Error::Io(mysql_async::IoError::Tls(error)) => {
+            let text = error.to_string();
+            if text.contains("ostname mismatch") || text.contains("IP address mismatch") {
+                Some(format!(
+                    "the server's certificate is for another host (database.ssl.mode={mode}): {text}. Name in database.hostname what the certificate names, give the server a certificate for this host, or check the signature alone with {}",
+                    if mode.contains('-') {
+                        "verify-ca"
+                    } else {
+                        "verify_ca"
+                    }
+                ))
+            } else if text.contains("certificate verify failed") {
+                Some(format!(
+                    "the server's certificate is not trusted (database.ssl.mode={mode}): {text}. Name the file with the certificate that signed it in {} (PEM, PKCS12 or JKS)",
+                    crate::tls::TRUSTSTORE
+                ))
+            } else {
+                None
+            }
+        }
+        _ => None,
     }
 }
 

@@ -63,6 +63,10 @@ impl Connector for BinlogConnector {
             return Ok(infos);
         }
         let settings = Settings::new(self.flavor, &props)?;
+        if let Err(error) = settings.ssl.attempts() {
+            add_error(&mut infos, error.name, error.text);
+            return Ok(infos);
+        }
         match connection::open(&settings).await {
             Ok(conn) => {
                 conn.disconnect().await.map_err(BinlogError::from)?;

@@ -17,6 +17,7 @@ mod snapshot;
 mod source_info;
 mod streaming;
 mod task;
+mod tls;
 mod tracker;
 pub mod values;
 
