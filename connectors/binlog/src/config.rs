@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidegate_api::config::{ConfigDef, ConfigValue, Importance, Password, Width, invalid};
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_cdc::filters::{Filters, IncludeExclude, Patterns};
+use tidegate_cdc::history::RecoveryLimits;
 use tidegate_cdc::naming::{NameAdjustment, Naming};
 use tidegate_log::ClientConfig;
 use tracing::warn;
@@ -186,6 +187,14 @@ static HISTORY_TOPIC: ConfigKey<String> =
         .importance(Importance::High)
         .doc("The name of the topic for the database schema history");
 static HISTORY_SERVERS: ConfigKey<Option<String>> = ConfigKey::nullable("schema.history.internal.kafka.bootstrap.servers").group(CONNECTOR).importance(Importance::High).doc("A list of host/port pairs that the connector will use for establishing the initial connection to the Kafka cluster for retrieving database schema history previously stored by the connector.");
+static HISTORY_ATTEMPTS: ConfigKey<i32> = ConfigKey::new("schema.history.internal.kafka.recovery.attempts", "100").group(CONNECTOR).validator(not_negative).doc("The number of attempts in a row that no data are returned from Kafka before recover completes with an error.");
+static HISTORY_POLL_INTERVAL_MS: ConfigKey<i32> = ConfigKey::new(
+    "schema.history.internal.kafka.recovery.poll.interval.ms",
+    "100",
+)
+.group(CONNECTOR)
+.validator(not_negative)
+.doc("The number of milliseconds to wait while polling for persisted data during recovery.");
 static HISTORY_SKIP_UNPARSEABLE: ConfigKey<bool> = ConfigKey::new("schema.history.internal.skip.unparseable.ddl", "false").group(CONNECTOR).doc("Controls the action Debezium will take when it meets a DDL statement in binlog, that it cannot parse.By default the connector will stop operating but by changing the setting it can ignore the statements which it cannot parse.");
 static HISTORY_ONLY_CAPTURED: ConfigKey<bool> = ConfigKey::new("schema.history.internal.store.only.captured.tables.ddl", "false").group(CONNECTOR).doc("Controls what DDL will Debezium store in database schema history. By default (false) Debezium will store all incoming DDL statements. If set to true, then only DDL that manipulates a captured table will be stored.");
 static HISTORY_ONLY_CAPTURED_DATABASES: ConfigKey<bool> = ConfigKey::new("schema.history.internal.store.only.captured.databases.ddl", "false").group(CONNECTOR).doc("Controls what DDL will Debezium store in database schema history. If set to true, then only DDL of captured databases will be stored.");
@@ -360,6 +369,17 @@ fn positive(name: &str, value: &ConfigValue) -> Result<(), String> {
     }
 }
 
+fn not_negative(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::Int(number) if *number < 0 => Err(invalid(
+            name,
+            number,
+            "A positive or zero integer value is required",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn port(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
         ConfigValue::Int(number) if u16::try_from(*number).is_err() => Err(invalid(
@@ -467,6 +487,8 @@ pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
         &HISTORY_CLASS,
         &HISTORY_TOPIC,
         &HISTORY_SERVERS,
+        &HISTORY_ATTEMPTS,
+        &HISTORY_POLL_INTERVAL_MS,
         &HISTORY_SKIP_UNPARSEABLE,
         &HISTORY_ONLY_CAPTURED,
         &HISTORY_ONLY_CAPTURED_DATABASES,
@@ -644,6 +666,7 @@ pub(crate) struct HistorySettings {
     pub(crate) topic: String,
     pub(crate) client: ClientConfig,
     pub(crate) producer: ClientConfig,
+    pub(crate) limits: RecoveryLimits,
     pub(crate) skip_unparseable: bool,
     pub(crate) only_captured_tables: bool,
     pub(crate) only_captured_databases: bool,
@@ -793,6 +816,10 @@ impl Settings {
                 topic: props.get(&HISTORY_TOPIC)?,
                 client: history_client("consumer"),
                 producer: history_client("producer"),
+                limits: RecoveryLimits {
+                    attempts: u32::try_from(props.get(&HISTORY_ATTEMPTS)?).unwrap_or(0),
+                    poll_interval: millis(props.get(&HISTORY_POLL_INTERVAL_MS)?.into()),
+                },
                 skip_unparseable: props.get(&HISTORY_SKIP_UNPARSEABLE)?,
                 only_captured_tables: props.get(&HISTORY_ONLY_CAPTURED)?,
                 only_captured_databases: props.get(&HISTORY_ONLY_CAPTURED_DATABASES)?,

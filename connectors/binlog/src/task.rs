@@ -79,6 +79,7 @@ impl SourceTask for BinlogTask {
             Vec::new()
         };
         let reader = Reader {
+            connector: Arc::clone(&context.task.connector),
             flavor: self.flavor,
             schema_changes: SchemaChangeMaker::new(
                 self.flavor,
@@ -147,6 +148,8 @@ const RECENT_SNAPSHOT_MS: i64 = 3_600_000;
 
 /// Reads the server on a task of its own.
 struct Reader {
+    /// Name of the connector.
+    connector: Arc<str>,
     flavor: Flavor,
     settings: Arc<Settings>,
     provider: Arc<dyn LogProvider>,
@@ -299,6 +302,8 @@ impl Reader {
             &history.client,
             &history.producer,
             &history.topic,
+            Arc::clone(&self.connector),
+            history.limits,
         )
         .await?;
         Ok(Tracker::new(

@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 use tidegate_api::{ConnectError, TopicPartition};
-use tidegate_log::{ClientConfig, Log, LogProvider, NewTopic, Producer, ProducerRecord};
+use tidegate_log::{ClientConfig, Log, LogProvider, NewTopic, Producer, ProducerRecord, Reader};
 use tidegate_relational::{Column, Table, TableChange, TableId};
+use tokio::time::Instant;
 use tracing::warn;
 
 /// One record.
@@ -272,14 +273,29 @@ fn print(text: &mut String, json: &Json, indent: usize) {
     }
 }
 
-/// Longest wait for the history's log.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the history may bring nothing while it is read.
+#[derive(Debug, Clone, Copy)]
+pub struct RecoveryLimits {
+    /// `schema.history.internal.kafka.recovery.attempts`
+    pub attempts: u32,
+    /// `schema.history.internal.kafka.recovery.poll.interval.ms`
+    pub poll_interval: Duration,
+}
+
+impl RecoveryLimits {
+    fn patience(self) -> Duration {
+        self.poll_interval * self.attempts.max(1)
+    }
+}
 
 /// The history of one connector.
 pub struct SchemaHistory {
     log: Arc<dyn Log>,
     producer: Arc<dyn Producer>,
     topic: Arc<str>,
+    /// Name of the connector that it belongs to.
+    connector: Arc<str>,
+    limits: RecoveryLimits,
 }
 
 impl std::fmt::Debug for SchemaHistory {
@@ -296,6 +312,8 @@ impl SchemaHistory {
         config: &ClientConfig,
         producer: &ClientConfig,
         topic: &str,
+        connector: Arc<str>,
+        limits: RecoveryLimits,
     ) -> Result<Self, ConnectError> {
         let log = provider.connect(config).await?;
         let producer = log.producer(producer).await?;
@@ -303,6 +321,8 @@ impl SchemaHistory {
             log,
             producer,
             topic: Arc::from(topic),
+            connector,
+            limits,
         })
     }
 
@@ -378,42 +398,90 @@ impl SchemaHistory {
     }
 
     /// Hands over all records in order.
+    ///
+    /// # Errors
+    /// If the log fails, `visit` does, or nothing came for as long as the limits allow.
     pub async fn replay(
         &self,
-        mut visit: impl FnMut(HistoryRecord) -> Result<(), ConnectError> + Send,
+        visit: impl FnMut(HistoryRecord) -> Result<(), ConnectError> + Send,
     ) -> Result<(), ConnectError> {
         let Some((first, next)) = self.bounds().await? else {
             return Ok(());
         };
+        if next <= first {
+            return Ok(());
+        }
         let partition = TopicPartition::new(Arc::clone(&self.topic), 0);
         let mut reader = self
             .log
             .reader(&ClientConfig::default(), &[(partition.clone(), first)])
             .await?;
-        while next > first
-            && reader
-                .position(&partition)
-                .is_none_or(|position| position < next)
+        self.limits
+            .read(&mut *reader, &partition, next, visit)
+            .await
+            .map_err(|error| {
+                error.context(format!(
+                    "Recovery of the schema history of connector '{}'",
+                    self.connector
+                ))
+            })
+    }
+}
+
+impl RecoveryLimits {
+    /// Hands over the records before offset `next`.
+    async fn read(
+        self,
+        reader: &mut dyn Reader,
+        partition: &TopicPartition,
+        next: i64,
+        mut visit: impl FnMut(HistoryRecord) -> Result<(), ConnectError> + Send,
+    ) -> Result<(), ConnectError> {
+        let mut reached = None;
+        let mut progress = Instant::now();
+        while reader
+            .position(partition)
+            .is_none_or(|position| position < next)
         {
-            let records = tokio::time::timeout(TIMEOUT, reader.poll(TIMEOUT))
-                .await
-                .map_err(|_| {
-                    ConnectError::retriable(format!(
-                        "The schema history topic '{}' could not be read within {TIMEOUT:?}",
-                        self.topic
-                    ))
-                })??;
+            let left = self.patience().saturating_sub(progress.elapsed());
+            if left.is_zero() {
+                return Err(self.exhausted(partition, reached, next));
+            }
+            let poll = reader.poll(left.min(self.poll_interval));
+            let records = match tokio::time::timeout(left, poll).await {
+                Ok(records) => records?,
+                Err(_) => return Err(self.exhausted(partition, reached, next)),
+            };
             for record in records {
                 match record.value.as_deref().and_then(HistoryRecord::parse) {
                     Some(parsed) => visit(parsed)?,
                     None => warn!(
                         "Skipping invalid database schema history record at offset {} of '{}'",
-                        record.offset, self.topic
+                        record.offset, partition.topic
                     ),
                 }
             }
+            let position = reader.position(partition);
+            if position != reached {
+                reached = position;
+                progress = Instant::now();
+            }
         }
         Ok(())
+    }
+
+    fn exhausted(
+        self,
+        partition: &TopicPartition,
+        reached: Option<i64>,
+        next: i64,
+    ) -> ConnectError {
+        let reached = reached.map_or_else(|| "the first one".to_owned(), |at| at.to_string());
+        ConnectError::retriable(format!(
+            "The database schema history couldn't be recovered: topic '{}' brought nothing for {:?} at offset {reached} of {next}. Consider to increase the value for schema.history.internal.kafka.recovery.poll.interval.ms or schema.history.internal.kafka.recovery.attempts, and check that the leader of partition 0 answers",
+            partition.topic,
+            self.patience()
+        ))
     }
 }
 
@@ -511,5 +579,50 @@ mod tests {
             );
         }
         assert_eq!(HistoryRecord::parse(b"{}"), None);
+    }
+
+    /// Brings one record with each answer until it falls silent.
+    struct Halting {
+        brings: i64,
+        position: i64,
+    }
+
+    #[async_trait::async_trait]
+    impl Reader for Halting {
+        async fn poll(
+            &mut self,
+            _: Duration,
+        ) -> Result<Vec<tidegate_log::ConsumedRecord>, tidegate_log::LogError> {
+            if self.position == self.brings {
+                std::future::pending::<()>().await;
+            } else {
+                self.position += 1;
+            }
+            Ok(Vec::new())
+        }
+        fn position(&self, _: &TopicPartition) -> Option<i64> {
+            Some(self.position)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_history_that_brings_nothing_is_given_up() {
+        let limits = RecoveryLimits {
+            attempts: 5,
+            poll_interval: Duration::from_millis(2),
+        };
+        let partition = TopicPartition::new("h", 0);
+        let read = async |brings: i64| {
+            let mut reader = Halting {
+                brings,
+                position: 0,
+            };
+            limits.read(&mut reader, &partition, 500, |_| Ok(())).await
+        };
+        read(500).await.expect("it came to the end");
+        let error = read(7).await.expect_err("it stays away");
+        for part in ["'h'", "10ms", "offset 7 of 500", "recovery.attempts"] {
+            assert!(error.text().contains(part), "{}", error.text());
+        }
     }
 }
