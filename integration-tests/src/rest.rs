@@ -180,6 +180,13 @@ impl Rest {
     pub async fn stop(&self, name: &str) -> Result<()> {
         self.command(name, "stop").await
     }
+    /// Replaces stored offsets of a stopped connector.
+    pub async fn patch_offsets(&self, name: &str, body: &Value) -> Result<Value> {
+        let path = format!("/connectors/{name}/offsets");
+        self.request(Method::PATCH, &path, Some(body))
+            .await?
+            .success()
+    }
     pub async fn offsets(&self, name: &str) -> Result<Value> {
         self.get(&format!("/connectors/{name}/offsets"))
             .await?

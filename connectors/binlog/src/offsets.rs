@@ -43,18 +43,17 @@ impl OffsetFields for Position {
         if let Some(gtids) = &self.gtids {
             put("gtids", Value::string(gtids));
         }
-        if self.in_snapshot {
-            put("snapshot", Value::string("INITIAL"));
-            return fields;
-        }
         if self.rows != 0 {
             put("row", number(self.rows));
         }
-        if self.server_id != 0 {
+        if self.server_id != 0 && !self.in_snapshot {
             put("server_id", Value::Int64(self.server_id.into()));
         }
         if self.events != 0 {
             put("event", number(self.events));
+        }
+        if self.in_snapshot {
+            put("snapshot", Value::string("INITIAL"));
         }
         fields
     }

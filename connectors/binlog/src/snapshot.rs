@@ -97,11 +97,20 @@ impl Snapshot<'_> {
             conn.query_drop("UNLOCK TABLES").await?;
         }
         info!("Snapshot step 6 - Persisting schema history");
-        let recorded = self
-            .keep_position
-            .clone()
-            .unwrap_or_else(|| position.clone());
-        let start = self.first_attempt(&statements, &position)?;
+        // A recovery of the schema goes on from where it was, also if it is interrupted.
+        let (recorded, start) = match &self.keep_position {
+            Some(kept) => {
+                let in_snapshot = Position {
+                    in_snapshot: true,
+                    ..kept.clone()
+                };
+                (in_snapshot, kept.clone())
+            }
+            None => (
+                position.clone(),
+                self.first_attempt(&statements, &position)?,
+            ),
+        };
         if self.with_data && self.keep_position.is_none() {
             *self.begun = Some(start.clone());
         }

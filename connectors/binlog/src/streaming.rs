@@ -562,7 +562,7 @@ impl<'a> Streaming<'a> {
             let block = self.block(
                 event,
                 &Str::new(&change.database),
-                Some(&table),
+                (!change.is_database).then_some(&table),
                 self.last_row,
             );
             if let Some(id) = &change.truncated {

@@ -51,6 +51,10 @@ pub(crate) struct SchemaChange {
     pub(crate) changes: Vec<TableChange>,
     pub(crate) truncated: Option<TableId>,
     pub(crate) table: Option<TableId>,
+    /// Whether it is a database that came or went.
+    pub(crate) is_database: bool,
+    /// Whether the whole statement concerns something that is captured.
+    is_concerned: bool,
 }
 
 pub(crate) struct Tracker {
@@ -218,6 +222,10 @@ impl Tracker {
             Err(error) => return Err(error.into()),
         };
         let mut changes: Vec<SchemaChange> = events.into_iter().map(SchemaChange::of).collect();
+        let is_concerned = changes.iter().any(|change| self.concerns(change));
+        for change in &mut changes {
+            change.is_concerned = is_concerned;
+        }
         if changes.len() > 1 {
             for change in &mut changes {
                 self.settle(change);
@@ -289,9 +297,30 @@ impl Tracker {
                 .is_some_and(|id| self.settings.filters.table(id))
     }
 
-    /// Whether a schema change belongs on the schema change topic.
+    fn concerns(&self, change: &SchemaChange) -> bool {
+        let filters = &self.settings.filters;
+        if change.is_database {
+            return filters.database(&change.database);
+        }
+        change.table.as_ref().is_some_and(|id| filters.table(id))
+    }
+
+    /// Whether a schema change belongs on the schema change topic. With `store.only.captured.tables.ddl` the original takes
+    /// statements that concern something captured, and of these the changes that show no other table.
     pub(crate) fn is_published(&self, change: &SchemaChange) -> bool {
-        self.settings.include_schema_changes && change.truncated.is_none() && self.is_stored(change)
+        if !self.settings.include_schema_changes || change.truncated.is_some() {
+            return false;
+        }
+        let settings = &self.settings.history;
+        let is_captured_database = !settings.only_captured_databases
+            || change.database.is_empty()
+            || self.settings.filters.database(&change.database);
+        let shows_no_table = change.changes.is_empty();
+        self.is_stored(change)
+            || settings.only_captured_tables
+                && is_captured_database
+                && change.is_concerned
+                && shows_no_table
     }
 
     /// The same in a snapshot, where statements about whole databases always belong there.
@@ -382,10 +411,11 @@ fn is_ignored(sql: &str) -> bool {
 
 impl SchemaChange {
     fn of(event: DdlEvent) -> Self {
+        let is_database = event.kind == DdlEventKind::Database;
         let (changes, truncated) = match event.kind {
             DdlEventKind::Table(change) => (vec![change], None),
             DdlEventKind::Truncate(id) => (Vec::new(), Some(id)),
-            DdlEventKind::Other => (Vec::new(), None),
+            DdlEventKind::Database | DdlEventKind::Other => (Vec::new(), None),
         };
         let table = changes
             .first()
@@ -397,6 +427,8 @@ impl SchemaChange {
             changes,
             truncated,
             table,
+            is_database,
+            is_concerned: false,
         }
     }
 }

@@ -49,7 +49,9 @@ pub struct DdlEvent {
 pub enum DdlEventKind {
     Table(TableChange),
     Truncate(TableId),
-    /// A database, a variable, or nothing that is tracked.
+    /// A database that came or went.
+    Database,
+    /// The settings of a database, a variable, or nothing that is tracked.
     Other,
 }
 
@@ -202,7 +204,11 @@ impl Schemas {
     fn create(&mut self, parser: &mut Parser<'_>, database: &str) -> Result<Vec<DdlEvent>> {
         let replace = parser.eat(&["OR", "REPLACE"]);
         if parser.eat_any(&["DATABASE", "SCHEMA"]) {
-            return self.database(parser, database, true);
+            let mut events = self.database(parser, database, true)?;
+            for event in &mut events {
+                event.kind = DdlEventKind::Database;
+            }
+            return Ok(events);
         }
         // Rows of temporary tables are in no binlog.
         if parser.eat(&["TABLE"]) {

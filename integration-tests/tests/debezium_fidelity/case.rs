@@ -35,6 +35,9 @@ pub(crate) struct Case {
     pub(crate) directory: PathBuf,
     /// Configurations by name: what differs from the harness's.
     pub(crate) connectors: Map<String, Value>,
+    /// By connector, what is changed while they are stopped: `config` replaces settings, and `offset` members of the stored
+    /// offset, whose file and position become the place where the stopped part begins.
+    pub(crate) resume: Map<String, Value>,
     /// Runs before the connectors start.
     pub(crate) setup: String,
     /// Runs while they stream.
@@ -88,6 +91,7 @@ impl Case {
                 .as_object()
                 .context("connectors")?
                 .clone(),
+            resume: json["resume"].as_object().cloned().unwrap_or_default(),
             setup: text("setup.sql")?,
             changes: text("changes.sql")?,
             stopped: directory

@@ -13,6 +13,8 @@ pub(crate) struct Base {
     pub(crate) pos: u64,
     /// Number of the last transaction.
     pub(crate) sequence: u64,
+    /// Transactions that there were; empty without ids.
+    pub(crate) gtids: String,
 }
 
 impl Base {
@@ -33,6 +35,7 @@ impl Base {
             file: cell(0).context("a file")?,
             pos: cell(1).context("a position")?.parse()?,
             sequence: number.parse().unwrap_or(0),
+            gtids: gtids.replace('\n', ""),
         })
     }
 }
@@ -54,6 +57,8 @@ pub(crate) struct Masks {
     history_sec: Regex,
     history_commit: Regex,
     any_place: Regex,
+    any_gtid: Regex,
+    any_gtids: Regex,
 }
 
 impl Masks {
@@ -76,6 +81,8 @@ impl Masks {
             history_gtids: Regex::new(r#""gtids" : "[^"]*?(\d+)""#)?,
             history_sec: Regex::new(r#""ts_sec" : \d+,\s+("file"[^}]*"snapshot")"#)?,
             history_commit: Regex::new(r#""ts_sec" : \d+"#)?,
+            any_gtid: Regex::new(r#""gtid":(?:null|"[^"]*")"#)?,
+            any_gtids: Regex::new(r#",\s+"gtids" : "[^"]*""#)?,
             any_place: Regex::new(r#""pos"( ?: ?)-?\d+"#)?,
         })
     }
@@ -101,6 +108,12 @@ impl Masks {
         self.history_time
             .replace_all(&text, r#""ts_ms" : 0"#)
             .into_owned()
+    }
+
+    /// Transaction ids, which a server may not have.
+    pub(crate) fn gtids(&self, text: &str) -> String {
+        let text = self.any_gtid.replace_all(text, r#""gtid":null"#);
+        self.any_gtids.replace_all(&text, "").into_owned()
     }
 
     /// Places in the log, which differ between logs of different settings.

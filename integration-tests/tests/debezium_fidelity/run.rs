@@ -71,6 +71,11 @@ impl Side {
             .cloned()
             .unwrap_or_default();
         config.extend(own);
+        for value in config.values_mut() {
+            if let Some(text) = value.as_str() {
+                *value = json!(text.replace("{prefix}", &prefix));
+            }
+        }
         // An empty value stands for a setting that the case does without.
         config.retain(|_, value| value != "");
         Value::Object(config)
@@ -137,9 +142,19 @@ pub(crate) async fn run(
                 .await?;
             }
         }
+        let begin = Base::read(kind, server).await?;
         server
             .exec(&database, &format!("{TIMESTAMP}{stopped}"))
             .await?;
+        for (connector, index) in case.connectors.keys().zip(0..) {
+            for side in sides {
+                if let Some(changes) = case.resume.get(connector) {
+                    let config = side.config(kind, server, case, connector, index);
+                    change_stopped(side, &side.prefix(case, connector), config, changes, &begin)
+                        .await?;
+                }
+            }
+        }
         for side in sides {
             for connector in case.connectors.keys() {
                 side.rest.resume(&side.prefix(case, connector)).await?;
@@ -161,6 +176,37 @@ pub(crate) async fn run(
     }
     mark_and_wait(kind, server, case, sides, &streaming, 2).await?;
     Ok(base)
+}
+
+/// What a case's `resume` says for a connector that is stopped.
+async fn change_stopped(
+    side: &Side,
+    name: &str,
+    mut config: Value,
+    changes: &Value,
+    begin: &Base,
+) -> Result<()> {
+    if let (Some(config), Some(changed)) = (config.as_object_mut(), changes["config"].as_object()) {
+        for (key, value) in changed {
+            let text = value.as_str().unwrap_or_default();
+            config.insert(key.clone(), json!(text.replace("{prefix}", name)));
+        }
+    }
+    side.rest.put_config(name, &config).await?;
+    let Some(members) = changes["offset"].as_object() else {
+        return Ok(());
+    };
+    let stored = side.rest.offsets(name).await?;
+    let mut offset = stored["offsets"][0].clone();
+    let place = offset["offset"].as_object_mut().context("an offset")?;
+    place.insert("file".to_owned(), json!(begin.file));
+    place.insert("pos".to_owned(), json!(begin.pos));
+    if !begin.gtids.is_empty() {
+        place.insert("gtids".to_owned(), json!(begin.gtids));
+    }
+    place.extend(members.clone());
+    let body = json!({"offsets": [offset]});
+    side.rest.patch_offsets(name, &body).await.map(drop)
 }
 
 /// Ends the connectors and the database.

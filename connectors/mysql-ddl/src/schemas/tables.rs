@@ -66,7 +66,10 @@ impl Schemas {
                 self.tables.remove(&id);
             }
             self.database_charsets.remove(&name);
-            return Ok(vec![other(&name, parser.sql)]);
+            return Ok(vec![DdlEvent {
+                kind: DdlEventKind::Database,
+                ..other(&name, parser.sql)
+            }]);
         }
         Ok(Vec::new())
     }

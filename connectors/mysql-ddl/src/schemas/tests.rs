@@ -272,6 +272,25 @@ fn changes_are_reported_with_their_statements() {
 }
 
 #[test]
+fn databases_come_and_go() {
+    fn check(sql: &str, kind: DdlEventKind) {
+        let events = schemas(&[]).apply("db", sql).expect("parsed");
+        let event = DdlEvent {
+            kind,
+            ..other("x", sql)
+        };
+        assert_eq!(events, [event], "{sql}");
+    }
+    check(
+        "CREATE DATABASE x CHARACTER SET latin1",
+        DdlEventKind::Database,
+    );
+    check("CREATE OR REPLACE SCHEMA x", DdlEventKind::Database);
+    check("DROP DATABASE IF EXISTS x", DdlEventKind::Database);
+    check("ALTER DATABASE x CHARACTER SET latin1", DdlEventKind::Other);
+}
+
+#[test]
 fn what_changes_no_table_is_never_an_error() {
     for statement in [
         "CREATE PROCEDURE p() BEGIN SELECT 1; DROP TABLE t; END",

@@ -1,0 +1,9 @@
+INSERT INTO a VALUES (4,'a4',4);
+CREATE DATABASE beginning_in;
+ALTER DATABASE beginning_in CHARACTER SET latin1;
+ALTER DATABASE beginning CHARACTER SET utf8mb4;
+DROP DATABASE beginning_in;
+CREATE DATABASE beginning_out;
+INSERT INTO b VALUES (2,FALSE,'b2');
+DROP DATABASE beginning_out;
+DROP TABLE IF EXISTS never_was, b2;

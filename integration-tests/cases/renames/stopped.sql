@@ -1,0 +1,4 @@
+RENAME TABLE c TO d;
+INSERT INTO d VALUES (9,'nine',9);
+RENAME TABLE d TO c;
+UPDATE c SET id = 90 WHERE id = 9;
