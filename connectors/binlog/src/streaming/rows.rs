@@ -1,0 +1,141 @@
+//! Rows in the binary log become change records.
+
+use std::sync::Arc;
+
+use mysql_async::binlog::events::RowsEventData;
+use tidegate_cdc::envelope::Operation;
+use tidegate_relational::TableId;
+use tracing::{debug, warn};
+
+use super::Streaming;
+use crate::config::EventFailure;
+use crate::errors::BinlogError;
+use crate::flavor::Flavor;
+use crate::record::CapturedTable;
+use crate::schema::RowDecoder;
+use crate::source_info::Moment;
+
+pub(super) struct MappedTable {
+    table: Arc<CapturedTable>,
+    decoder: RowDecoder,
+}
+
+impl Streaming<'_> {
+    pub(super) fn map_table(
+        &mut self,
+        id: &TableId,
+        map: &mysql_async::binlog::events::TableMapEvent<'_>,
+    ) -> Result<Option<MappedTable>, BinlogError> {
+        if !self.settings.filters.table(id) {
+            return Ok(None);
+        }
+        let Some(table) = self.tracker.captured(id)? else {
+            let text = format!(
+                "Encountered change event for table {id} whose schema isn't known to this connector. One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery."
+            );
+            return match self.settings.inconsistent_schema {
+                EventFailure::Fail => Err(BinlogError::Schema(text)),
+                EventFailure::Warn => {
+                    warn!("{text} The event will be ignored.");
+                    Ok(None)
+                }
+                EventFailure::Skip => Ok(None),
+            };
+        };
+        let decoder = table.plan.decoder(map)?;
+        Ok(Some(MappedTable { table, decoder }))
+    }
+
+    /// Rows of one event; those that were handed over before a restart are passed over.
+    pub(super) async fn rows(&mut self, rows: &RowsEventData<'_>) -> Result<(), BinlogError> {
+        let operation = match rows {
+            RowsEventData::WriteRowsEvent(_) | RowsEventData::WriteRowsEventV1(_) => {
+                Operation::Create
+            }
+            RowsEventData::UpdateRowsEvent(_) | RowsEventData::UpdateRowsEventV1(_) => {
+                Operation::Update
+            }
+            RowsEventData::DeleteRowsEvent(_) | RowsEventData::DeleteRowsEventV1(_) => {
+                Operation::Delete
+            }
+            RowsEventData::PartialUpdateRowsEvent(_) => return Ok(()),
+        };
+        if self.skipping && self.skip_events > 0 {
+            debug!(
+                "Skipping previously processed row event at {}",
+                self.context.event_pos
+            );
+            return Ok(());
+        }
+        let first_row = std::mem::take(&mut self.first_row);
+        if self.skips(operation.code()) {
+            return Ok(());
+        }
+        let Some(Some(mapped)) = self.tables.get(&rows.table_id()) else {
+            return Ok(());
+        };
+        let mut image = rows.rows_data();
+        let mut number = 0_u64;
+        let mut out = std::mem::take(&mut self.scratch);
+        let moment_row = |number: u64| Moment {
+            micros: self.context.micros,
+            snapshot: None,
+            database: &mapped.table.database,
+            table: Some(&mapped.table.name),
+            server_id: self.context.restart.server_id,
+            gtid: self.context.gtid.as_ref(),
+            file: &self.file,
+            pos: self.context.event_pos,
+            row: number,
+            thread: self.context.thread.filter(|_| self.flavor == Flavor::MySql),
+        };
+        let offset_of = |number: u64| {
+            let mut position = self.context.restart.clone();
+            position.rows = number + 1;
+            tidegate_api::SourceOffset::new(position)
+        };
+        while !image.is_empty() {
+            let before = match rows.columns_before_image() {
+                Some(present) if operation != Operation::Create => {
+                    Some(mapped.decoder.decode_row(present, &mut image)?)
+                }
+                _ => None,
+            };
+            let after = match rows.columns_after_image() {
+                Some(present) if operation != Operation::Delete => {
+                    Some(mapped.decoder.decode_row(present, &mut image)?)
+                }
+                _ => None,
+            };
+            if number >= first_row {
+                let block = self.source.block(&moment_row(number));
+                let offset = offset_of(number);
+                match (before, after) {
+                    (None, Some(after)) => out.push(self.records.insert(
+                        &mapped.table,
+                        operation,
+                        after,
+                        block,
+                        offset,
+                    )),
+                    (Some(before), Some(after)) => {
+                        self.records
+                            .update(&mapped.table, before, after, block, offset, &mut out);
+                    }
+                    (Some(before), None) => {
+                        self.records
+                            .delete(&mapped.table, before, block, &offset, None, &mut out);
+                    }
+                    (None, None) => {}
+                }
+            }
+            number += 1;
+        }
+        self.last_row = number.saturating_sub(1);
+        for record in out.drain(..) {
+            self.queue.push(record).await?;
+        }
+        self.scratch = out;
+        Ok(())
+    }
+}
