@@ -20,6 +20,7 @@ use tidegate_log::ClientConfig;
 use tracing::warn;
 
 use crate::flavor::Flavor;
+use crate::masking::MaskingRules;
 use crate::tls::{SslMode, SslSettings, Store};
 use crate::values::{
     BigIntUnsigned, BinaryHandling, DecimalHandling, FailureHandling, TimePrecision, ValueConfig,
@@ -90,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) naming: Naming,
     pub(crate) filters: Filters,
     pub(crate) key_columns: KeyColumns,
+    pub(crate) masking: MaskingRules,
     pub(crate) values: ValueConfig,
     pub(crate) tombstones: bool,
     pub(crate) include_schema_changes: bool,
@@ -185,6 +187,7 @@ impl Settings {
                 },
                 builtin: &BUILTIN,
             },
+            masking: MaskingRules::new(props)?,
             key_columns: KeyColumns::new(
                 MESSAGE_KEY_COLUMNS.name(),
                 &props.get(&MESSAGE_KEY_COLUMNS)?,
@@ -397,7 +400,7 @@ mod tests {
             "A positive long value is required",
         );
         check("topic.prefix", "a b", "has invalid format");
-        check("column.mask.with.3.chars", "a", "column.mask.with.3.chars");
+        check("column.mask.with.x.chars", "a", "column.mask.with.x.chars");
         check("message.key.columns", "nonsense", "has an invalid format");
     }
 

@@ -8,6 +8,7 @@ mod connector;
 mod errors;
 mod flavor;
 mod gtid;
+pub mod masking;
 mod offsets;
 mod queries;
 mod record;

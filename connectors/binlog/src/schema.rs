@@ -10,6 +10,7 @@ use mysql_async::binlog::events::TableMapEvent;
 use tidegate_api::{Schema, SchemaBuilder, Struct, Value};
 use tidegate_relational::{Column, Table};
 
+use crate::masking::Masking;
 use crate::values::convert::{Origin, Target, is_unsigned};
 use crate::values::raw::Raw;
 use crate::values::wire::WireType;
@@ -40,6 +41,8 @@ struct ColumnPlan {
     /// Stands for null.
     null: Value,
     place: Place,
+    /// What the row shows of it; the key shows all.
+    masking: Option<Masking>,
 }
 
 /// Where a column's value goes.
@@ -61,7 +64,7 @@ pub struct Row {
 
 impl TablePlan {
     /// `columns` says which columns are in the row (`column.include.list`, `column.exclude.list`); `key_columns` are those
-    /// of `message.key.columns` and replace the primary key.
+    /// of `message.key.columns` and replace the primary key; `masking` says what the row shows of a column.
     ///
     /// # Errors
     /// If a column's charset or default cannot be read, or two fields have one name.
@@ -72,6 +75,7 @@ impl TablePlan {
         key_name: &str,
         columns: &dyn Fn(&Column) -> bool,
         key_columns: Option<&[Arc<str>]>,
+        masking: &dyn Fn(&Column) -> Option<Masking>,
     ) -> Result<Self, ValueError> {
         let key_names = key_columns.unwrap_or(&table.primary_key);
         let key: Box<[usize]> = key_names
@@ -89,6 +93,7 @@ impl TablePlan {
                 unsigned: is_unsigned(&column.type_name.to_ascii_uppercase()),
                 null: Value::Null,
                 place: Place::Nowhere,
+                masking: None,
             };
             if (in_row || in_key)
                 && let Some(target) = target_of(&table, column, config)?
@@ -99,7 +104,12 @@ impl TablePlan {
                 }
                 let schema = field_schema(column, &target, default, config);
                 if in_row {
-                    row_schema = row_schema.field(Arc::clone(&column.name), Arc::clone(&schema));
+                    plan.masking = masking(column);
+                    let shown = match &plan.masking {
+                        Some(masking) => masked_schema(&schema, masking),
+                        None => Arc::clone(&schema),
+                    };
+                    row_schema = row_schema.field(Arc::clone(&column.name), shown);
                     plan.place = Place::Row(width);
                     width += 1;
                 } else {
@@ -317,7 +327,7 @@ impl RowDecoder {
 struct RowValues<'a> {
     plan: &'a TablePlan,
     values: Vec<Value>,
-    /// Key columns that the row does not have: column and value.
+    /// Key columns that the row does not have, or not as they are: column and value.
     key_only: Vec<(usize, Value)>,
 }
 
@@ -332,8 +342,18 @@ impl<'a> RowValues<'a> {
 
     /// Columns come in table order, so that a row's field is always the next one.
     fn put(&mut self, index: usize, value: Value) {
-        match self.plan.columns[index].place {
-            Place::Row(_) => self.values.push(value),
+        let column = &self.plan.columns[index];
+        match column.place {
+            Place::Row(_) => match &column.masking {
+                None => self.values.push(value),
+                Some(masking) => {
+                    if self.plan.key.contains(&index) {
+                        self.key_only.push((index, value.clone()));
+                    }
+                    let shown = masking.apply(&self.plan.table.columns[index], value);
+                    self.values.push(shown);
+                }
+            },
             Place::KeyOnly => self.key_only.push((index, value)),
             Place::Nowhere => {}
         }
@@ -346,7 +366,9 @@ impl<'a> RowValues<'a> {
                 .key
                 .iter()
                 .map(|index| match self.plan.columns[*index].place {
-                    Place::Row(field) => self.values[field].clone(),
+                    Place::Row(field) if self.plan.columns[*index].masking.is_none() => {
+                        self.values[field].clone()
+                    }
                     _ => self
                         .key_only
                         .iter()
@@ -405,6 +427,13 @@ fn default_of(
         }
         Ok(None)
     })
+}
+
+fn masked_schema(schema: &Schema, masking: &Masking) -> Arc<Schema> {
+    let (name, value) = masking.parameter();
+    let mut schema = schema.clone();
+    schema.parameters.push((Arc::from(name), Arc::from(value)));
+    Arc::new(schema)
 }
 
 fn field_schema(

@@ -369,6 +369,10 @@ impl Tracker {
             &naming.key_schema(&topic),
             &|column| self.settings.filters.column(&table.id, &column.name),
             keys.as_deref(),
+            &|column| {
+                let name = format!("{}.{}", table.id, column.name);
+                self.settings.masking.of(&name, column)
+            },
         )?;
         debug!("table {} is captured into topic {topic}", table.id);
         Ok(CapturedTable {

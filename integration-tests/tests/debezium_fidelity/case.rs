@@ -38,6 +38,8 @@ pub(crate) struct Case {
     /// By connector, what is changed while they are stopped: `config` replaces settings, and `offset` members of the stored
     /// offset, whose file and position become the place where the stopped part begins.
     pub(crate) resume: Map<String, Value>,
+    /// Whether places in the log differ from run to run: compressed events have other lengths.
+    pub(crate) varies: bool,
     /// Runs before the connectors start.
     pub(crate) setup: String,
     /// Runs while they stream.
@@ -92,6 +94,7 @@ impl Case {
                 .context("connectors")?
                 .clone(),
             resume: json["resume"].as_object().cloned().unwrap_or_default(),
+            varies: json["varies"] == true,
             setup: text("setup.sql")?,
             changes: text("changes.sql")?,
             stopped: directory

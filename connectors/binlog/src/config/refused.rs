@@ -4,6 +4,8 @@ use tidegate_api::Props;
 use tidegate_api::config::invalid;
 use tracing::warn;
 
+use crate::masking::MaskingRules;
+
 /// Features of the original that this version does not have: setting one of these is refused by name.
 const REFUSED: [&str; 25] = [
     "signal.data.collection",
@@ -45,11 +47,7 @@ const ONLY_VALUE: [(&str, &str); 8] = [
     ("schema.history.internal.prefer.ddl", "false"),
 ];
 
-const REFUSED_PREFIXES: [&str; 3] = [
-    "column.mask.",
-    "column.truncate.",
-    "incremental.snapshot.allow",
-];
+const REFUSED_PREFIXES: [&str; 1] = ["incremental.snapshot.allow"];
 
 /// Names of earlier releases and today's.
 const OLD_NAMES: [(&str, &str); 9] = [
@@ -112,6 +110,9 @@ pub(crate) fn refused(props: &Props) -> Vec<(String, String)> {
                 "this version supports io.debezium.schema.DefaultTopicNamingStrategy only",
             );
         }
+    }
+    if let Err(error) = MaskingRules::new(props) {
+        errors.push(("column.mask".to_owned(), error.text().to_owned()));
     }
     errors
 }

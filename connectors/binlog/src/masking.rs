@@ -1,0 +1,334 @@
+//! `column.truncate.to.N.chars`, `column.mask.with.N.chars`, `column.mask.hash.…`: what a row shows of a column. Keys show all
+//! of it.
+//!
+//! Source: Debezium `ColumnMappers`, `TruncateColumn`, `MaskStrings`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use openssl::hash::MessageDigest;
+use tidegate_api::config::{Password, invalid};
+use tidegate_api::{ConnectError, Props, Str, Value};
+use tidegate_cdc::filters::Patterns;
+use tidegate_relational::Column;
+
+/// JDBC's numbers of the types that are masked: CHAR, VARCHAR, LONGVARCHAR, CLOB, and the same for national characters.
+const CHARACTERS: [i32; 8] = [1, 12, -1, 2005, -15, -9, -16, 2011];
+
+/// How a string object begins in Java's serialisation.
+const JAVA_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x74];
+const JAVA_LONG_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x7c];
+
+/// What is done to the values of a column.
+#[derive(Debug, Clone)]
+pub enum Masking {
+    /// To so many UTF-16 units or bytes, if the column may have more.
+    Truncate(usize),
+    /// In place of every value, null included.
+    Mask(Str),
+    Hash(Arc<Hash>),
+}
+
+pub struct Hash {
+    digest: MessageDigest,
+    salt: Password,
+    /// Whether the text is hashed as Java would serialise it.
+    is_serialized: bool,
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hash")
+            .field("is_serialized", &self.is_serialized)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rules of a connector; the first one that matches a column counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MaskingRules(Vec<(Patterns, Masking)>);
+
+impl MaskingRules {
+    /// # Errors
+    /// If a property of this kind is not understood.
+    pub(crate) fn new(props: &Props) -> Result<Self, ConnectError> {
+        let mut rules = Vec::new();
+        for (name, columns) in props.iter() {
+            if let Some(masking) = Masking::parse(name, columns)? {
+                rules.push((Patterns::new(name, columns)?, masking));
+            }
+        }
+        // In the original's order, whatever the order of the properties.
+        rules.sort_by_key(|(_, masking)| match masking {
+            Masking::Truncate(_) => 0,
+            Masking::Mask(_) => 1,
+            Masking::Hash(hash) => {
+                if hash.is_serialized {
+                    2
+                } else {
+                    3
+                }
+            }
+        });
+        Ok(Self(rules))
+    }
+
+    /// The rule for `db.table.column`. A column whose own length keeps it short enough is not truncated.
+    pub(crate) fn of(&self, name: &str, column: &Column) -> Option<Masking> {
+        let found = self.0.iter().find(|(columns, masking)| {
+            let fits = matches!(masking, Masking::Truncate(limit) if fits(column, *limit));
+            !fits && columns.matches(name)
+        });
+        found.map(|(_, masking)| masking.clone())
+    }
+}
+
+impl Masking {
+    /// `None` for properties of other kinds.
+    fn parse(name: &str, columns: &str) -> Result<Option<Self>, ConnectError> {
+        let number = |text: &str| text.parse::<usize>().ok();
+        let between = |prefix: &str, suffix: &str| {
+            name.strip_prefix(prefix)
+                .and_then(|rest| rest.strip_suffix(suffix))
+        };
+        if !name.starts_with("column.mask.") && !name.starts_with("column.truncate.") {
+            return Ok(None);
+        }
+        let unknown = || {
+            ConnectError::config(invalid(
+                name,
+                columns,
+                "the property is none of column.truncate.to.N.chars, column.mask.with.N.chars, column.mask.hash.ALGORITHM.with.salt.SALT and column.mask.hash.v2.ALGORITHM.with.salt.SALT",
+            ))
+        };
+        if let Some(limit) = between("column.truncate.to.", ".chars") {
+            return number(limit)
+                .map(|limit| Some(Self::Truncate(limit)))
+                .ok_or_else(unknown);
+        }
+        if let Some(count) = between("column.mask.with.", ".chars") {
+            return number(count)
+                .map(|count| Some(Self::Mask(Str::from("*".repeat(count)))))
+                .ok_or_else(unknown);
+        }
+        let rest = name.strip_prefix("column.mask.hash.").ok_or_else(unknown)?;
+        let (rest, is_serialized) = match rest.strip_prefix("v2.") {
+            Some(rest) => (rest, false),
+            None => (rest, true),
+        };
+        let (algorithm, salt) = rest.split_once(".with.salt.").ok_or_else(unknown)?;
+        let digest = digest(algorithm).ok_or_else(|| {
+            // The name has the salt in it.
+            ConnectError::config(format!(
+                "Invalid value {columns} for configuration column.mask.hash.{algorithm}.with.salt.[hidden]: there is no hash algorithm {algorithm}"
+            ))
+        })?;
+        Ok(Some(Self::Hash(Arc::new(Hash {
+            digest,
+            salt: Password::new(salt),
+            is_serialized,
+        }))))
+    }
+
+    /// Name and value of the parameter that shows it in the field's schema.
+    pub(crate) fn parameter(&self) -> (&'static str, String) {
+        match self {
+            Self::Truncate(limit) => ("truncateLength", limit.to_string()),
+            Self::Mask(_) | Self::Hash(_) => ("masked", "true".to_owned()),
+        }
+    }
+
+    /// What the row shows of a value.
+    pub(crate) fn apply(&self, column: &Column, value: Value) -> Value {
+        match (self, value) {
+            (Self::Truncate(limit), Value::String(text)) => Value::String(truncated(text, *limit)),
+            (Self::Truncate(limit), Value::Bytes(bytes)) => {
+                let end = bytes.len().min(*limit);
+                Value::Bytes(bytes.slice(..end))
+            }
+            (Self::Mask(mask), _) if CHARACTERS.contains(&column.jdbc_type) => {
+                Value::String(mask.clone())
+            }
+            (Self::Hash(hash), Value::String(text)) if CHARACTERS.contains(&column.jdbc_type) => {
+                Value::String(hash.of(&text, column.length))
+            }
+            (_, value) => value,
+        }
+    }
+}
+
+/// Whether a column's own length keeps all values within a limit.
+fn fits(column: &Column, limit: usize) -> bool {
+    column
+        .length
+        .and_then(|length| usize::try_from(length).ok())
+        .is_some_and(|length| length <= limit)
+}
+
+fn truncated(text: Str, limit: usize) -> Str {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut units = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        units += character.len_utf16();
+        units > limit
+    });
+    match end.and_then(|(end, _)| text.get(..end)) {
+        Some(start) => Str::new(start),
+        None => text,
+    }
+}
+
+/// By Java's names: `SHA-256`, `MD5`, `SHA-512/256`, `SHA3-256`.
+fn digest(algorithm: &str) -> Option<MessageDigest> {
+    let name = algorithm.to_ascii_uppercase();
+    let name = match name.strip_prefix("SHA-") {
+        Some(bits) => format!("SHA{}", bits.replace('/', "-")),
+        None => name,
+    };
+    MessageDigest::from_name(&name)
+}
+
+impl Hash {
+    fn of(&self, text: &str, length: Option<i32>) -> Str {
+        let mut bytes = self.salt.reveal().as_bytes().to_vec();
+        if self.is_serialized {
+            serialize(text, &mut bytes);
+        } else {
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        let hash = openssl::hash::hash(self.digest, &bytes);
+        let mut hex: String = hash
+            .iter()
+            .flat_map(|bytes| bytes.iter())
+            .flat_map(|byte| [byte >> 4, byte & 0xf])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect();
+        if let Some(length) = length.and_then(|length| usize::try_from(length).ok())
+            && length > 0
+        {
+            hex.truncate(length);
+        }
+        Str::from(hex)
+    }
+}
+
+/// As Java's `ObjectOutputStream` writes a string: in a form of UTF-8 that writes surrogates one by one.
+fn serialize(text: &str, out: &mut Vec<u8>) {
+    let mut modified = Vec::with_capacity(text.len());
+    for unit in text.encode_utf16() {
+        let low = |shift: u32| u8::try_from(unit >> shift & 0x3f).unwrap_or(0) | 0x80;
+        match unit {
+            1..=0x7f => modified.push(u8::try_from(unit).unwrap_or(0)),
+            0 | 0x80..=0x7ff => {
+                modified.extend([0xc0 | u8::try_from(unit >> 6).unwrap_or(0), low(0)]);
+            }
+            _ => modified.extend([0xe0 | u8::try_from(unit >> 12).unwrap_or(0), low(6), low(0)]),
+        }
+    }
+    match u16::try_from(modified.len()) {
+        Ok(length) => {
+            out.extend(JAVA_STRING);
+            out.extend(length.to_be_bytes());
+        }
+        Err(_) => {
+            out.extend(JAVA_LONG_STRING);
+            out.extend(u64::try_from(modified.len()).unwrap_or(0).to_be_bytes());
+        }
+    }
+    out.extend(modified);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(properties: &[(&str, &str)]) -> Result<MaskingRules, ConnectError> {
+        let mut props = Props::new();
+        for (name, value) in properties {
+            props.set(*name, *value);
+        }
+        MaskingRules::new(&props)
+    }
+
+    fn shown(rule: &str, length: Option<i32>, value: Value) -> Value {
+        let column = Column {
+            jdbc_type: 12,
+            length,
+            ..Column::default()
+        };
+        let rules = rules(&[(rule, "d.t.c")]).expect(rule);
+        match rules.of("d.t.c", &column) {
+            Some(masking) => masking.apply(&column, value),
+            None => value,
+        }
+    }
+
+    #[test]
+    fn values_are_cut_covered_or_hashed() {
+        #[track_caller]
+        fn check(rule: &str, length: Option<i32>, value: &str, expected: &str) {
+            let shown = shown(rule, length, Value::string(value));
+            assert_eq!(shown, Value::string(expected), "{rule}");
+        }
+        check("column.truncate.to.3.chars", None, "äöüß", "äöü");
+        check("column.truncate.to.3.chars", Some(3), "äöüß", "äöüß");
+        check("column.truncate.to.3.chars", None, "ab😀", "ab");
+        check("column.truncate.to.0.chars", None, "ab", "");
+        check("column.mask.with.4.chars", None, "a", "****");
+        check("column.mask.with.0.chars", None, "a", "");
+        let v2 = "3681099918be28c95b81e27e7e5c2e4c6a6dea566d2d10e7f49139ebb779eb6f";
+        let sha = "column.mask.hash.v2.SHA-256.with.salt.salt";
+        check(sha, None, "abc", v2);
+        check(sha, Some(5), "abc", "36810");
+        check(
+            "column.mask.hash.MD5.with.salt.s",
+            None,
+            "abc",
+            "036d80be85737468cd2dfe3fcb6a7cc7",
+        );
+        let null = shown("column.mask.hash.MD5.with.salt.s", None, Value::Null);
+        assert_eq!(null, Value::Null);
+        let covered = shown("column.mask.with.2.chars", None, Value::Null);
+        assert_eq!(covered, Value::string("**"));
+    }
+
+    #[test]
+    fn the_first_kind_counts() {
+        let rules = rules(&[
+            ("column.mask.hash.MD5.with.salt.s", "d.t.a,d.t.b"),
+            ("column.mask.with.1.chars", "d.t.b,d.t.c"),
+            ("column.truncate.to.9.chars", "d.t.c"),
+        ])
+        .expect("valid");
+        let of = |name: &str| {
+            rules
+                .of(name, &Column::default())
+                .map(|rule| rule.parameter())
+        };
+        let masked = Some(("masked", "true".to_owned()));
+        assert_eq!(of("d.t.a"), masked);
+        assert!(matches!(
+            rules.of("d.t.b", &Column::default()),
+            Some(Masking::Mask(_))
+        ));
+        assert_eq!(of("d.t.c"), Some(("truncateLength", "9".to_owned())));
+        assert_eq!(of("d.t.d"), None);
+    }
+
+    #[test]
+    fn mistakes_are_named_without_the_salt() {
+        fn check(name: &str, part: &str) {
+            let error = rules(&[(name, "d.t.c")]).expect_err(name);
+            assert!(error.text().contains(part), "{}", error.text());
+            assert!(!error.text().contains("s3cret"), "{}", error.text());
+        }
+        check("column.mask.with.x.chars", "column.mask.with.N.chars");
+        check("column.truncate.to.-1.chars", "column.truncate.to.N.chars");
+        check(
+            "column.mask.hash.NONE.with.salt.s3cret",
+            "no hash algorithm NONE",
+        );
+    }
+}
