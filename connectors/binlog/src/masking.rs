@@ -15,6 +15,9 @@ use tidegate_relational::Column;
 /// JDBC's numbers of the types that are masked: CHAR, VARCHAR, LONGVARCHAR, CLOB, and the same for national characters.
 const CHARACTERS: [i32; 8] = [1, 12, -1, 2005, -15, -9, -16, 2011];
 
+/// Stands before the salt in the name of a property.
+const SALT: &str = ".with.salt.";
+
 /// How a string object begins in Java's serialisation.
 const JAVA_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x74];
 const JAVA_LONG_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x7c];
@@ -54,9 +57,7 @@ impl MaskingRules {
     pub(crate) fn new(props: &Props) -> Result<Self, ConnectError> {
         let mut rules = Vec::new();
         for (name, columns) in props.iter() {
-            if let Some(masking) = Masking::parse(name, columns)? {
-                rules.push((Patterns::new(name, columns)?, masking));
-            }
+            rules.extend(rule(name, columns)?);
         }
         // In the original's order, whatever the order of the properties.
         rules.sort_by_key(|(_, masking)| match masking {
@@ -96,7 +97,7 @@ impl Masking {
         }
         let unknown = || {
             ConnectError::config(invalid(
-                name,
+                &without_salt(name),
                 columns,
                 "the property is none of column.truncate.to.N.chars, column.mask.with.N.chars, column.mask.hash.ALGORITHM.with.salt.SALT and column.mask.hash.v2.ALGORITHM.with.salt.SALT",
             ))
@@ -116,11 +117,12 @@ impl Masking {
             Some(rest) => (rest, false),
             None => (rest, true),
         };
-        let (algorithm, salt) = rest.split_once(".with.salt.").ok_or_else(unknown)?;
+        let (algorithm, salt) = rest.split_once(SALT).ok_or_else(unknown)?;
         let digest = digest(algorithm).ok_or_else(|| {
-            // The name has the salt in it.
-            ConnectError::config(format!(
-                "Invalid value {columns} for configuration column.mask.hash.{algorithm}.with.salt.[hidden]: there is no hash algorithm {algorithm}"
+            ConnectError::config(invalid(
+                &without_salt(name),
+                columns,
+                &format!("there is no hash algorithm {algorithm}"),
             ))
         })?;
         Ok(Some(Self::Hash(Arc::new(Hash {
@@ -154,6 +156,28 @@ impl Masking {
             }
             (_, value) => value,
         }
+    }
+}
+
+/// The columns of a property and what is done to them; `None` for properties of other kinds.
+///
+/// # Errors
+/// If it is not understood; the text does not have the salt.
+pub(crate) fn rule(name: &str, columns: &str) -> Result<Option<(Patterns, Masking)>, ConnectError> {
+    let Some(masking) = Masking::parse(name, columns)? else {
+        return Ok(None);
+    };
+    Ok(Some((
+        Patterns::new(&without_salt(name), columns)?,
+        masking,
+    )))
+}
+
+/// The name of a property, which may have a salt in it, for people.
+fn without_salt(name: &str) -> String {
+    match name.split_once(SALT) {
+        Some((start, _)) => format!("{start}{SALT}[hidden]"),
+        None => name.to_owned(),
     }
 }
 
@@ -326,6 +350,13 @@ mod tests {
         }
         check("column.mask.with.x.chars", "column.mask.with.N.chars");
         check("column.truncate.to.-1.chars", "column.truncate.to.N.chars");
+        check(
+            "column.mask.hash.MD5.with.seed.x",
+            "column.mask.hash.ALGORITHM",
+        );
+        let error =
+            rules(&[("column.mask.hash.MD5.with.salt.s3cret", "d.(")]).expect_err("no pattern");
+        assert!(error.text().contains("salt.[hidden]"), "{}", error.text());
         check(
             "column.mask.hash.NONE.with.salt.s3cret",
             "no hash algorithm NONE",

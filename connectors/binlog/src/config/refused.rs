@@ -4,7 +4,7 @@ use tidegate_api::Props;
 use tidegate_api::config::invalid;
 use tracing::warn;
 
-use crate::masking::MaskingRules;
+use crate::masking;
 
 /// Features of the original that this version does not have: setting one of these is refused by name.
 const REFUSED: [&str; 25] = [
@@ -80,39 +80,51 @@ pub(crate) fn with_todays_names(props: &Props) -> Props {
     renamed
 }
 
+fn refuse(errors: &mut Vec<(String, String)>, name: &str, value: &str, reason: &str) {
+    errors.push((name.to_owned(), invalid(name, value, reason)));
+}
+
 /// Errors of settings that this version refuses: name and text.
 pub(crate) fn refused(props: &Props) -> Vec<(String, String)> {
     let mut errors = Vec::new();
-    let mut refuse = |name: &str, value: &str, reason: &str| {
-        errors.push((name.to_owned(), invalid(name, value, reason)));
-    };
     for (name, value) in props.iter().filter(|(_, value)| !value.is_empty()) {
         if REFUSED.contains(&name)
             || REFUSED_PREFIXES
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
         {
-            refuse(name, value, "this version does not support it; remove it");
+            refuse(
+                &mut errors,
+                name,
+                value,
+                "this version does not support it; remove it",
+            );
         }
         if let Some((_, only)) = ONLY_VALUE
             .iter()
             .find(|(known, only)| *known == name && *only != value)
         {
-            refuse(name, value, &format!("this version supports '{only}' only"));
+            refuse(
+                &mut errors,
+                name,
+                value,
+                &format!("this version supports '{only}' only"),
+            );
+        }
+        if let Err(error) = masking::rule(name, value) {
+            errors.push((name.to_owned(), error.text().to_owned()));
         }
         if name == "topic.naming.strategy"
             && !value.ends_with("DefaultTopicNamingStrategy")
             && !value.ends_with("SchemaTopicNamingStrategy")
         {
             refuse(
+                &mut errors,
                 name,
                 value,
                 "this version supports io.debezium.schema.DefaultTopicNamingStrategy only",
             );
         }
-    }
-    if let Err(error) = MaskingRules::new(props) {
-        errors.push(("column.mask".to_owned(), error.text().to_owned()));
     }
     errors
 }
