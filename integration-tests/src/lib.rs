@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod cdc_pipeline;
 mod connect;
 mod directory;
 mod installed;
@@ -35,6 +36,9 @@ mod topics;
 mod wait;
 mod worker;
 
+pub use cdc_pipeline::{
+    CdcPipeline, PipelineOptions, SINK_PASSWORD, flushed_to_the_kernel, merge, row,
+};
 pub use connect::{ConnectOptions, JvmConnect};
 pub use directory::{ServerDirectory, unique};
 pub use installed::{kafka_libs, mysql_root, plugins};
@@ -47,8 +51,8 @@ pub use recorded::{
     Difference, Exchange, Heard, Meant, differences, java_testdata, read_exchanges, send,
 };
 pub use rest::{Answer, Rest};
-pub use topics::{Message, read_topic, topic_names};
-pub use wait::eventually;
+pub use topics::{Message, read_embedded_topic, read_topic, topic_names};
+pub use wait::{SERVER_DEADLINE, eventually};
 pub use worker::{Mode, TidegateWorker, tidegate_binary};
 
 /// Settings of a worker or broker, in order.

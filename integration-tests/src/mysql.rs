@@ -21,6 +21,9 @@ const PASSWORD: &str = "dbz";
 
 const SYSTEM_USER: &str = "mysql";
 
+const MARIADB_CONNECTOR: &str = "io.debezium.connector.mariadb.MariaDbConnector";
+const MYSQL_CONNECTOR: &str = "io.debezium.connector.mysql.MySqlConnector";
+
 /// How a server is started. The default writes a row-based binlog and does not wait for the disk.
 #[derive(Debug, Clone, Default)]
 pub struct MySqlOptions {
@@ -80,6 +83,7 @@ pub enum MySql {}
 pub struct MySqlServer {
     process: ServerProcess,
     port: u16,
+    connector_class: &'static str,
     _directory: ServerDirectory,
 }
 
@@ -133,7 +137,7 @@ impl MariaDb {
             .args(options.server_args())
             .args(options.args);
         launch.user = Some(SYSTEM_USER);
-        MySqlServer::launch(launch, port, directory).await
+        MySqlServer::launch(launch, port, MARIADB_CONNECTOR, directory).await
     }
 }
 
@@ -177,12 +181,17 @@ impl MySql {
             fs::create_dir_all(directory)?;
             launch.log = directory.join("mysql.log");
         }
-        MySqlServer::launch(launch, port, data).await
+        MySqlServer::launch(launch, port, MYSQL_CONNECTOR, data).await
     }
 }
 
 impl MySqlServer {
-    async fn launch(launch: Launch, port: u16, directory: ServerDirectory) -> Result<Self> {
+    async fn launch(
+        launch: Launch,
+        port: u16,
+        connector_class: &'static str,
+        directory: ServerDirectory,
+    ) -> Result<Self> {
         let ready = move || {
             let ping = async move {
                 let mut connection = Conn::new(options(port, None)).await?;
@@ -194,6 +203,7 @@ impl MySqlServer {
         Ok(Self {
             process: ServerProcess::launch(launch, Box::new(ready)).await?,
             port,
+            connector_class,
             _directory: directory,
         })
     }
@@ -207,6 +217,10 @@ impl MySqlServer {
     }
     pub fn password(&self) -> &'static str {
         PASSWORD
+    }
+    /// Debezium's connector for this kind of server.
+    pub fn connector_class(&self) -> &'static str {
+        self.connector_class
     }
     /// A JDBC URL as sinks take it; `jdbc:mariadb://…` or `jdbc:mysql://…`.
     pub fn jdbc_url(&self, protocol: &str, database: &str) -> String {

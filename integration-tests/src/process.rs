@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures::future::BoxFuture;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 
 use crate::wait::eventually;
 
@@ -31,6 +31,8 @@ pub(crate) struct Launch {
     pub(crate) user: Option<&'static str>,
     /// Folder that becomes the root of the file system.
     pub(crate) root: Option<PathBuf>,
+    /// `RLIMIT_FSIZE`: bytes that a file may have at most.
+    pub(crate) file_bytes: Option<u64>,
     pub(crate) directory: PathBuf,
     pub(crate) log: PathBuf,
     /// Ends it in good order.
@@ -49,6 +51,7 @@ impl Launch {
             env: Vec::new(),
             user: None,
             root: None,
+            file_bytes: None,
             log: directory.join(format!("{name}.log")),
             directory,
             stop: Signal::TERM,
@@ -64,7 +67,14 @@ impl Launch {
 
     /// `setpriv` changes the user without a process in between and ties the server's life to this process.
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new("setpriv");
+        let mut command = match self.file_bytes {
+            None => Command::new("setpriv"),
+            Some(bytes) => {
+                let mut command = Command::new("prlimit");
+                command.args([&format!("--fsize={bytes}:unlimited"), "setpriv"]);
+                command
+            }
+        };
         let quit = if self.quit == Signal::QUIT {
             "QUIT"
         } else {
@@ -232,6 +242,17 @@ impl ServerProcess {
     /// Lets a frozen server go on.
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Lets its files grow again, see [`PipelineOptions::file_bytes`](crate::PipelineOptions).
+    pub fn lift_file_limit(&self) -> Result<()> {
+        let pid = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let free = Rlimit {
+            current: None,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, free).context("could not change the limit")?;
+        Ok(())
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,5 +1,6 @@
 //! Topics as an ordinary client reads them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -7,6 +8,9 @@ use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tidegate_api::TopicPartition;
+use tidegate_embedded::EmbeddedLog;
+use tidegate_log::Log as _;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const REQUEST: Duration = Duration::from_secs(10);
@@ -54,6 +58,40 @@ pub async fn read_topic(bootstrap: &str, topic: &str) -> Result<Vec<Message>> {
     tokio::task::spawn_blocking(move || read(&bootstrap, &name))
         .await?
         .with_context(|| format!("could not read topic {topic}"))
+}
+
+/// All records of partition 0 of a topic in the embedded log in `folder`, whose worker is stopped; none if there is no such
+/// topic.
+pub async fn read_embedded_topic(folder: &Path, topic: &str) -> Result<Vec<Message>> {
+    let log = EmbeddedLog::open(folder)?;
+    let partition = TopicPartition::new(topic, 0);
+    let Ok(bounds) = log.offsets(std::slice::from_ref(&partition)).await else {
+        return Ok(Vec::new());
+    };
+    let (first, end) = bounds.get(&partition).copied().unwrap_or_default();
+    let start = [(partition.clone(), first)];
+    let config = tidegate_log::ClientConfig::default();
+    let mut reader = log.reader(&config, &start).await?;
+    let mut messages = Vec::new();
+    while reader
+        .position(&partition)
+        .is_some_and(|position| position < end)
+    {
+        let batch = reader.poll(REQUEST).await?;
+        ensure!(
+            !batch.is_empty(),
+            "topic {topic} does not reach offset {end}"
+        );
+        messages.extend(batch.into_iter().map(|record| Message {
+            partition: record.partition,
+            offset: record.offset,
+            key: record.key,
+            value: record.value,
+            headers: Vec::new(),
+            timestamp: record.timestamp,
+        }));
+    }
+    Ok(messages)
 }
 
 /// Names of all topics but Kafka's own, in order.

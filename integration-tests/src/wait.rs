@@ -5,6 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::time::Instant;
 
+/// Time for something that servers do among themselves, on a busy machine.
+pub const SERVER_DEADLINE: Duration = Duration::from_mins(2);
+
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Asks again and again until `check` succeeds; its result.

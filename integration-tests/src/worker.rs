@@ -53,6 +53,17 @@ impl TidegateWorker {
         props: &Properties,
         env: &[(&str, &str)],
     ) -> Result<Self> {
+        Self::start_limited(binary, mode, props, env, None).await
+    }
+
+    /// As [`Self::start_binary`], with files of at most `file_bytes`.
+    pub(crate) async fn start_limited(
+        binary: &Path,
+        mode: Mode,
+        props: &Properties,
+        env: &[(&str, &str)],
+        file_bytes: Option<u64>,
+    ) -> Result<Self> {
         let directory = ServerDirectory::new("tidegate", None)?;
         let mut props = props.clone();
         let url = format!("http://127.0.0.1:{}", free_port());
@@ -78,6 +89,7 @@ impl TidegateWorker {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        launch.file_bytes = file_bytes;
         launch.ready_within = Duration::from_secs(30);
         let rest = Rest::new(&url);
         let ready = move || {

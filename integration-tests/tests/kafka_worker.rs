@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use tidegate_integration_tests::{
     KafkaBroker, KafkaOptions, Mode, Properties, Rest, TidegateWorker, eventually, free_port,
-    topic_names, unique,
+    tidegate_binary, topic_names, unique,
 };
 
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -339,7 +339,13 @@ async fn logins_are_followed_and_refusals_explained() -> Result<()> {
             &[("sasl.mechanism", mechanism), ("sasl.jaas.config", &jaas)],
         );
         // Clients of connectors get in, too, with nothing said under `producer.` and `consumer.`.
-        let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+        let worker = TidegateWorker::start_binary(
+            &tidegate_binary()?,
+            Mode::Distributed,
+            &props,
+            &[("TIDEGATE_LOG", "trace")],
+        )
+        .await?;
         let mut files = Files::new()?;
         files.write(100)?;
         files.register(&worker.rest()).await?;

@@ -23,7 +23,8 @@ use crate::flavor::Flavor;
 use crate::masking::MaskingRules;
 use crate::tls::{SslMode, SslSettings, Store};
 use crate::values::{
-    BigIntUnsigned, BinaryHandling, DecimalHandling, FailureHandling, TimePrecision, ValueConfig,
+    BigIntUnsigned, BinaryHandling, DecimalHandling, EventFailure, FailureHandling, TimePrecision,
+    ValueConfig,
 };
 
 pub(crate) use key_columns::KeyColumns;
@@ -60,14 +61,6 @@ pub(crate) enum LockingMode {
     Minimal,
     Extended,
     None,
-}
-
-/// What to do with an event that cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EventFailure {
-    Fail,
-    Warn,
-    Skip,
 }
 
 /// Databases of the servers themselves.
@@ -217,6 +210,7 @@ impl Settings {
                 },
                 enable_time_adjuster: props.get(&TIME_ADJUSTER)?,
                 zero_timestamp_is_epoch: flavor == Flavor::MariaDb,
+                impossible_days: event_failure(&lower(&PROCESSING_FAILURE)?),
                 conversion_failure: match lower(&CONVERSION_FAILURE)?.as_str() {
                     "fail" => FailureHandling::Fail,
                     "skip" => FailureHandling::Skip,

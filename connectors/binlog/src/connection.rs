@@ -119,7 +119,7 @@ pub(crate) async fn check_binlog(conn: &mut Conn, flavor: Flavor) -> Result<(), 
         .await?
         .is_some_and(|value| value == "OFF")
     {
-        return Err(BinlogError::Server(crate::queries::NO_BINLOG.to_owned()));
+        return Err(BinlogError::NoBinlog);
     }
     let format = crate::queries::variable(conn, "binlog_format").await?;
     if let Some(format) = format.filter(|format| !format.eq_ignore_ascii_case("ROW")) {

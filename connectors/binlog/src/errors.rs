@@ -12,6 +12,11 @@ pub(crate) enum BinlogError {
     /// The server refuses who asks, or what is asked.
     #[error("{0}")]
     Server(String),
+    #[error(
+        "Cannot read the binlog filename and position: the server writes no binary log (log_bin=OFF), or the user lacks the privilege to see its position (BINLOG MONITOR on MariaDB, REPLICATION CLIENT on MySQL). \
+         Start the server with --log-bin and --binlog-format=ROW, or grant the privilege"
+    )]
+    NoBinlog,
     /// The position is no longer in the server's logs.
     #[error("{0}")]
     PositionLost(String),
@@ -58,8 +63,8 @@ impl From<mysql_async::Error> for BinlogError {
                     1236 => Self::PositionLost(text),
                     // Shutdown, too many connections, killed, lock wait timeout, deadlock.
                     1053 | 1040 | 1927 | 1205 | 1213 | 1203 => Self::Connection(text),
-                    // Access denied to a database, a table, a column.
-                    1044 | 1142 | 1143 => Self::Server(format!(
+                    // Access denied to a database, a table, a column, a statement.
+                    1044 | 1142 | 1143 | 1227 => Self::Server(format!(
                         "{text} Grant the privilege to the user that database.user names"
                     )),
                     _ => Self::Server(text),
@@ -76,6 +81,7 @@ impl From<BinlogError> for ConnectError {
             BinlogError::Connect(error) => error,
             BinlogError::Connection(_) => ConnectError::new(ErrorKind::Retriable, error),
             BinlogError::Server(_)
+            | BinlogError::NoBinlog
             | BinlogError::PositionLost(_)
             | BinlogError::Value(_)
             | BinlogError::Ddl(_)

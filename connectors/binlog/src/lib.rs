@@ -1,5 +1,6 @@
 //! Change data capture from the binary logs of MySQL and MariaDB: Debezium's `MySqlConnector` and `MariaDbConnector`.
 
+mod availability;
 mod catalogue;
 mod compressed;
 mod config;

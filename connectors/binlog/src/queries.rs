@@ -20,7 +20,7 @@ pub(crate) async fn variable(conn: &mut Conn, name: &str) -> Result<Option<Strin
 }
 
 /// Where the server writes now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MasterStatus {
     pub(crate) file: String,
     pub(crate) pos: u64,
@@ -39,7 +39,7 @@ pub(crate) async fn master_status(
         }
         Err(error) => return Err(error.into()),
     };
-    let row = row.ok_or_else(|| BinlogError::Server(NO_BINLOG.to_owned()))?;
+    let row = row.ok_or(BinlogError::NoBinlog)?;
     let text = |index: usize| row.get_opt::<String, usize>(index).and_then(Result::ok);
     let gtids = match flavor {
         Flavor::MySql => text(4)
@@ -58,8 +58,6 @@ pub(crate) async fn master_status(
         gtids,
     })
 }
-
-pub(crate) const NO_BINLOG: &str = "Cannot read the binlog filename and position: the server writes no binary log (log_bin=OFF), or the user lacks the privilege to see its position (BINLOG MONITOR on MariaDB, REPLICATION CLIENT on MySQL). Start the server with --log-bin and --binlog-format=ROW, or grant the privilege";
 
 /// Names of the binary logs that are still there.
 pub(crate) async fn binary_logs(conn: &mut Conn) -> Result<Vec<String>, BinlogError> {

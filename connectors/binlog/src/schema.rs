@@ -14,7 +14,7 @@ use crate::masking::Masking;
 use crate::values::convert::{Origin, Target, is_unsigned};
 use crate::values::raw::Raw;
 use crate::values::wire::WireType;
-use crate::values::{FailureHandling, ValueConfig, ValueError, defaults, text};
+use crate::values::{EventFailure, FailureHandling, ValueConfig, ValueError, defaults, text};
 
 /// A captured table.
 #[derive(Debug)]
@@ -225,6 +225,7 @@ impl TablePlan {
         }
         Err(ValueError::ColumnCount {
             table: self.table.id.to_string(),
+            name: self.table.id.table.to_string(),
             actual,
             expected: self.columns.len(),
         })
@@ -257,6 +258,28 @@ impl TablePlan {
             FailureHandling::Skip => tracing::debug!("{error}; the field stays unset"),
         }
         Ok(Value::Null)
+    }
+
+    /// `event.processing.failure.handling.mode`
+    fn impossible_day(&self, index: usize, raw: &Raw<'_>) -> Result<Raw<'static>, ValueError> {
+        let (table, column, type_name) = self.place_of(index);
+        match self.config.impossible_days {
+            EventFailure::Fail => {
+                return Err(ValueError::ImpossibleDay {
+                    table,
+                    column,
+                    type_name,
+                });
+            }
+            EventFailure::Warn => tracing::warn!(
+                "'{table}.{column}' of type {type_name} has a day that its month does not have; it becomes 1970-01-01 \
+                 (event.processing.failure.handling.mode=warn)"
+            ),
+            EventFailure::Skip => {
+                tracing::debug!("'{table}.{column}' has a day that its month does not have");
+            }
+        }
+        Ok(raw.epoch())
     }
 
     fn place_of(&self, index: usize) -> (String, String, String) {
@@ -303,9 +326,12 @@ impl RowDecoder {
                 }
                 continue;
             }
-            let raw = self.wire[index]
+            let mut raw = self.wire[index]
                 .read(image, column.unsigned)
                 .ok_or_else(|| self.cut_off(index))?;
+            if raw.is_impossible_day() {
+                raw = plan.impossible_day(index, &raw)?;
+            }
             if column.target.is_some() {
                 values.put(index, plan.convert(index, raw, Origin::Stream)?);
             }
@@ -320,6 +346,36 @@ impl RowDecoder {
             column,
             type_name,
         }
+    }
+}
+
+/// Passes over rows whose columns are not the plan's: by the types that their table map announced alone.
+#[derive(Debug)]
+pub struct RowSkipper {
+    wire: Box<[WireType]>,
+}
+
+impl RowSkipper {
+    /// `None` if a type is not known.
+    pub fn new(map: &TableMapEvent<'_>) -> Option<Self> {
+        let count = usize::try_from(map.columns_count()).ok()?;
+        let wire = (0..count).map(|index| WireType::of(map, index).ok());
+        Some(Self {
+            wire: wire.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Moves `image` behind one row image; `None` if that is cut off.
+    pub fn skip_row(&self, present: &BitSlice<u8>, image: &mut &[u8]) -> Option<()> {
+        let nulls = image.split_off(..present.count_ones().div_ceil(8))?;
+        let nulls = BitSlice::<u8, bitvec::order::Lsb0>::from_slice(nulls);
+        let columns = present.iter_ones().take(self.wire.len());
+        for (position, index) in columns.enumerate() {
+            if !nulls.get(position).is_some_and(|bit| *bit) {
+                self.wire[index].read(image, false)?;
+            }
+        }
+        Some(())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::connection;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::offsets::Position;
-use crate::queries::{self, quoted};
+use crate::queries::{self, MasterStatus, quoted};
 use crate::record::{CapturedTable, RecordMaker};
 use crate::schema_changes::SchemaChangeMaker;
 use crate::source_info::{Moment, SNAPSHOT_FIELD, SnapshotMarker, SourceInfo};
@@ -65,7 +65,10 @@ impl Snapshot<'_> {
     pub(crate) async fn run(mut self) -> Result<Position, BinlogError> {
         info!("Snapshot step 1 - Preparing");
         let mut conn = connection::open(self.settings).await?;
-        connection::check_binlog(&mut conn, self.flavor).await?;
+        let streams = self.settings.snapshot_mode.streams();
+        if streams {
+            connection::check_binlog(&mut conn, self.flavor).await?;
+        }
         let lock_seconds = self.settings.lock_timeout.as_secs().max(1);
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             .await?;
@@ -80,7 +83,14 @@ impl Snapshot<'_> {
                 .await?;
         }
         info!("Snapshot step 4 - Determining snapshot offset");
-        let status = queries::master_status(&mut conn, self.flavor).await?;
+        let status = match queries::master_status(&mut conn, self.flavor).await {
+            // Who streams nothing afterwards needs no position.
+            Err(BinlogError::NoBinlog) if !streams => {
+                warn!("{}", BinlogError::NoBinlog);
+                MasterStatus::default()
+            }
+            status => status?,
+        };
         let position = Position {
             file: Arc::from(status.file),
             pos: status.pos,

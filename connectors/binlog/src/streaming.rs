@@ -22,18 +22,19 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::compressed;
-use crate::config::{EventFailure, Settings};
+use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::offsets::{OffsetContext, Position};
 use crate::record::RecordMaker;
+use crate::schema::RowSkipper;
 use crate::schema_changes::SchemaChangeMaker;
 use crate::source_info::SourceInfo;
 use crate::tracker::Tracker;
+use crate::values::{EventFailure, ValueError};
 
 use payload::Payload;
-pub(crate) use registration::is_available;
-use rows::MappedTable;
+use rows::Mapped;
 use statements::sql_mode;
 
 /// MariaDB's own events.
@@ -55,8 +56,8 @@ pub(crate) struct Streaming<'a> {
     schema_changes: &'a SchemaChangeMaker,
     queue: &'a mut BatchSender,
     context: OffsetContext,
-    /// Tables by their number in the log; `None` for those that are not captured.
-    tables: HashMap<u64, Option<MappedTable>>,
+    /// Tables by their number in the log, with the map that announced them: each transaction repeats it.
+    tables: HashMap<u64, (Box<[u8]>, Mapped)>,
     skip_events: u64,
     first_row: u64,
     skipping: bool,
@@ -226,14 +227,21 @@ impl<'a> Streaming<'a> {
     }
 
     fn undecodable(&self, event: &Event, reason: &str) -> BinlogError {
-        let end = event.header().log_pos();
         BinlogError::Schema(format!(
-            "Error while deserializing binlog event at {}/{}: {reason}\nUse the mysqlbinlog tool to view the problematic event: mysqlbinlog --start-position={} --stop-position={end} --verbose {}",
+            "Error while deserializing binlog event at {}/{}: {reason}\n{}",
             self.context.event_file,
             self.context.event_pos,
-            self.context.event_pos,
-            self.context.event_file
+            self.mysqlbinlog(event)
         ))
+    }
+
+    fn mysqlbinlog(&self, event: &Event) -> String {
+        format!(
+            "Use the mysqlbinlog tool to view the problematic event: mysqlbinlog --start-position={} --stop-position={} --verbose {}",
+            self.context.event_pos,
+            event.header().log_pos(),
+            self.context.event_file
+        )
     }
 
     /// `event.processing.failure.handling.mode`
@@ -291,15 +299,25 @@ impl<'a> Streaming<'a> {
                 self.payload = Payload::new(&payload);
             }
             EventData::TableMapEvent(map) => {
-                let id = TableId::in_database(&*map.database_name(), &*map.table_name());
-                let mapped = self.map_table(&id, &map);
-                match mapped {
-                    Ok(mapped) => drop(self.tables.insert(map.table_id(), mapped)),
-                    Err(error) => {
-                        self.tables.insert(map.table_id(), None);
-                        self.tolerate(error)?;
-                    }
+                let known = self.tables.get(&map.table_id());
+                if known.is_some_and(|(known, _)| **known == *event.data()) {
+                    return Ok(());
                 }
+                let id = TableId::in_database(&*map.database_name(), &*map.table_name());
+                let mapped = match self.map_table(event, &id, &map) {
+                    Err(BinlogError::Value(error)) => match RowSkipper::new(&map) {
+                        Some(skipper) if matches!(error, ValueError::ColumnCount { .. }) => {
+                            Mapped::Misfit(skipper, error)
+                        }
+                        _ => {
+                            self.tolerate(self.undecodable(event, &error.to_string()))?;
+                            Mapped::NotCaptured
+                        }
+                    },
+                    mapped => mapped?,
+                };
+                self.tables
+                    .insert(map.table_id(), (event.data().into(), mapped));
             }
             EventData::RowsEvent(rows) => {
                 if let Err(error) = self.rows(&rows).await {

@@ -22,9 +22,9 @@ use crate::record::RecordMaker;
 use crate::schema_changes::SchemaChangeMaker;
 use crate::snapshot::{Interrupted, Snapshot};
 use crate::source_info::SourceInfo;
-use crate::streaming::{self, Parts, Streaming};
+use crate::streaming::{Parts, Streaming};
 use crate::tracker::Tracker;
-use crate::{connection, queries};
+use crate::{availability, connection, queries};
 
 pub(crate) struct BinlogTask {
     flavor: Flavor,
@@ -279,7 +279,10 @@ impl Reader {
         };
         let mut attempts = Vec::with_capacity(positions.len());
         for position in positions {
-            if !streaming::is_available(&self.settings, self.flavor, &position).await? {
+            if availability::unavailable(&self.settings, self.flavor, &position)
+                .await?
+                .is_some()
+            {
                 continue;
             }
             let tables = self.tables_at(&position, ignore_case).await?;
@@ -392,7 +395,9 @@ impl Reader {
                 "The db history topic is missing. You may attempt to recover it by reconfiguring the connector to recovery.".to_owned(),
             ));
         }
-        if mode.streams() && !streaming::is_available(&self.settings, self.flavor, position).await?
+        if mode.streams()
+            && let Some(reason) =
+                availability::unavailable(&self.settings, self.flavor, position).await?
         {
             if mode == SnapshotMode::WhenNeeded {
                 warn!(
@@ -403,7 +408,7 @@ impl Reader {
                     keep_position: None,
                 });
             }
-            return Err(self.lost(""));
+            return Err(self.lost(&reason));
         }
         tracker.recover(position).await?;
         Ok(Start::Stream(position.clone()))
@@ -414,10 +419,7 @@ impl Reader {
         let mut conn = connection::open(&self.settings).await?;
         let logs = queries::binary_logs(&mut conn).await?;
         conn.disconnect().await?;
-        let file = logs
-            .into_iter()
-            .next()
-            .ok_or_else(|| BinlogError::Server(queries::NO_BINLOG.to_owned()))?;
+        let file = logs.into_iter().next().ok_or(BinlogError::NoBinlog)?;
         Ok(Position {
             file: Arc::from(file),
             pos: 4,

@@ -58,6 +58,17 @@ pub enum FailureHandling {
     Skip,
 }
 
+/// `event.processing.failure.handling.mode` and `inconsistent.schema.handling.mode`: what becomes of an event that cannot
+/// be read, or whose table is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventFailure {
+    #[default]
+    Fail,
+    Warn,
+    /// `ignore`, too.
+    Skip,
+}
+
 /// Settings that decide about schemas and values of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ValueConfig {
@@ -70,6 +81,8 @@ pub struct ValueConfig {
     /// In MariaDB's stream the original takes the zero timestamp for the epoch; elsewhere it is null.
     pub zero_timestamp_is_epoch: bool,
     pub conversion_failure: FailureHandling,
+    /// `event.processing.failure.handling.mode` for days of the stream that their month does not have.
+    pub impossible_days: EventFailure,
 }
 
 /// Why a row could not be decoded. Texts carry table and column, never the value.
@@ -100,15 +113,28 @@ pub enum ValueError {
         type_name: String,
         problem: String,
     },
+    // The first sentence is the original's.
     #[error(
-        "Table '{table}': the binary log has {actual} columns and the schema history {expected}; the internal schema \
-         representation is probably out of sync with the real database schema. Rebuild it: set snapshot.mode=recovery \
-         and restart the connector"
+        "Error processing row in {name}, internal schema size {expected}, but row size {actual} , restart connector with \
+         schema recovery mode. The schema history of table '{table}' does not fit the binary log: set \
+         snapshot.mode=recovery, restart the connector, and set it back"
     )]
     ColumnCount {
         table: String,
+        name: String,
         actual: usize,
         expected: usize,
+    },
+    /// `ALLOW_INVALID_DATES` lets the server store it.
+    #[error(
+        "Error while deserializing binlog data of {type_name}: table '{table}', column '{column}' has a day that its month \
+         does not have. Correct the row and take a new snapshot, or let 1970-01-01 stand for such days: \
+         event.processing.failure.handling.mode=warn"
+    )]
+    ImpossibleDay {
+        table: String,
+        column: String,
+        type_name: String,
     },
     #[error("Table '{table}': the row image ends inside column '{column}' of type {type_name}")]
     CutOff {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use rustix::process::Signal;
 use tidegate_api::Props;
 use tidegate_embedded::EmbeddedProvider;
 use tidegate_kafka::KafkaProvider;
@@ -68,6 +69,8 @@ async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> a
     let stop = CancellationToken::new();
     let signals = TaskTracker::new();
     signals.spawn(follow_signals(stop.clone()));
+    // With a handler a file that has reached its limit (ulimit -f) is an error of the write, as in the JVM, not the end.
+    let _file_limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
     let options = WorkerOptions {
         mode,
         config,

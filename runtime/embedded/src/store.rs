@@ -101,11 +101,14 @@ impl Directory {
                 file.display()
             )));
         }
-        connection
-            .execute_batch(&format!(
-                "BEGIN; {TABLES} PRAGMA user_version={FORMAT}; COMMIT;"
-            ))
-            .map_err(self.error("create its tables"))?;
+        // A log that is there is opened without writing: its disk may be full.
+        if format != FORMAT {
+            connection
+                .execute_batch(&format!(
+                    "BEGIN; {TABLES} PRAGMA user_version={FORMAT}; COMMIT;"
+                ))
+                .map_err(self.error("create its tables"))?;
+        }
         Ok(connection)
     }
 

@@ -2,16 +2,13 @@
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{Payload, Streaming};
-use crate::config::Settings;
 use crate::connection;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::gtid::GtidSet;
-use crate::offsets::Position;
-use crate::queries;
 
 impl Streaming<'_> {
     pub(super) async fn open(&mut self) -> Result<BinlogStream, BinlogError> {
@@ -120,52 +117,4 @@ impl Streaming<'_> {
             })
             .collect()
     }
-}
-
-/// Whether the stored position can still be read.
-pub(crate) async fn is_available(
-    settings: &Settings,
-    flavor: Flavor,
-    position: &Position,
-) -> Result<bool, BinlogError> {
-    let mut conn = connection::open(settings).await?;
-    let available = match (position.gtids.as_deref(), flavor) {
-        (Some(stored), Flavor::MySql) => {
-            let status = queries::master_status(&mut conn, flavor).await?;
-            let server = status.gtids.unwrap_or_default();
-            if server.is_empty() {
-                warn!(
-                    "Connector used GTIDs previously, but server does not know of any GTIDs or they are not enabled"
-                );
-                false
-            } else {
-                // What the server has and the connector has not must not have been purged.
-                let sql = "SELECT GTID_SUBSET(?, ?), GTID_SUBTRACT(GTID_SUBTRACT(?, ?), @@global.gtid_purged) = GTID_SUBTRACT(?, ?)";
-                let row: Option<(i64, i64)> = conn
-                    .exec_first(sql, (stored, &server, &server, stored, &server, stored))
-                    .await?;
-                let (known, nothing_purged) = row.unwrap_or((0, 0));
-                if known != 1 {
-                    warn!("Connector last known GTIDs are '{stored}', but server has '{server}'");
-                } else if nothing_purged != 1 {
-                    warn!("Some of the GTIDs needed to replicate have been already purged");
-                }
-                known == 1 && nothing_purged == 1
-            }
-        }
-        _ => {
-            let logs = queries::binary_logs(&mut conn).await?;
-            let found = position.file.is_empty() || logs.iter().any(|log| *log == *position.file);
-            if !found {
-                warn!(
-                    "Connector requires binlog file '{}', but server only has {}",
-                    position.file,
-                    logs.join(", ")
-                );
-            }
-            found
-        }
-    };
-    conn.disconnect().await?;
-    Ok(available)
 }

@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
-use mysql_async::binlog::events::RowsEventData;
+use mysql_async::binlog::events::{Event, RowsEventData, TableMapEvent};
 use tidegate_cdc::envelope::Operation;
 use tidegate_relational::TableId;
 use tracing::{debug, warn};
 
 use super::Streaming;
-use crate::config::EventFailure;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::record::CapturedTable;
-use crate::schema::RowDecoder;
+use crate::schema::{RowDecoder, RowSkipper};
 use crate::source_info::Moment;
+use crate::values::{EventFailure, ValueError};
+
+/// What a table map stands for.
+pub(super) enum Mapped {
+    NotCaptured,
+    Table(MappedTable),
+    /// Its columns are not those of the schema history.
+    Misfit(RowSkipper, ValueError),
+}
 
 pub(super) struct MappedTable {
     table: Arc<CapturedTable>,
@@ -23,27 +31,29 @@ pub(super) struct MappedTable {
 impl Streaming<'_> {
     pub(super) fn map_table(
         &mut self,
+        event: &Event,
         id: &TableId,
-        map: &mysql_async::binlog::events::TableMapEvent<'_>,
-    ) -> Result<Option<MappedTable>, BinlogError> {
+        map: &TableMapEvent<'_>,
+    ) -> Result<Mapped, BinlogError> {
         if !self.settings.filters.table(id) {
-            return Ok(None);
+            return Ok(Mapped::NotCaptured);
         }
         let Some(table) = self.tracker.captured(id)? else {
             let text = format!(
-                "Encountered change event for table {id} whose schema isn't known to this connector. One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery."
+                "Encountered change event for table {id} whose schema isn't known to this connector. One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery.\n{}",
+                self.mysqlbinlog(event)
             );
             return match self.settings.inconsistent_schema {
                 EventFailure::Fail => Err(BinlogError::Schema(text)),
                 EventFailure::Warn => {
-                    warn!("{text} The event will be ignored.");
-                    Ok(None)
+                    warn!("The event will be ignored. {text}");
+                    Ok(Mapped::NotCaptured)
                 }
-                EventFailure::Skip => Ok(None),
+                EventFailure::Skip => Ok(Mapped::NotCaptured),
             };
         };
         let decoder = table.plan.decoder(map)?;
-        Ok(Some(MappedTable { table, decoder }))
+        Ok(Mapped::Table(MappedTable { table, decoder }))
     }
 
     /// Rows of one event; those that were handed over before a restart are passed over.
@@ -71,8 +81,12 @@ impl Streaming<'_> {
         if self.skips(operation.code()) {
             return Ok(());
         }
-        let Some(Some(mapped)) = self.tables.get(&rows.table_id()) else {
-            return Ok(());
+        let mapped = match self.tables.get(&rows.table_id()).map(|(_, mapped)| mapped) {
+            Some(Mapped::Table(mapped)) => mapped,
+            Some(Mapped::Misfit(skipper, error)) => {
+                return self.misfit(rows, skipper, error, first_row);
+            }
+            Some(Mapped::NotCaptured) | None => return Ok(()),
         };
         let mut image = rows.rows_data();
         let mut number = 0_u64;
@@ -137,5 +151,28 @@ impl Streaming<'_> {
         }
         self.scratch = out;
         Ok(())
+    }
+    /// Rows that were handed over before a restart may have other columns than the history, which was rebuilt since. More
+    /// than those are lost without a trace if they are skipped: no mode allows it.
+    fn misfit(
+        &self,
+        rows: &RowsEventData<'_>,
+        skipper: &RowSkipper,
+        error: &ValueError,
+        first_row: u64,
+    ) -> Result<(), BinlogError> {
+        let mut image = rows.rows_data();
+        let images = [rows.columns_before_image(), rows.columns_after_image()];
+        let cut_off = (0..first_row).any(|_| {
+            let mut present = images.iter().flatten();
+            present.any(|present| skipper.skip_row(present, &mut image).is_none())
+        });
+        if image.is_empty() && !cut_off {
+            return Ok(());
+        }
+        Err(BinlogError::Schema(format!(
+            "Error processing binlog event at {}/{}: {error}",
+            self.context.event_file, self.context.event_pos
+        )))
     }
 }

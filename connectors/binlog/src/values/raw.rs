@@ -34,3 +34,31 @@ pub(crate) enum Raw<'a> {
         zero: bool,
     },
 }
+
+impl Raw<'_> {
+    /// A day that its month does not have; zero dates are something else.
+    pub(crate) fn is_impossible_day(&self) -> bool {
+        match self {
+            Self::Date(date) | Self::DateTime(CivilDateTime { date, .. }) => {
+                !date.is_zero() && !date.exists()
+            }
+            _ => false,
+        }
+    }
+
+    /// The epoch, in the same form.
+    pub(crate) fn epoch(&self) -> Raw<'static> {
+        let date = CivilDate {
+            year: 1970,
+            month: 1,
+            day: 1,
+        };
+        match self {
+            Self::Date(_) => Raw::Date(date),
+            _ => Raw::DateTime(CivilDateTime {
+                date,
+                micros_of_day: 0,
+            }),
+        }
+    }
+}

@@ -111,7 +111,10 @@ async fn a_full_disk_is_named_and_the_log_goes_on_when_there_is_room() {
             }
             Err(LogError::Full(text)) => {
                 assert!(text.contains(&directory.path().display().to_string()));
-                assert!(text.contains("Free some space"), "{text}");
+                assert!(
+                    text.contains("the disk is full (") && text.contains("MB are free). Make room"),
+                    "{text}"
+                );
             }
             Err(other) => panic!("{other:?}"),
         }
