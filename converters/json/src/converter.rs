@@ -161,15 +161,16 @@ impl JsonConverter {
                 ConnectError::config(format!("{}: {}", SCHEMA_CONTENT.name(), error.text()))
             })?
             .flatten();
+        let replace_null = props.get(&REPLACE_NULL_WITH_DEFAULT)?;
         Ok(Self {
             schemas_enable: props.get(&SCHEMAS_ENABLE)?,
             format: Format {
                 decimals: parse_decimal_format(&props.get(&DECIMAL_FORMAT)?)
                     .unwrap_or(DecimalFormat::Base64),
-                replace_null_with_default: props.get(&REPLACE_NULL_WITH_DEFAULT)?,
+                replace_null_with_default: replace_null,
             },
             cache_size: usize::try_from(props.get(&SCHEMAS_CACHE_SIZE)?).unwrap_or(0),
-            fixed: fixed.map(|schema| decode::Plan::of(&schema)),
+            fixed: fixed.map(|schema| decode::Plan::of(&schema, replace_null)),
             encoders: Mutex::default(),
             decoders: Mutex::default(),
         })
@@ -202,6 +203,10 @@ impl JsonConverter {
         Ok(encoder)
     }
 
+    fn plan(&self, schema: &Arc<Schema>) -> decode::Plan {
+        decode::Plan::of(schema, self.format.replace_null_with_default)
+    }
+
     fn decoder(&self, bytes: &[u8]) -> Result<Arc<Decoder>, ConnectError> {
         let mut decoders = self.decoders.lock().expect("no holder panics");
         if let Some(last) = &decoders.last
@@ -218,7 +223,7 @@ impl JsonConverter {
         let schema = schema_text::parse(&bytes[schema])?;
         let decoder = Arc::new(Decoder {
             head: Bytes::copy_from_slice(head),
-            plan: schema.map(|schema| decode::Plan::of(&schema)),
+            plan: schema.map(|schema| self.plan(&schema)),
         });
         if decoders.all.len() >= self.cache_size {
             decoders.all.clear();
@@ -247,7 +252,7 @@ impl JsonConverter {
             return Ok(SchemaAndValue::schemaless(value));
         }
         if !starts_in_order(bytes) {
-            return Self::read_in_any_order(bytes);
+            return self.read_in_any_order(bytes);
         }
         let decoder = self.decoder(bytes)?;
         let mut reader = Reader::at(bytes, decoder.head.len())?;
@@ -264,11 +269,14 @@ impl JsonConverter {
     }
 
     /// The payload may come before the schema; seldom, and without cache.
-    fn read_in_any_order(bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
+    fn read_in_any_order(&self, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
         let mut reader = Reader::new(bytes)?;
-        if reader.token()? != crate::text::Token::Object {
+        if reader.clone().token()? != crate::text::Token::Object {
+            reader.skip()?;
+            reader.finish()?;
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         }
+        reader.token()?;
         let (mut schema, mut payload, mut first) = (None, None, true);
         while let Some(name) = reader.next_member(&mut first)? {
             let start = reader.position();
@@ -283,7 +291,7 @@ impl JsonConverter {
         let (Some(schema), Some(payload)) = (schema, payload) else {
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         };
-        let plan = schema_text::parse(&bytes[schema])?.map(|schema| decode::Plan::of(&schema));
+        let plan = schema_text::parse(&bytes[schema])?.map(|schema| self.plan(&schema));
         let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload)?)?;
         Ok(SchemaAndValue {
             schema: plan.map(|plan| Arc::clone(plan.schema())),

@@ -16,6 +16,8 @@ use crate::text::{Reader, Token, put_string};
 pub(crate) struct Plan {
     schema: Arc<Schema>,
     parts: Parts,
+    /// `replace.null.with.default`
+    replace_null: bool,
 }
 
 #[derive(Debug)]
@@ -35,15 +37,15 @@ struct FieldPlan {
 }
 
 impl Plan {
-    pub(crate) fn of(schema: &Arc<Schema>) -> Self {
+    /// `replace_null`: null stands for the field's default.
+    pub(crate) fn of(schema: &Arc<Schema>, replace_null: bool) -> Self {
+        let of = |schema: &Arc<Schema>| Self::of(schema, replace_null);
         let parts = match &schema.kind {
             Kind::Bytes => {
                 logical::decimal_scale(schema).map_or(Parts::None, |scale| Parts::Decimal { scale })
             }
-            Kind::Array(items) => Parts::Items(Box::new(Self::of(items))),
-            Kind::Map(keys, values) => {
-                Parts::Entries(Box::new(Self::of(keys)), Box::new(Self::of(values)))
-            }
+            Kind::Array(items) => Parts::Items(Box::new(of(items))),
+            Kind::Map(keys, values) => Parts::Entries(Box::new(of(keys)), Box::new(of(values))),
             Kind::Struct(fields) => Parts::Fields(
                 fields
                     .as_slice()
@@ -54,7 +56,7 @@ impl Plan {
                         head.put_u8(b':');
                         FieldPlan {
                             head: head.as_slice().into(),
-                            plan: Self::of(&field.schema),
+                            plan: of(&field.schema),
                         }
                     })
                     .collect(),
@@ -64,6 +66,7 @@ impl Plan {
         Self {
             schema: Arc::clone(schema),
             parts,
+            replace_null,
         }
     }
 
@@ -74,9 +77,9 @@ impl Plan {
     /// What an absent or null member becomes.
     fn null(&self) -> Result<Value, ConnectError> {
         match &self.schema.default {
-            Some(default) => Ok(default.clone()),
-            None if self.schema.optional => Ok(Value::Null),
-            None => Err(ConnectError::data(format!(
+            Some(default) if self.replace_null => Ok(default.clone()),
+            _ if self.schema.optional => Ok(Value::Null),
+            _ => Err(ConnectError::data(format!(
                 "Invalid null value for required {} field",
                 self.schema.kind.type_name()
             ))),

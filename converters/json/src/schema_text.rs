@@ -194,6 +194,6 @@ fn from_json(json: &Json) -> Result<Option<Arc<Schema>>, ConnectError> {
     let Some(default) = default else {
         return Ok(Some(schema));
     };
-    let value = decode::Plan::of(&schema).read(&mut Reader::new(default.as_bytes())?)?;
+    let value = decode::Plan::of(&schema, true).read(&mut Reader::new(default.as_bytes())?)?;
     Ok(Some(schema.to_builder().default_value(value).try_build()?))
 }

@@ -224,6 +224,8 @@ fn what_is_no_envelope_is_refused_with_the_originals_text() {
     for text in [
         "{",
         "tru",
+        "[broken",
+        "[1] 2",
         r#"{"schema":null,"payload":1"#,
         r#"{"schema":null,"payload":1}x"#,
     ] {
@@ -242,6 +244,19 @@ fn members_may_come_in_any_order() {
     let data =
         read(&converter, r#"{ "payload": 5, "schema": {"type":"int8"} }"#).expect("readable");
     assert_eq!(data.value, Value::Int8(5));
+}
+
+#[test]
+fn null_stays_null_where_it_is_not_to_become_the_default() {
+    let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","optional":true,"default":3,"field":"a"},{"type":"int32","optional":true,"default":4,"field":"b"}]},"payload":{"a":null}}"#;
+    for (replace, expected) in [
+        ("true", [Value::Int32(3), Value::Int32(4)]),
+        ("false", [Value::Null, Value::Null]),
+    ] {
+        let converter = converter(&[("replace.null.with.default", replace)]);
+        let data = read(&converter, text).expect("readable");
+        assert_eq!(data.value.as_struct().expect("a struct").values(), expected);
+    }
 }
 
 #[test]
