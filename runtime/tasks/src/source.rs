@@ -38,8 +38,8 @@ use crate::topic_creation::TopicCreation;
 
 /// Bytes of records that the log has not acknowledged; more make the task wait.
 const BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
-/// A batch is handed to the log in parts of about this size.
-const APPEND_BYTES: usize = 1024 * 1024;
+/// A batch is handed to the log in parts of about this size, which is what one request to a broker may carry.
+const APPEND_BYTES: usize = 900 * 1000;
 /// Before a source that is away is asked again.
 const POLL_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Before a log that is away is asked again for a topic.
