@@ -1,7 +1,7 @@
 //! `column.truncate.to.N.chars`, `column.mask.with.N.chars`, `column.mask.hash.…`: what a row shows of a column. Keys show all
-//! of it.
+//! of it. `column.propagate.source.type`, `datatype.propagate.source.type`: a row's schema says what the column is.
 //!
-//! Source: Debezium `ColumnMappers`, `TruncateColumn`, `MaskStrings`.
+//! Source: Debezium `ColumnMappers`, `TruncateColumn`, `MaskStrings`, `PropagateSourceTypeToSchemaParameter`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,16 @@ use openssl::hash::MessageDigest;
 use tidegate_api::config::{Password, invalid};
 use tidegate_api::{ConnectError, Props, Str, Value};
 use tidegate_cdc::filters::Patterns;
-use tidegate_relational::Column;
+use tidegate_relational::{Column, TableId};
 
 /// JDBC's numbers of the types that are masked: CHAR, VARCHAR, LONGVARCHAR, CLOB, and the same for national characters.
 const CHARACTERS: [i32; 8] = [1, 12, -1, 2005, -15, -9, -16, 2011];
 
 /// Stands before the salt in the name of a property.
 const SALT: &str = ".with.salt.";
+
+pub(crate) const PROPAGATE_BY_COLUMN: &str = "column.propagate.source.type";
+pub(crate) const PROPAGATE_BY_TYPE: &str = "datatype.propagate.source.type";
 
 /// How a string object begins in Java's serialisation.
 const JAVA_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x74];
@@ -29,6 +32,8 @@ pub enum Masking {
     Truncate(usize),
     /// In place of every value, null included.
     Mask(Str),
+    /// The value stays; type, size and name are parameters of its schema.
+    SourceType,
     Hash(Arc<Hash>),
 }
 
@@ -47,9 +52,41 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// What is done to which columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    columns: Patterns,
+    /// `columns` has patterns of `db.table.TYPE` instead of `db.table.column`.
+    by_type: bool,
+    masking: Masking,
+}
+
+impl Rule {
+    /// In the original's order, whatever the order of the properties.
+    fn rank(&self) -> u8 {
+        match &self.masking {
+            Masking::Truncate(_) => 0,
+            Masking::Mask(_) => 1,
+            Masking::SourceType => 2 + u8::from(self.by_type),
+            Masking::Hash(hash) => 4 + u8::from(!hash.is_serialized),
+        }
+    }
+
+    /// A column whose own length keeps it short enough is not truncated.
+    fn applies(&self, table: &TableId, column: &Column) -> bool {
+        let fits = matches!(self.masking, Masking::Truncate(limit) if fits(column, limit));
+        let last = if self.by_type {
+            &column.type_name
+        } else {
+            &column.name
+        };
+        !fits && self.columns.matches(&format!("{table}.{last}"))
+    }
+}
+
 /// The rules of a connector; the first one that matches a column counts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MaskingRules(Vec<(Patterns, Masking)>);
+pub(crate) struct MaskingRules(Vec<Rule>);
 
 impl MaskingRules {
     /// # Errors
@@ -59,28 +96,13 @@ impl MaskingRules {
         for (name, columns) in props.iter() {
             rules.extend(rule(name, columns)?);
         }
-        // In the original's order, whatever the order of the properties.
-        rules.sort_by_key(|(_, masking)| match masking {
-            Masking::Truncate(_) => 0,
-            Masking::Mask(_) => 1,
-            Masking::Hash(hash) => {
-                if hash.is_serialized {
-                    2
-                } else {
-                    3
-                }
-            }
-        });
+        rules.sort_by_key(Rule::rank);
         Ok(Self(rules))
     }
 
-    /// The rule for `db.table.column`. A column whose own length keeps it short enough is not truncated.
-    pub(crate) fn of(&self, name: &str, column: &Column) -> Option<Masking> {
-        let found = self.0.iter().find(|(columns, masking)| {
-            let fits = matches!(masking, Masking::Truncate(limit) if fits(column, *limit));
-            !fits && columns.matches(name)
-        });
-        found.map(|(_, masking)| masking.clone())
+    pub(crate) fn of(&self, table: &TableId, column: &Column) -> Option<Masking> {
+        let found = self.0.iter().find(|rule| rule.applies(table, column));
+        found.map(|rule| rule.masking.clone())
     }
 }
 
@@ -92,6 +114,9 @@ impl Masking {
             name.strip_prefix(prefix)
                 .and_then(|rest| rest.strip_suffix(suffix))
         };
+        if name == PROPAGATE_BY_COLUMN || name == PROPAGATE_BY_TYPE {
+            return Ok((!columns.trim().is_empty()).then_some(Self::SourceType));
+        }
         if !name.starts_with("column.mask.") && !name.starts_with("column.truncate.") {
             return Ok(None);
         }
@@ -132,11 +157,35 @@ impl Masking {
         }))))
     }
 
-    /// Name and value of the parameter that shows it in the field's schema.
-    pub(crate) fn parameter(&self) -> (&'static str, String) {
+    /// Names and values of the parameters that show it in the field's schema.
+    pub(crate) fn parameters(&self, column: &Column) -> Vec<(&'static str, String)> {
         match self {
-            Self::Truncate(limit) => ("truncateLength", limit.to_string()),
-            Self::Mask(_) | Self::Hash(_) => ("masked", "true".to_owned()),
+            Self::Truncate(limit) => vec![("truncateLength", limit.to_string())],
+            Self::Mask(_) | Self::Hash(_) => vec![("masked", "true".to_owned())],
+            Self::SourceType => {
+                let number = |number: Option<i32>| number.map(|number| number.to_string());
+                let comment = column.comment.as_ref().filter(|text| !text.is_empty());
+                let parts = [
+                    (
+                        "__debezium.source.column.type",
+                        Some(column.type_name.to_uppercase()),
+                    ),
+                    ("__debezium.source.column.length", number(column.length)),
+                    ("__debezium.source.column.scale", number(column.scale)),
+                    (
+                        "__debezium.source.column.comment",
+                        comment.map(ToString::to_string),
+                    ),
+                    (
+                        "__debezium.source.column.name",
+                        Some(column.name.to_string()),
+                    ),
+                ];
+                let known = parts.into_iter();
+                known
+                    .filter_map(|(name, value)| Some((name, value?)))
+                    .collect()
+            }
         }
     }
 
@@ -163,14 +212,15 @@ impl Masking {
 ///
 /// # Errors
 /// If it is not understood; the text does not have the salt.
-pub(crate) fn rule(name: &str, columns: &str) -> Result<Option<(Patterns, Masking)>, ConnectError> {
+pub(crate) fn rule(name: &str, columns: &str) -> Result<Option<Rule>, ConnectError> {
     let Some(masking) = Masking::parse(name, columns)? else {
         return Ok(None);
     };
-    Ok(Some((
-        Patterns::new(&without_salt(name), columns)?,
+    Ok(Some(Rule {
+        columns: Patterns::new(&without_salt(name), columns)?,
+        by_type: name == PROPAGATE_BY_TYPE,
         masking,
-    )))
+    }))
 }
 
 /// The name of a property, which may have a salt in it, for people.
@@ -276,14 +326,19 @@ mod tests {
         MaskingRules::new(&props)
     }
 
+    fn table() -> TableId {
+        TableId::in_database("d", "t")
+    }
+
     fn shown(rule: &str, length: Option<i32>, value: Value) -> Value {
         let column = Column {
+            name: Arc::from("c"),
             jdbc_type: 12,
             length,
             ..Column::default()
         };
         let rules = rules(&[(rule, "d.t.c")]).expect(rule);
-        match rules.of("d.t.c", &column) {
+        match rules.of(&table(), &column) {
             Some(masking) => masking.apply(&column, value),
             None => value,
         }
@@ -327,18 +382,46 @@ mod tests {
         ])
         .expect("valid");
         let of = |name: &str| {
-            rules
-                .of(name, &Column::default())
-                .map(|rule| rule.parameter())
+            let column = Column {
+                name: Arc::from(name),
+                ..Column::default()
+            };
+            rules.of(&table(), &column)
         };
-        let masked = Some(("masked", "true".to_owned()));
-        assert_eq!(of("d.t.a"), masked);
-        assert!(matches!(
-            rules.of("d.t.b", &Column::default()),
-            Some(Masking::Mask(_))
-        ));
-        assert_eq!(of("d.t.c"), Some(("truncateLength", "9".to_owned())));
-        assert_eq!(of("d.t.d"), None);
+        assert!(matches!(of("a"), Some(Masking::Hash(_))));
+        assert!(matches!(of("b"), Some(Masking::Mask(_))));
+        assert!(matches!(of("c"), Some(Masking::Truncate(9))));
+        assert!(of("d").is_none());
+    }
+
+    #[test]
+    fn the_source_type_is_shown_by_name_or_by_type() {
+        let column = Column {
+            name: Arc::from("price"),
+            type_name: Arc::from("DECIMAL UNSIGNED"),
+            length: Some(12),
+            scale: Some(2),
+            comment: Some(Arc::from("net")),
+            ..Column::default()
+        };
+        let parameters = |property: &str, patterns: &str| {
+            let rules = rules(&[
+                (property, patterns),
+                ("column.mask.hash.MD5.with.salt.s", "d.t.price"),
+            ]);
+            let found = rules.expect("valid").of(&table(), &column);
+            let found = found.expect("a rule").parameters(&column);
+            let found = found.iter().map(|(name, value)| format!("{name}={value}"));
+            found
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace("__debezium.source.column.", "")
+        };
+        let all = "type=DECIMAL UNSIGNED length=12 scale=2 comment=net name=price";
+        assert_eq!(parameters(PROPAGATE_BY_COLUMN, ".*\\.price"), all);
+        assert_eq!(parameters(PROPAGATE_BY_TYPE, "d.t.decimal unsigned"), all);
+        assert_eq!(parameters(PROPAGATE_BY_TYPE, "d.t.price"), "masked=true");
+        assert_eq!(parameters(PROPAGATE_BY_COLUMN, ""), "masked=true");
     }
 
     #[test]

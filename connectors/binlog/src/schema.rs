@@ -106,7 +106,7 @@ impl TablePlan {
                 if in_row {
                     plan.masking = masking(column);
                     let shown = match &plan.masking {
-                        Some(masking) => masked_schema(&schema, masking),
+                        Some(masking) => masked_schema(&schema, masking, column),
                         None => Arc::clone(&schema),
                     };
                     row_schema = row_schema.field(Arc::clone(&column.name), shown);
@@ -485,10 +485,11 @@ fn default_of(
     })
 }
 
-fn masked_schema(schema: &Schema, masking: &Masking) -> Arc<Schema> {
-    let (name, value) = masking.parameter();
+fn masked_schema(schema: &Schema, masking: &Masking, column: &Column) -> Arc<Schema> {
     let mut schema = schema.clone();
-    schema.parameters.push((Arc::from(name), Arc::from(value)));
+    for (name, value) in masking.parameters(column) {
+        schema.parameters.push((Arc::from(name), Arc::from(value)));
+    }
     Arc::new(schema)
 }
 

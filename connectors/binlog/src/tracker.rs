@@ -369,10 +369,7 @@ impl Tracker {
             &naming.key_schema(&topic),
             &|column| self.settings.filters.column(&table.id, &column.name),
             keys.as_deref(),
-            &|column| {
-                let name = format!("{}.{}", table.id, column.name);
-                self.settings.masking.of(&name, column)
-            },
+            &|column| self.settings.masking.of(&table.id, column),
         )?;
         debug!("table {} is captured into topic {topic}", table.id);
         Ok(CapturedTable {

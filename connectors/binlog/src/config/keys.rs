@@ -8,6 +8,7 @@ use super::validators::{
     port, positive, snapshot_mode, time_precision,
 };
 use crate::flavor::Flavor;
+use crate::masking;
 use crate::tls;
 
 const CONNECTION: &str = "Connection";
@@ -114,6 +115,14 @@ pub(super) static COLUMN_EXCLUDE: ConfigKey<String> = ConfigKey::new("column.exc
     .group(CONNECTOR)
     .validator(patterns)
     .doc("Regular expressions matching columns to exclude from change events");
+pub(super) static PROPAGATE_BY_COLUMN: ConfigKey<String> = ConfigKey::new(masking::PROPAGATE_BY_COLUMN, "")
+    .group(CONNECTOR)
+    .validator(patterns)
+    .doc("Regular expressions matching columns whose original type, length and scale are added as parameters to the schemas of their fields");
+pub(super) static PROPAGATE_BY_TYPE: ConfigKey<String> = ConfigKey::new(masking::PROPAGATE_BY_TYPE, "")
+    .group(CONNECTOR)
+    .validator(patterns)
+    .doc("Regular expressions matching types of columns (database.table.TYPE) whose original type, length and scale are added as parameters to the schemas of their fields");
 pub(super) static MESSAGE_KEY_COLUMNS: ConfigKey<String> = ConfigKey::new("message.key.columns", "").group(CONNECTOR).validator(key_columns).doc("A semicolon-separated list of expressions that match fully-qualified tables and column(s) to be used as message key. Each expression must match the pattern '<fully-qualified table name>:<key columns>', where the table names could be defined as (DB_NAME.TABLE_NAME) and key columns are separated by commas.");
 pub(super) static TOMBSTONES: ConfigKey<bool> = ConfigKey::new("tombstones.on.delete", "true").group(CONNECTOR).doc("Whether delete operations should be represented by a delete event and a subsequent tombstone event (true) or only by a delete event (false). Emitting the tombstone event (the default behavior) allows Kafka to completely delete all events pertaining to the given key once the source record got deleted.");
 pub(super) static DECIMAL_MODE: ConfigKey<String> =
@@ -223,6 +232,8 @@ pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
         &TABLE_EXCLUDE,
         &COLUMN_INCLUDE,
         &COLUMN_EXCLUDE,
+        &PROPAGATE_BY_COLUMN,
+        &PROPAGATE_BY_TYPE,
         &MESSAGE_KEY_COLUMNS,
         &TOMBSTONES,
         &DECIMAL_MODE,

@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::masking;
 
 /// Features of the original that this version does not have: setting one of these is refused by name.
-const REFUSED: [&str; 25] = [
+const REFUSED: [&str; 23] = [
     "signal.data.collection",
     "signal.kafka.topic",
     "signal.file",
@@ -20,8 +20,6 @@ const REFUSED: [&str; 25] = [
     "gtid.source.includes",
     "gtid.source.excludes",
     "gtid.ignore.on.recovery",
-    "column.propagate.source.type",
-    "datatype.propagate.source.type",
     "database.initial.statements",
     "schema.history.internal.file.filename",
     "snapshot.mode.custom.name",
