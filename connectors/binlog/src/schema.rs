@@ -400,14 +400,22 @@ impl<'a> RowValues<'a> {
     fn put(&mut self, index: usize, value: Value) {
         let column = &self.plan.columns[index];
         match column.place {
-            Place::Row(_) => match &column.masking {
+            Place::Row(field) => match &column.masking {
                 None => self.values.push(value),
                 Some(masking) => {
                     if self.plan.key.contains(&index) {
                         self.key_only.push((index, value.clone()));
                     }
                     let shown = masking.apply(&self.plan.table.columns[index], value);
-                    self.values.push(shown);
+                    self.values.push(match shown {
+                        // Its schema has the parameters, too.
+                        Value::Struct(structure) => {
+                            let schema = &self.plan.row_schema.fields()[field].schema;
+                            let values = structure.into_values();
+                            Value::Struct(Struct::new(Arc::clone(schema), values))
+                        }
+                        other => other,
+                    });
                 }
             },
             Place::KeyOnly => self.key_only.push((index, value)),
