@@ -47,6 +47,9 @@ impl From<ConnectError> for BinlogError {
 impl From<mysql_async::Error> for BinlogError {
     fn from(error: mysql_async::Error) -> Self {
         match error {
+            mysql_async::Error::Io(mysql_async::IoError::Io(error)) => {
+                Self::Connection(error.to_string())
+            }
             mysql_async::Error::Server(error) => {
                 let text = format!(
                     "{} Error code: {}; SQLSTATE: {}.",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{ConnectError, Props, SinkRecord, SinkTask, SinkTaskContext};
+use tracing::warn;
 
 use crate::config::{Settings, Style};
 use crate::errors::SinkError;
@@ -53,7 +54,8 @@ impl SinkTask for JdbcSinkTask {
         let mut writer = Writer::new(settings, context.task, context.errant_record_reporter)?;
         match writer.connect().await {
             // A server that is away now may be there for the first batch.
-            Ok(()) | Err(SinkError::Transient(_)) => {}
+            Ok(()) => {}
+            Err(SinkError::Transient(text)) => warn!("{text}"),
             Err(error) => return Err(error.into()),
         }
         self.writer = Some(writer);
