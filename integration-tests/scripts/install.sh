@@ -100,11 +100,11 @@ need_packages() {
 }
 
 have_java() {
-    command -v java >/dev/null && command -v mvn >/dev/null
+    command -v java >/dev/null && command -v keytool >/dev/null && command -v mvn >/dev/null
 }
 have_build() {
     command -v cc >/dev/null && command -v make >/dev/null && command -v cmake >/dev/null && command -v curl >/dev/null &&
-        have_packages pkg-config libssl-dev libsasl2-dev libzstd-dev
+        command -v openssl >/dev/null && have_packages pkg-config libssl-dev libsasl2-dev libzstd-dev
 }
 have_mariadb() {
     command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null && command -v mariadb >/dev/null
@@ -114,7 +114,7 @@ have_postgres() {
 }
 
 install_build() {
-    have_build || install_packages cmake pkg-config libssl-dev libsasl2-dev libzstd-dev build-essential curl
+    have_build || install_packages cmake pkg-config libssl-dev libsasl2-dev libzstd-dev build-essential curl openssl
 }
 install_mariadb() {
     have_mariadb || install_packages mariadb-server mariadb-client
