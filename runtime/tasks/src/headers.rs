@@ -9,14 +9,23 @@ use tidegate_log::RecordHeader;
 /// Different headers of a topic beyond this number are converted each time.
 const KNOWN: usize = 8;
 
-/// Headers of one topic in both forms.
-#[derive(Debug, Default)]
-pub(crate) struct KnownHeaders {
+/// Headers of one topic as they come and as they go.
+#[derive(Debug)]
+pub(crate) struct KnownHeaders<From, To> {
     topic: Option<Arc<str>>,
-    known: Vec<(Header, RecordHeader)>,
+    known: Vec<(From, To)>,
 }
 
-impl KnownHeaders {
+impl<From, To> Default for KnownHeaders<From, To> {
+    fn default() -> Self {
+        Self {
+            topic: None,
+            known: Vec::new(),
+        }
+    }
+}
+
+impl KnownHeaders<Header, RecordHeader> {
     /// As the log keeps them.
     pub(crate) fn to_log(
         &mut self,
@@ -24,26 +33,16 @@ impl KnownHeaders {
         topic: &Arc<str>,
         headers: &[Header],
     ) -> Result<Vec<RecordHeader>, ConnectError> {
-        let mut converted = Vec::with_capacity(headers.len());
-        for header in headers {
-            let known = self.of(topic).iter().find(|(known, _)| known == header);
-            let found = match known {
-                Some((_, found)) => found.clone(),
-                None => {
-                    let value = converter.from_connect_header(topic, &header.key, &header.value)?;
-                    let found = RecordHeader {
-                        key: Arc::clone(&header.key),
-                        value,
-                    };
-                    self.remember(header.clone(), found.clone());
-                    found
-                }
-            };
-            converted.push(found);
-        }
-        Ok(converted)
+        self.converted(topic, headers, |header| {
+            Ok(RecordHeader {
+                key: Arc::clone(&header.key),
+                value: converter.from_connect_header(topic, &header.key, &header.value)?,
+            })
+        })
     }
+}
 
+impl KnownHeaders<RecordHeader, Header> {
     /// As plugins see them.
     pub(crate) fn to_connect(
         &mut self,
@@ -51,39 +50,40 @@ impl KnownHeaders {
         topic: &Arc<str>,
         headers: &[RecordHeader],
     ) -> Result<Vec<Header>, ConnectError> {
-        let mut converted = Vec::with_capacity(headers.len());
-        for header in headers {
-            let known = self.of(topic).iter().find(|(_, known)| known == header);
-            let found = match known {
-                Some((found, _)) => found.clone(),
-                None => {
-                    let value = header.value.as_ref();
-                    let value = converter.to_connect_header(topic, &header.key, value)?;
-                    let found = Header {
-                        key: Arc::clone(&header.key),
-                        value,
-                    };
-                    self.remember(found.clone(), header.clone());
-                    found
-                }
-            };
-            converted.push(found);
-        }
-        Ok(converted)
+        self.converted(topic, headers, |header| {
+            let value = header.value.as_ref();
+            Ok(Header {
+                key: Arc::clone(&header.key),
+                value: converter.to_connect_header(topic, &header.key, value)?,
+            })
+        })
     }
+}
 
-    fn of(&mut self, topic: &Arc<str>) -> &[(Header, RecordHeader)] {
+impl<From: Clone + PartialEq, To: Clone> KnownHeaders<From, To> {
+    fn converted(
+        &mut self,
+        topic: &Arc<str>,
+        headers: &[From],
+        convert: impl Fn(&From) -> Result<To, ConnectError>,
+    ) -> Result<Vec<To>, ConnectError> {
         if self.topic.as_ref() != Some(topic) {
             self.topic = Some(Arc::clone(topic));
             self.known.clear();
         }
-        &self.known
-    }
-
-    fn remember(&mut self, header: Header, in_log: RecordHeader) {
-        if self.known.len() < KNOWN {
-            self.known.push((header, in_log));
+        let mut converted = Vec::with_capacity(headers.len());
+        for header in headers {
+            if let Some((_, known)) = self.known.iter().find(|(known, _)| known == header) {
+                converted.push(known.clone());
+                continue;
+            }
+            let new = convert(header)?;
+            if self.known.len() < KNOWN {
+                self.known.push((header.clone(), new.clone()));
+            }
+            converted.push(new);
         }
+        Ok(converted)
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use fancy_regex::Regex;
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Plugins, Predicate, Props, Record, SchemaAndValue,
-    SinkRecord, Transform,
+    ConnectError, Converter, Header, HeaderConverter, Plugins, Predicate, Props, Record,
+    SchemaAndValue, SinkRecord, Transform,
 };
 use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeader};
 
@@ -42,7 +42,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub(crate) struct Scratch {
     /// Where keys and values are written.
     buffer: BytesMut,
-    headers: KnownHeaders,
+    headers: KnownHeaders<Header, RecordHeader>,
 }
 
 /// What the log is given of a record.
@@ -186,7 +186,7 @@ impl Pipeline {
     pub(crate) fn consume(
         &self,
         consumed: &ConsumedRecord,
-        headers: &mut KnownHeaders,
+        headers: &mut KnownHeaders<RecordHeader, Header>,
     ) -> Result<Option<SinkRecord>, Failure> {
         let read = |converter: &Named<dyn Converter>, stage, bytes: Option<&Bytes>| {
             converter

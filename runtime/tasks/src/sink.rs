@@ -16,9 +16,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{
-    ConnectError, ErrantRecordReporter, SinkRecord, SinkTask, SinkTaskContext, TopicPartition,
+    ConnectError, ErrantRecordReporter, Header, SinkRecord, SinkTask, SinkTaskContext,
+    TopicPartition,
 };
-use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, Subscription};
+use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, RecordHeader, Subscription};
 use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
@@ -157,7 +158,7 @@ struct Work<'a> {
     paused: bool,
     log_backoff: Backoff,
     tracked: HashSet<Arc<str>>,
-    headers: KnownHeaders,
+    headers: KnownHeaders<RecordHeader, Header>,
 }
 
 impl Work<'_> {
@@ -264,23 +265,16 @@ impl Work<'_> {
             self.log_backoff.reset();
         }
         match next {
-            Next::Batch(batch) => {
-                let batch = match self.pending.take() {
-                    // Fetched before the pause took effect: they come behind what waits.
-                    Some(mut pending) => {
-                        pending.append(batch);
-                        pending
-                    }
-                    None => batch,
-                };
-                self.deliver(batch, task).await
-            }
-            Next::Idle => match self.pending.take() {
-                Some(batch) if Instant::now() >= batch.retry_at => self.deliver(batch, task).await,
-                Some(batch) => {
-                    self.pending = Some(batch);
-                    Ok(())
+            Next::Batch(batch) => match self.pending.take() {
+                // Fetched before the pause took effect: they come behind what waits.
+                Some(mut pending) => {
+                    pending.append(batch);
+                    self.deliver_again(pending, task).await
                 }
+                None => self.deliver(batch, task).await,
+            },
+            Next::Idle => match self.pending.take() {
+                Some(pending) => self.deliver_again(pending, task).await,
                 // Plugins that buffer by time count on empty batches.
                 None => {
                     let nothing = Batch::of(Vec::new(), Vec::new(), Offsets::new());
@@ -406,12 +400,27 @@ impl Work<'_> {
         }
     }
 
+    /// Once its time has come.
+    async fn deliver_again(
+        &mut self,
+        batch: Batch,
+        task: &mut dyn SinkTask,
+    ) -> Result<(), ConnectError> {
+        if Instant::now() >= batch.retry_at {
+            return self.deliver(batch, task).await;
+        }
+        self.pending = Some(batch);
+        Ok(())
+    }
+
     async fn deliver(
         &mut self,
         mut batch: Batch,
         task: &mut dyn SinkTask,
     ) -> Result<(), ConnectError> {
-        self.reporter.set_batch(std::mem::take(&mut batch.consumed));
+        if !batch.consumed.is_empty() {
+            self.reporter.set_batch(std::mem::take(&mut batch.consumed));
+        }
         let written = match self.write(&batch.records, task).await {
             // A plugin may have swallowed that one of its records was refused.
             Ok(()) => self.reporter.refusal().map_or(Ok(()), Err),

@@ -106,8 +106,15 @@ async fn a_refused_batch_is_delivered_again_before_anything_newer() {
     let (stage, puts) = sink(&[], vec![away(), away()]);
     stage.events.try_send(records(5..6)).unwrap();
     puts.wait_for("refused", 1).await;
-    // Fetched before the pause took effect.
+    // Fetched before the pause took effect: it waits, too.
+    let refused_at = Instant::now();
     stage.events.try_send(records(6..7)).unwrap();
+    puts.wait_for("refused", 2).await;
+    assert!(
+        refused_at.elapsed() >= RETRY.0 / 2,
+        "{:?}",
+        refused_at.elapsed()
+    );
     puts.wait_for("put", 1).await;
     let entries = stage.finish().await;
     assert_eq!(
