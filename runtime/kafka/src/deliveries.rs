@@ -56,7 +56,7 @@ impl Deliveries {
         }
     }
 
-    /// A batch of `records` records; it is complete when each has its result and `HandOver` is complete or gone.
+    /// A batch of `records` records; it is complete when each has its result and `HandOver` is gone.
     pub(crate) fn open(self: &Arc<Self>, records: usize) -> (HandOver, oneshot::Receiver<Results>) {
         let (done, receipt) = oneshot::channel();
         let nowhere = RecordMetadata {
@@ -81,7 +81,7 @@ impl Deliveries {
             slot,
             sent: 0,
             records,
-            is_over: false,
+            refusal: None,
         };
         (hand_over, receipt)
     }
@@ -132,13 +132,13 @@ impl Deliveries {
     }
 }
 
-/// The handing over of a batch's records, in order.
+/// The handing over of a batch's records, in order; over when dropped. Records that were not handed over by then have failed.
 pub(crate) struct HandOver {
     deliveries: Arc<Deliveries>,
     slot: usize,
     sent: usize,
     records: usize,
-    is_over: bool,
+    refusal: Option<LogError>,
 }
 
 impl HandOver {
@@ -150,39 +150,28 @@ impl HandOver {
     pub(crate) fn sent(&mut self) {
         self.sent += 1;
     }
-    /// Each record is.
-    pub(crate) fn complete(&mut self) {
-        let closed = || LogError::Unavailable("the producer was closed".to_owned());
-        self.end(closed);
-    }
     /// Neither the next record nor any after it will be.
-    pub(crate) fn refuse(&mut self, error: LogError) {
-        self.end(|| error.clone());
+    pub(crate) fn refuse(mut self, error: LogError) {
+        self.refusal = Some(error);
     }
+}
 
-    fn end(&mut self, why: impl Fn() -> LogError) {
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
-        let mut slots = self.deliveries.lock();
-        if let Some(batch) = slots.batches.get_mut(self.slot).and_then(Option::as_mut) {
-            for place in batch.results.iter_mut().skip(self.sent) {
-                *place = Err(why());
-            }
-        }
+impl Drop for HandOver {
+    fn drop(&mut self) {
         let unsent = self.records - self.sent;
+        let mut slots = self.deliveries.lock();
+        if unsent > 0
+            && let Some(batch) = slots.batches.get_mut(self.slot).and_then(Option::as_mut)
+        {
+            let closed = || LogError::Unavailable("the producer was closed".to_owned());
+            let why = self.refusal.take().unwrap_or_else(closed);
+            batch.results[self.sent..].fill(Err(why));
+        }
         let complete = slots.close(self.slot, unsent + 1);
         drop(slots);
         if let Some(batch) = complete {
             self.deliveries.finish(batch);
         }
-    }
-}
-
-impl Drop for HandOver {
-    /// Records that were not handed over have failed.
-    fn drop(&mut self) {
-        self.complete();
     }
 }
 
@@ -235,7 +224,6 @@ mod tests {
         hand_over.sent();
         let refusal = LogError::Invalid("too large".to_owned());
         hand_over.refuse(refusal.clone());
-        drop(hand_over);
         deliveries.settle(first, Ok(at(5)));
         assert_eq!(
             receipt.try_recv().unwrap(),

@@ -138,7 +138,7 @@ impl Producer for KafkaProducer {
             records,
             bytes,
             hand_over,
-            _room: room,
+            room,
         });
         Ok(async move {
             receipt.await.unwrap_or_else(|_| {

@@ -2,7 +2,6 @@
 //! last millisecond of its timeout, which costs an idle producer a hundredth of a core.
 
 use std::ffi::CStr;
-use std::ptr::NonNull;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
@@ -39,21 +38,19 @@ pub(crate) struct Delivery<'a> {
 }
 
 /// It must not outlive its producer.
-pub(crate) struct ReportQueue(NonNull<rd::rd_kafka_queue_t>);
+pub(crate) struct ReportQueue(Guard<rd::rd_kafka_queue_t>);
 
 impl ReportQueue {
-    pub(crate) fn of<C: ProducerContext>(
-        producer: &BaseProducer<C, NoCustomPartitioner>,
-    ) -> Option<Self> {
-        // SAFETY: the client is alive; the reference to its queue is ours.
+    pub(crate) fn of<C: ProducerContext>(producer: &BaseProducer<C, NoCustomPartitioner>) -> Self {
+        // SAFETY: the client is alive; the reference to its queue, which every client has, is ours.
         let queue = unsafe { rd::rd_kafka_queue_get_main(producer.client().native_ptr()) };
-        NonNull::new(queue).map(Self)
+        Self(Guard::new(queue, rd::rd_kafka_queue_destroy))
     }
 
     /// Waits for the next report; `None` if there was none for the whole time.
     pub(crate) fn next(&self, timeout: Duration) -> Option<Report> {
         // SAFETY: the queue is alive; the event is ours until its guard destroys it.
-        let event = unsafe { rd::rd_kafka_queue_poll(self.0.as_ptr(), millis(timeout)) };
+        let event = unsafe { rd::rd_kafka_queue_poll(self.0.0, millis(timeout)) };
         if event.is_null() {
             return None;
         }
@@ -66,13 +63,6 @@ impl ReportQueue {
             rd::RD_KAFKA_EVENT_LOG => log(&event),
             _ => Report::Other,
         })
-    }
-}
-
-impl Drop for ReportQueue {
-    fn drop(&mut self) {
-        // SAFETY: the reference is ours, and let go once.
-        unsafe { rd::rd_kafka_queue_destroy(self.0.as_ptr()) }
     }
 }
 

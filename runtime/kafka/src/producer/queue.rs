@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub(super) bytes: usize,
     pub(super) hand_over: HandOver,
     /// Given back when the batch is stored or given up.
-    pub(super) _room: OwnedSemaphorePermit,
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 impl Batch {
@@ -152,7 +152,7 @@ mod tests {
             records: vec![ProducerRecord::new(topic, None, Some(value))],
             bytes,
             hand_over,
-            _room: room.try_acquire_owned().expect("room"),
+            room: room.try_acquire_owned().expect("room"),
         }
     }
 

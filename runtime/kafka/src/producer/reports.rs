@@ -74,9 +74,7 @@ impl ProducerContext for Reporter {
 
 /// Serves reports until the sender has finished.
 pub(super) fn serve(native: &Native, finished: &AtomicBool) {
-    let Some(queue) = ReportQueue::of(native) else {
-        return;
-    };
+    let queue = ReportQueue::of(native);
     let reporter: &Reporter = native.context();
     while !finished.load(Ordering::Acquire) {
         match queue.next(LOOK_FOR_END) {

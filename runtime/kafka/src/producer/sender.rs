@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use tidegate_log::{ClientConfig, LogError, ProducerRecord, RecordHeader};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, info, warn};
 
 use super::queue::{Batch, Queue};
@@ -63,15 +64,17 @@ impl Sender {
 
     /// Runs until the producer is closed and everything is stored or the time for that is over.
     pub(super) fn run(mut self) {
-        while let Some(mut chunk) = self.queue.next() {
-            for batch in &mut chunk {
-                self.hand_over(batch);
-            }
+        while let Some(chunk) = self.queue.next() {
+            let rooms: Vec<_> = chunk
+                .into_iter()
+                .map(|batch| self.hand_over(batch))
+                .collect();
             self.deliver();
             while self.returned_some() {
                 self.send_again();
                 self.deliver();
             }
+            drop(rooms);
         }
         let lost = self.native.in_flight_count();
         if lost > 0 {
@@ -96,14 +99,24 @@ impl Sender {
         while !native::flush(&self.native, LOOK_FOR_END) && !self.queue.is_overdue() {}
     }
 
-    fn hand_over(&mut self, batch: &mut Batch) {
-        for record in &batch.records {
-            match self.hand_over_one(record, batch.hand_over.ticket()) {
-                Ok(()) => batch.hand_over.sent(),
-                Err(error) => return batch.hand_over.refuse(error),
+    /// Returns the batch's room in the buffer, which librdkafka's copy takes now.
+    fn hand_over(&mut self, batch: Batch) -> OwnedSemaphorePermit {
+        let Batch {
+            records,
+            mut hand_over,
+            room,
+            ..
+        } = batch;
+        for record in &records {
+            match self.hand_over_one(record, hand_over.ticket()) {
+                Ok(()) => hand_over.sent(),
+                Err(error) => {
+                    hand_over.refuse(error);
+                    break;
+                }
             }
         }
-        batch.hand_over.complete();
+        room
     }
 
     fn hand_over_one(&mut self, record: &ProducerRecord, ticket: Ticket) -> Result<(), LogError> {
