@@ -270,13 +270,13 @@ impl JsonConverter {
 
     /// The payload may come before the schema; seldom, and without cache.
     fn read_in_any_order(&self, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
-        let mut reader = Reader::new(bytes)?;
-        if reader.clone().token()? != crate::text::Token::Object {
-            reader.skip()?;
-            reader.finish()?;
+        let mut whole = Reader::new(bytes)?;
+        let mut reader = whole.clone();
+        if reader.token()? != crate::text::Token::Object {
+            whole.skip()?;
+            whole.finish()?;
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         }
-        reader.token()?;
         let (mut schema, mut payload, mut first) = (None, None, true);
         while let Some(name) = reader.next_member(&mut first)? {
             let start = reader.position();

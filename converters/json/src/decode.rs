@@ -1,6 +1,5 @@
 //! From JSON to values, by a plan per schema.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -200,36 +199,30 @@ impl Plan {
         let mut first = true;
         for (field, FieldPlan { head, plan }) in fields.iter().zip(plans) {
             if !reader.take_member(&mut first, head) {
-                return self.other_members(reader, plans, values, None, first);
+                break;
             }
             let value = plan.read(reader);
             values.push(value.map_err(|error| in_field(&error, &field.name))?);
         }
-        match reader.next_member(&mut first)? {
-            None => Ok(Struct::new(Arc::clone(&self.schema), values)),
-            // Java takes the last of two members of one name, and passes over those that it does not know.
-            Some(name) => self.other_members(reader, plans, values, Some(name), first),
+        if values.len() == plans.len() && reader.take_end() {
+            return Ok(Struct::new(Arc::clone(&self.schema), values));
         }
+        self.other_members(reader, plans, values, first)
     }
 
-    /// The rest of an object by the names of its members; of the first one the name may have been read.
+    /// The rest of an object by the names of its members. Java takes the last of two of one name, and passes over those that
+    /// it does not know.
     fn other_members(
         &self,
         reader: &mut Reader<'_>,
         plans: &[FieldPlan],
         known: Vec<Value>,
-        mut name: Option<Cow<'_, str>>,
         mut first: bool,
     ) -> Result<Struct, ConnectError> {
         let fields = self.schema.fields();
         let mut values: Vec<Option<Value>> = known.into_iter().map(Some).collect();
         values.resize(fields.len(), None);
-        loop {
-            let next = match name.take() {
-                Some(name) => Some(name),
-                None => reader.next_member(&mut first)?,
-            };
-            let Some(member) = next else { break };
+        while let Some(member) = reader.next_member(&mut first)? {
             match self.schema.field(&member).map(|field| field.index) {
                 Some(index) => {
                     let value = plans[index].plan.read(reader);

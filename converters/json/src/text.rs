@@ -312,6 +312,13 @@ impl<'a> Reader<'a> {
         true
     }
 
+    /// Inside an object: whether it ends here. Otherwise nothing was read.
+    pub(crate) fn take_end(&mut self) -> bool {
+        let ends = self.peek() == Some(b'}');
+        self.position += usize::from(ends);
+        ends
+    }
+
     /// Inside an object: the next member's name, its value coming next.
     pub(crate) fn next_member(
         &mut self,
