@@ -10,11 +10,13 @@ const KEPT: usize = 1024;
 pub struct Names(Vec<Arc<str>>);
 
 impl Names {
-    /// The one `Arc` of a name. Names follow each other in runs, so the last ones come first.
+    /// The one `Arc` of a name. Names follow each other in runs, so the last one comes first.
     pub fn get(&mut self, name: &str) -> Arc<str> {
         let known = &mut self.0;
         if let Some(found) = known.iter().rposition(|known| **known == *name) {
-            return Arc::clone(&known[found]);
+            let last = known.len() - 1;
+            known.swap(found, last);
+            return Arc::clone(&known[last]);
         }
         if known.len() == KEPT {
             known.clear();
