@@ -48,7 +48,8 @@ pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::ServerProcess;
 pub use recorded::{
-    Difference, Exchange, Heard, Meant, differences, java_testdata, read_exchanges, send,
+    Difference, Exchange, Heard, Meant, differences, java_testdata, no_differences, read_exchanges,
+    send,
 };
 pub use rest::{Answer, Rest};
 pub use topics::{Message, read_embedded_topic, read_topic, topic_names};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 /// Where the recorded paths of the file connectors were.
@@ -17,6 +17,21 @@ const HEADERS: [&str; 4] = [
     "allow",
     "access-control-allow-origin",
 ];
+
+/// Differences that a failed comparison shows.
+const SHOWN: usize = 200;
+
+/// Fails with the differences that a comparison has found.
+pub fn no_differences(found: &[String]) -> Result<()> {
+    let some: Vec<&str> = found.iter().take(SHOWN).map(String::as_str).collect();
+    ensure!(
+        found.is_empty(),
+        "{} differences:\n{}",
+        found.len(),
+        some.join("\n")
+    );
+    Ok(())
+}
 
 /// The folder of the records, see its README.
 pub fn java_testdata() -> PathBuf {

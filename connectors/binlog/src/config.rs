@@ -334,10 +334,11 @@ fn snapshot_mode_of(text: &str) -> SnapshotMode {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn props(more: &[(&str, &str)]) -> Props {
+    /// A valid connector on database `db`.
+    pub(crate) fn props(more: &[(&str, &str)]) -> Props {
         let mut props = Props::from([
             ("database.hostname", "db"),
             ("database.user", "u"),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_api::{
-    Headers, Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourcePartition,
-    SourceRecord, Struct, Value,
+    Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourceRecord, Struct, Value,
 };
 use tidegate_relational::{Column, Table, TableChange};
 
 use crate::flavor::Flavor;
+use crate::record::RecordMaker;
+use crate::tracker::SchemaChange;
 
 #[derive(Debug, Clone)]
 pub(crate) struct SchemaChangeMaker {
@@ -99,17 +100,15 @@ impl SchemaChangeMaker {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "parts of one record")]
+    /// `source` is the block, `records` has what all records of the connector share.
     pub(crate) fn record(
         &self,
-        partition: &Arc<SourcePartition>,
-        headers: &Headers,
+        records: &RecordMaker,
         source: Struct,
-        database: &str,
-        ddl: &str,
-        changes: &[TableChange],
+        change: &SchemaChange,
         offset: SourceOffset,
     ) -> SourceRecord {
+        let (database, changes) = (&change.database, &change.changes);
         let millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -122,7 +121,7 @@ impl SchemaChangeMaker {
                 Value::Int64(i64::try_from(millis).unwrap_or(i64::MAX)),
                 Value::string(database),
                 Value::Null,
-                Value::string(ddl),
+                Value::string(&change.ddl),
                 Value::Array(changes.iter().map(|change| self.change(change)).collect()),
             ],
         );
@@ -137,9 +136,9 @@ impl SchemaChangeMaker {
                 key: with_schema(key),
                 value: with_schema(value),
                 timestamp: None,
-                headers: headers.clone(),
+                headers: records.headers.clone(),
             },
-            source_partition: Arc::clone(partition),
+            source_partition: Arc::clone(&records.partition),
             source_offset: offset,
         }
     }

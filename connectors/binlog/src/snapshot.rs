@@ -311,12 +311,9 @@ impl Snapshot<'_> {
                     thread: None,
                 });
                 let record = self.schema_changes.record(
-                    &self.records.partition,
-                    &self.records.headers,
+                    self.records,
                     block,
-                    &change.database,
-                    &change.ddl,
-                    &change.changes,
+                    &change,
                     SourceOffset::new(start.clone()),
                 );
                 if let Some(before) = held.replace(record) {

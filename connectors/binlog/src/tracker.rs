@@ -449,9 +449,8 @@ fn text_of(schemas: &Schemas) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_api::Props;
-
     use super::*;
+    use crate::config::tests::props;
 
     #[test]
     fn statements_without_tables_are_ignored() {
@@ -476,15 +475,7 @@ mod tests {
 
     /// The error of a statement, and whether it stops a connector that captures `db.orders` and `db.lines`.
     fn failure(sql: &str) -> (bool, String) {
-        let props = Props::from([
-            ("database.hostname", "db"),
-            ("database.user", "u"),
-            ("database.password", "s3cret"),
-            ("database.server.id", "5"),
-            ("topic.prefix", "srv"),
-            ("schema.history.internal.kafka.topic", "h"),
-            ("table.include.list", "db.orders,db.lines"),
-        ]);
+        let props = props(&[("table.include.list", "db.orders,db.lines")]);
         let settings = Settings::new(Flavor::MariaDb, &props).expect("valid");
         let mut schemas = Schemas::default();
         schemas

@@ -11,11 +11,11 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use tidegate_embedded::EmbeddedLog;
 use tidegate_integration_tests::{
     JvmConnect, KafkaBroker, KafkaOptions, MariaDb, Mode, MySql, MySqlOptions, MySqlServer,
-    Properties, TidegateWorker,
+    Properties, TidegateWorker, no_differences,
 };
 use tokio::sync::{Mutex, OnceCell};
 
@@ -110,17 +110,6 @@ fn dump(
     )
 }
 
-fn report(found: &[String]) -> Result<()> {
-    let some: Vec<&str> = found.iter().take(40).map(String::as_str).collect();
-    ensure!(
-        found.is_empty(),
-        "{} differences:\n{}",
-        found.len(),
-        some.join("\n")
-    );
-    Ok(())
-}
-
 /// How the server's log differs from the one that was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Differs {
@@ -186,7 +175,7 @@ async fn as_recorded(kind: Kind, options: MySqlOptions, differs: Differs) -> Res
             );
         }
     }
-    report(&found)
+    no_differences(&found)
 }
 
 /// The server has written events of a type.
@@ -286,7 +275,7 @@ async fn as_the_original(kind: Kind, letter: char, options: MySqlOptions) -> Res
     }
     ours.worker.stop().await?;
     let Some(side) = sides.get(1) else {
-        return report(&found);
+        return no_differences(&found);
     };
     let log = EmbeddedLog::open(&ours.data)?;
     let mut originals = originals.into_iter();
@@ -304,7 +293,7 @@ async fn as_the_original(kind: Kind, letter: char, options: MySqlOptions) -> Res
             );
         }
     }
-    report(&found)
+    no_differences(&found)
 }
 
 #[tokio::test]

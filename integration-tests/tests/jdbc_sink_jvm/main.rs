@@ -9,11 +9,11 @@ mod case;
 mod run;
 mod tables;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tidegate_embedded::EmbeddedLog;
 use tidegate_integration_tests::{
     JvmConnect, KafkaBroker, KafkaOptions, Mode, Postgres, PostgresOptions, Properties,
-    TidegateWorker,
+    TidegateWorker, no_differences,
 };
 use tidegate_kafka::KafkaLog;
 use tidegate_log::ClientConfig;
@@ -56,17 +56,6 @@ fn compare(case: &Case, connector: &str, ours: &Content, found: &mut Vec<String>
     Ok(())
 }
 
-fn report(found: &[String]) -> Result<()> {
-    let some: Vec<&str> = found.iter().take(200).map(String::as_str).collect();
-    ensure!(
-        found.is_empty(),
-        "{} differences:\n{}",
-        found.len(),
-        some.join("\n")
-    );
-    Ok(())
-}
-
 #[tokio::test]
 async fn as_recorded() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -103,7 +92,7 @@ async fn as_recorded() -> Result<()> {
             compare(case, &connector, &content, &mut found)?;
         }
     }
-    report(&found)
+    no_differences(&found)
 }
 
 #[tokio::test]
@@ -146,7 +135,7 @@ async fn as_the_original() -> Result<()> {
     }
     original.stop().await?;
     if is_recording() {
-        return report(&found);
+        return no_differences(&found);
     }
     let mut props = kafka.distributed_props();
     props.extend([flush]);
@@ -163,5 +152,5 @@ async fn as_the_original() -> Result<()> {
         }
     }
     worker.stop().await?;
-    report(&found)
+    no_differences(&found)
 }

@@ -3,6 +3,7 @@
 //! Source: `org.apache.kafka.common.config.ConfigDef`.
 
 mod catalogue;
+mod validators;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,6 +15,7 @@ use indexmap::IndexMap;
 use crate::error::ConnectError;
 
 pub use catalogue::Catalogue;
+pub use validators::{enumerated, valid_string};
 
 /// Properties of a connector, task or plugin, in the order given.
 ///

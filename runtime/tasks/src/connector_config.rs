@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use tidegate_api::config::{
     ClassName, ConfigType, ConfigValue, DefaultValue, Importance, KeySpec, Width, invalid,
+    valid_string,
 };
 use tidegate_api::{ConfigDef, ConfigKey, ConnectorKind, Plugins, Props};
 
@@ -126,7 +127,7 @@ static CONFIG_RELOAD_ACTION: ConfigKey<String> = ConfigKey::new("config.action.r
     .importance(Importance::Low)
     .width(Width::Medium)
     .display_name("Reload Action")
-    .validator(|name, value| one_of(name, value, &["none", "restart"]))
+    .validator(|name, value| valid_string(name, value, &["none", "restart"]))
     .doc("The action that Connect should take on the connector when changes in external configuration providers result in a change in the connector's configuration properties. A value of 'none' indicates that Connect will do nothing. A value of 'restart' indicates that Connect should restart/reload the connector with the updated configuration properties.The restart may actually be scheduled in the future if the external configuration provider indicates that a configuration value will expire in the future.");
 pub(crate) static ERRORS_RETRY_TIMEOUT: ConfigKey<i64> = ConfigKey::new("errors.retry.timeout", "0")
     .group(ERROR_GROUP)
@@ -148,7 +149,7 @@ pub(crate) static ERRORS_TOLERANCE: ConfigKey<String> = ConfigKey::new("errors.t
     .importance(Importance::Medium)
     .width(Width::Short)
     .display_name("Error Tolerance")
-    .validator(|name, value| one_of(name, value, &["none", "all"]))
+    .validator(|name, value| valid_string(name, value, &["none", "all"]))
     .doc("Behavior for tolerating errors during connector operation. 'none' is the default value and signals that any error will result in an immediate connector task failure; 'all' changes the behavior to skip over problematic records.");
 pub(crate) static ERRORS_LOG_ENABLE: ConfigKey<bool> = ConfigKey::new("errors.log.enable", "false")
     .group(ERROR_GROUP)
@@ -280,17 +281,6 @@ fn at_least_one(name: &str, value: &ConfigValue) -> Result<(), String> {
         ConfigValue::Int(number) if *number < 1 => {
             Err(invalid(name, number, "Value must be at least 1"))
         }
-        _ => Ok(()),
-    }
-}
-
-fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
-    match value {
-        ConfigValue::String(text) if !allowed.contains(&text.as_str()) => Err(invalid(
-            name,
-            text,
-            &format!("String must be one of: {}", allowed.join(", ")),
-        )),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, enumerated, invalid};
 use tidegate_api::{
     ConnectError, Header, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct,
     Transform, TransformPlugin, Value,
@@ -54,7 +54,7 @@ fn refused(name: &str, value: &ConfigValue) -> Result<(), String> {
     }
 }
 fn mode(name: &str, value: &ConfigValue) -> Result<(), String> {
-    one_of(
+    enumerated(
         name,
         value,
         &[
@@ -68,25 +68,8 @@ fn mode(name: &str, value: &ConfigValue) -> Result<(), String> {
     )
 }
 fn legacy_mode(name: &str, value: &ConfigValue) -> Result<(), String> {
-    one_of(name, value, &["drop", "none", "rewrite"])
+    enumerated(name, value, &["drop", "none", "rewrite"])
 }
-fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
-    match value {
-        ConfigValue::String(text)
-            if !allowed
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(text.trim())) =>
-        {
-            Err(invalid(
-                name,
-                text,
-                &format!("Value must be one of {}", allowed.join(", ")),
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn config_def() -> ConfigDef {
     ConfigDef::new(&[
         &MODE,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, valid_string};
 use tidegate_api::{
     ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
     logical,
@@ -24,30 +24,19 @@ static UNIX_PRECISION: ConfigKey<String> = ConfigKey::new("unix.precision", "mil
 static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
 
 fn target_type(name: &str, value: &ConfigValue) -> Result<(), String> {
-    one_of(
+    valid_string(
         name,
         value,
         &["string", "unix", "Date", "Time", "Timestamp"],
     )
 }
 fn precision(name: &str, value: &ConfigValue) -> Result<(), String> {
-    one_of(
+    valid_string(
         name,
         value,
         &["seconds", "milliseconds", "microseconds", "nanoseconds"],
     )
 }
-fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
-    match value {
-        ConfigValue::String(text) if !allowed.contains(&text.as_str()) => Err(invalid(
-            name,
-            text,
-            &format!("String must be one of: {}", allowed.join(", ")),
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn config_def() -> ConfigDef {
     ConfigDef::new(&[
         &FIELD,

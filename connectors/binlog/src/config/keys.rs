@@ -1,11 +1,11 @@
 //! The keys of both connectors.
 
 use tidegate_api::ConfigKey;
-use tidegate_api::config::{ConfigDef, Importance, Password, Width};
+use tidegate_api::config::{ConfigDef, Importance, Password, Width, enumerated};
 
 use super::validators::{
-    history_class, key_columns, legal_name, not_negative, one_of, only_none, operations, patterns,
-    port, positive, snapshot_mode, time_precision,
+    history_class, key_columns, legal_name, not_negative, only_none, operations, patterns, port,
+    positive, snapshot_mode, time_precision,
 };
 use crate::flavor::Flavor;
 use crate::masking;
@@ -50,7 +50,7 @@ pub(super) static SSL_MODE_MYSQL: ConfigKey<String> =
     ConfigKey::new("database.ssl.mode", "preferred")
         .group(CONNECTION)
         .validator(|name, value| {
-            one_of(
+            enumerated(
                 name,
                 value,
                 &[
@@ -67,7 +67,7 @@ pub(super) static SSL_MODE_MARIADB: ConfigKey<String> =
     ConfigKey::new("database.ssl.mode", "disable")
         .group(CONNECTION)
         .validator(|name, value| {
-            one_of(
+            enumerated(
                 name,
                 value,
                 &["disable", "trust", "verify-ca", "verify-full"],
@@ -128,7 +128,7 @@ pub(super) static TOMBSTONES: ConfigKey<bool> = ConfigKey::new("tombstones.on.de
 pub(super) static DECIMAL_MODE: ConfigKey<String> =
     ConfigKey::new("decimal.handling.mode", "precise")
         .group(CONNECTOR)
-        .validator(|name, value| one_of(name, value, &["precise", "double", "string"]))
+        .validator(|name, value| enumerated(name, value, &["precise", "double", "string"]))
         .doc("Specify how DECIMAL and NUMERIC columns should be represented in change events.");
 pub(super) static TIME_MODE: ConfigKey<String> =
     ConfigKey::new("time.precision.mode", "adaptive_time_microseconds")
@@ -138,21 +138,23 @@ pub(super) static TIME_MODE: ConfigKey<String> =
 pub(super) static BIGINT_MODE: ConfigKey<String> =
     ConfigKey::new("bigint.unsigned.handling.mode", "long")
         .group(CONNECTOR)
-        .validator(|name, value| one_of(name, value, &["precise", "long"]))
+        .validator(|name, value| enumerated(name, value, &["precise", "long"]))
         .doc("Specify how BIGINT UNSIGNED columns should be represented in change events.");
 pub(super) static BINARY_MODE: ConfigKey<String> = ConfigKey::new("binary.handling.mode", "bytes")
     .group(CONNECTOR)
-    .validator(|name, value| one_of(name, value, &["bytes", "base64", "base64-url-safe", "hex"]))
+    .validator(|name, value| {
+        enumerated(name, value, &["bytes", "base64", "base64-url-safe", "hex"])
+    })
     .doc("Specify how binary (blob, binary, etc.) columns should be represented in change events.");
 pub(super) static TIME_ADJUSTER: ConfigKey<bool> = ConfigKey::new("enable.time.adjuster", "true").group(CONNECTOR).doc("MySQL allows user to insert year value as either 2-digit or 4-digit. In case of two digit the value is automatically mapped into 1970 - 2069.");
 pub(super) static CONVERSION_FAILURE: ConfigKey<String> =
     ConfigKey::new("event.converting.failure.handling.mode", "warn")
         .group(CONNECTOR)
-        .validator(|name, value| one_of(name, value, &["warn", "fail", "skip"]))
+        .validator(|name, value| enumerated(name, value, &["warn", "fail", "skip"]))
         .doc("Specify how failures during converting of event should be handled.");
-pub(super) static PROCESSING_FAILURE: ConfigKey<String> = ConfigKey::new("event.processing.failure.handling.mode", "fail").group(CONNECTOR).validator(|name, value| one_of(name, value, &["fail", "warn", "skip", "ignore"])).doc("Specify how failures during processing of events (i.e. when encountering a corrupted event) should be handled.");
-pub(super) static INCONSISTENT_SCHEMA: ConfigKey<String> = ConfigKey::new("inconsistent.schema.handling.mode", "fail").group(CONNECTOR).validator(|name, value| one_of(name, value, &["fail", "warn", "skip", "ignore"])).doc("Specify how binlog events that belong to a table missing from internal schema representation (i.e. internal representation is not consistent with database) should be handled.");
-pub(super) static NAME_ADJUSTMENT: ConfigKey<String> = ConfigKey::new("schema.name.adjustment.mode", "none").group(CONNECTOR).validator(|name, value| one_of(name, value, &["none", "avro", "avro_unicode"])).doc("Specify how schema names should be adjusted for compatibility with the message converter used by the connector.");
+pub(super) static PROCESSING_FAILURE: ConfigKey<String> = ConfigKey::new("event.processing.failure.handling.mode", "fail").group(CONNECTOR).validator(|name, value| enumerated(name, value, &["fail", "warn", "skip", "ignore"])).doc("Specify how failures during processing of events (i.e. when encountering a corrupted event) should be handled.");
+pub(super) static INCONSISTENT_SCHEMA: ConfigKey<String> = ConfigKey::new("inconsistent.schema.handling.mode", "fail").group(CONNECTOR).validator(|name, value| enumerated(name, value, &["fail", "warn", "skip", "ignore"])).doc("Specify how binlog events that belong to a table missing from internal schema representation (i.e. internal representation is not consistent with database) should be handled.");
+pub(super) static NAME_ADJUSTMENT: ConfigKey<String> = ConfigKey::new("schema.name.adjustment.mode", "none").group(CONNECTOR).validator(|name, value| enumerated(name, value, &["none", "avro", "avro_unicode"])).doc("Specify how schema names should be adjusted for compatibility with the message converter used by the connector.");
 pub(super) static FIELD_ADJUSTMENT: ConfigKey<String> = ConfigKey::new("field.name.adjustment.mode", "none").group(CONNECTOR).validator(only_none).doc("Specify how field names should be adjusted for compatibility with the message converter used by the connector.");
 pub(super) static INCLUDE_SCHEMA_CHANGES: ConfigKey<bool> = ConfigKey::new("include.schema.changes", "true").group(CONNECTOR).doc("Whether the connector should publish changes in the database schema to a Kafka topic with the same name as the database server ID. Each schema change will be recorded using a key that contains the database name and whose value includes logical description of the new schema and optionally the DDL statement(s). The default is 'true'.");
 pub(super) static INCLUDE_SCHEMA_COMMENTS: ConfigKey<bool> = ConfigKey::new("include.schema.comments", "false").group(CONNECTOR).doc("Whether the connector parse table and column's comment to metadata object. Note: Enable this option will bring the implications on memory usage.");
@@ -177,7 +179,7 @@ pub(super) static SNAPSHOT_MODE: ConfigKey<String> = ConfigKey::new("snapshot.mo
     .group(SNAPSHOT)
     .validator(snapshot_mode)
     .doc("The criteria for running a snapshot upon startup of the connector.");
-pub(super) static LOCKING_MODE: ConfigKey<String> = ConfigKey::new("snapshot.locking.mode", "minimal").group(SNAPSHOT).validator(|name, value| one_of(name, value, &["minimal", "extended", "none"])).doc("Controls how long the connector holds onto the global read lock while it is performing a snapshot.");
+pub(super) static LOCKING_MODE: ConfigKey<String> = ConfigKey::new("snapshot.locking.mode", "minimal").group(SNAPSHOT).validator(|name, value| enumerated(name, value, &["minimal", "extended", "none"])).doc("Controls how long the connector holds onto the global read lock while it is performing a snapshot.");
 pub(super) static LOCK_TIMEOUT_MS: ConfigKey<i64> = ConfigKey::new("snapshot.lock.timeout.ms", "10000").group(SNAPSHOT).doc("The maximum number of millis to wait for table locks at the beginning of a snapshot. If locks cannot be acquired in this time frame, the snapshot will be aborted. Defaults to 10 seconds");
 pub(super) static SNAPSHOT_INCLUDE: ConfigKey<String> = ConfigKey::new("snapshot.include.collection.list", "").group(SNAPSHOT).validator(patterns).doc("This setting must be set to specify a list of tables/collections whose snapshot must be taken on creating or restarting the connector.");
 pub(super) static SNAPSHOT_OVERRIDES: ConfigKey<String> = ConfigKey::new("snapshot.select.statement.overrides", "").group(SNAPSHOT).doc("This property contains a comma-separated list of fully-qualified tables (DB_NAME.TABLE_NAME). Select statements for the individual tables are specified in further configuration properties, one for each table, identified by the id 'snapshot.select.statement.overrides.[DB_NAME].[TABLE_NAME]'.");

@@ -1,6 +1,6 @@
 //! What values of the keys must be like.
 
-use tidegate_api::config::{ConfigValue, invalid};
+use tidegate_api::config::{ConfigValue, enumerated, invalid};
 use tidegate_cdc::filters::Patterns;
 
 use super::KeyColumns;
@@ -10,23 +10,6 @@ fn text_of(value: &ConfigValue) -> Option<&str> {
     match value {
         ConfigValue::String(text) => Some(text),
         _ => None,
-    }
-}
-
-pub(super) fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
-    match text_of(value) {
-        Some(text)
-            if !allowed
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(text.trim())) =>
-        {
-            Err(invalid(
-                name,
-                text,
-                &format!("Value must be one of {}", allowed.join(", ")),
-            ))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -63,7 +46,7 @@ pub(super) fn time_precision(name: &str, value: &ConfigValue) -> Result<(), Stri
             "The 'adaptive' time.precision.mode is no longer supported",
         ));
     }
-    one_of(
+    enumerated(
         name,
         value,
         &[
@@ -88,7 +71,7 @@ pub(super) fn snapshot_mode(name: &str, value: &ConfigValue) -> Result<(), Strin
         "schema_only_recovery",
         "always",
     ];
-    one_of(name, value, &known)
+    enumerated(name, value, &known)
 }
 
 pub(super) fn legal_name(name: &str, value: &ConfigValue) -> Result<(), String> {

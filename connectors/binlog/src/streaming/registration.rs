@@ -1,4 +1,4 @@
-//! Asking the server for its binary log, and whether it still has what is needed.
+//! Asking the server for its binary log.
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};

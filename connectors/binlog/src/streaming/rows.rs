@@ -152,6 +152,7 @@ impl Streaming<'_> {
         self.scratch = out;
         Ok(())
     }
+
     /// Rows that were handed over before a restart may have other columns than the history, which was rebuilt since. More
     /// than those are lost without a trace if they are skipped: no mode allows it.
     fn misfit(

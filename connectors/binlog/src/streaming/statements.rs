@@ -88,15 +88,9 @@ impl Streaming<'_> {
                 }
             } else if self.tracker.is_published(&change) {
                 let offset = self.context.offset(0);
-                let record = self.schema_changes.record(
-                    &self.records.partition,
-                    &self.records.headers,
-                    block,
-                    &change.database,
-                    &change.ddl,
-                    &change.changes,
-                    offset,
-                );
+                let record = self
+                    .schema_changes
+                    .record(self.records, block, &change, offset);
                 self.queue.push(record).await?;
             }
         }

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use tidegate_api::ConfigKey;
-use tidegate_api::config::{ConfigDef, ConfigValue, Importance, Password, invalid};
+use tidegate_api::config::{ConfigDef, ConfigValue, Importance, Password, enumerated, invalid};
 
 use super::Style;
 
@@ -25,7 +25,7 @@ pub(super) static PASSWORD: ConfigKey<Option<Password>> =
         .doc("Password of the database user to be used when connecting to the connection.");
 pub(super) static INSERT_MODE: ConfigKey<String> = ConfigKey::new("insert.mode", "insert")
     .group("Connector")
-    .validator(|name, value| one_of(name, value, &["insert", "upsert", "update"]))
+    .validator(|name, value| enumerated(name, value, &["insert", "upsert", "update"]))
     .doc("The insertion mode to use: 'insert', 'upsert' or 'update'.");
 pub(super) static DELETE_ENABLED: ConfigKey<bool> = ConfigKey::new("delete.enabled", "false").group("Connector").doc("Whether to treat `null` record values as deletes. Requires primary.key.mode to be `record.key`.");
 pub(super) static BATCH_SIZE_DEBEZIUM: ConfigKey<i32> = ConfigKey::new("batch.size", "500").group("Connector").doc("Specifies how many records to attempt to batch together into the destination table, when possible.");
@@ -44,7 +44,7 @@ pub(super) static NAMING_STRATEGY: ConfigKey<String> = ConfigKey::new(
 pub(super) static PK_MODE: ConfigKey<String> = ConfigKey::new("primary.key.mode", "none")
     .group("Connector")
     .validator(|name, value| {
-        one_of(
+        enumerated(
             name,
             value,
             &[
@@ -62,7 +62,7 @@ pub(super) static PK_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("primary.ke
     .doc("A comma-separated list of primary key field names");
 pub(super) static SCHEMA_EVOLUTION: ConfigKey<String> = ConfigKey::new("schema.evolution", "none")
     .group("Connector")
-    .validator(|name, value| one_of(name, value, &["none", "basic"]))
+    .validator(|name, value| enumerated(name, value, &["none", "basic"]))
     .doc("Controls how schema evolution is handled by the sink connector");
 pub(super) static QUOTE_IDENTIFIERS: ConfigKey<bool> = ConfigKey::new("quote.identifiers", "false").group("Connector").doc("When enabled, table, column, and other identifiers are quoted based on the database dialect.");
 pub(super) static USE_TIME_ZONE: ConfigKey<String> = ConfigKey::new("use.time.zone", "UTC")
@@ -88,7 +88,7 @@ pub(super) static PK_MODE_CONFLUENT: ConfigKey<String> = ConfigKey::new("pk.mode
     .group("Data Mapping")
     .importance(Importance::High)
     .validator(|name, value| {
-        one_of(
+        enumerated(
             name,
             value,
             &["none", "kafka", "record_key", "record_value"],
@@ -103,7 +103,7 @@ pub(super) static AUTO_CREATE: ConfigKey<bool> = ConfigKey::new("auto.create", "
 pub(super) static AUTO_EVOLVE: ConfigKey<bool> = ConfigKey::new("auto.evolve", "false").group("DDL Support").doc("Whether to automatically add columns in the table schema when found to be missing relative to the record schema by issuing ALTER.");
 pub(super) static QUOTE_SQL: ConfigKey<String> = ConfigKey::new("quote.sql.identifiers", "ALWAYS")
     .group("DDL Support")
-    .validator(|name, value| one_of(name, value, &["always", "never"]))
+    .validator(|name, value| enumerated(name, value, &["always", "never"]))
     .doc("When to quote table names, column names, and other identifiers in SQL statements.");
 pub(super) static DB_TIMEZONE: ConfigKey<String> = ConfigKey::new("db.timezone", "UTC").group("Data Mapping").validator(zone).doc("Name of the JDBC timezone that should be used in the connector when inserting time-based values.");
 pub(super) static MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("max.retries", "10").group("Retries").doc(
@@ -132,7 +132,7 @@ pub(super) static TIMESTAMP_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("tim
 pub(super) static TIMESTAMP_UNIT: ConfigKey<String> =
     ConfigKey::new("timestamp.precision.mode", "microseconds")
         .group("Data Mapping")
-        .validator(|name, value| one_of(name, value, &["microseconds", "nanoseconds"]))
+        .validator(|name, value| enumerated(name, value, &["microseconds", "nanoseconds"]))
         .doc("Unit of the fields in timestamp.fields.list.");
 pub(super) static TEXT_COLUMN: ConfigKey<String> =
     ConfigKey::new("string.output.value.column.name", "record_value")
@@ -172,21 +172,6 @@ pub(super) const CONFLUENT_NAMES: [(&str, &str); 5] = [
     ("auto.create", "schema.evolution=basic"),
     ("auto.evolve", "schema.evolution=basic"),
 ];
-
-fn one_of(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
-    match value {
-        ConfigValue::String(text)
-            if !allowed.iter().any(|known| known.eq_ignore_ascii_case(text)) =>
-        {
-            Err(invalid(
-                name,
-                text,
-                &format!("Value must be one of {}", allowed.join(", ")),
-            ))
-        }
-        _ => Ok(()),
-    }
-}
 
 fn zone(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {

@@ -43,12 +43,6 @@ fn identity(partition: &SourcePartition) -> String {
 
 impl Replay for Offsets {
     fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) {
-        self.apply(key, value);
-    }
-}
-
-impl Offsets {
-    fn apply(&mut self, key: &Bytes, value: Option<&Bytes>) {
         let Some((connector, partition)) = parse_key(key) else {
             warn!(
                 "Ignoring offset partition key with an unexpected format: {}",
@@ -76,7 +70,9 @@ impl Offsets {
             },
         );
     }
+}
 
+impl Offsets {
     fn get(&self, connector: &str, partition: &SourcePartition) -> Option<&Entry> {
         self.0.get(connector)?.get(&identity(partition))
     }
@@ -154,7 +150,7 @@ impl OffsetStore {
             let entries =
                 java_map::read(&bytes).ok_or_else(|| failed("is not a Java map of byte arrays"))?;
             for (key, value) in entries {
-                offsets.apply(&key.into(), value.map(Bytes::from).as_ref());
+                offsets.replay(&key.into(), value.map(Bytes::from).as_ref());
             }
         }
         Ok(Self {
@@ -247,7 +243,7 @@ impl OffsetBackingStore for OffsetStore {
             Storage::File(path) => {
                 let mut offsets = self.lock();
                 for (key, value) in &records {
-                    offsets.apply(key, value.as_ref());
+                    offsets.replay(key, value.as_ref());
                 }
                 let entries = offsets.0.values().flat_map(BTreeMap::values).map(|entry| {
                     let value = entry

@@ -1,5 +1,6 @@
 //! What the database says of its tables and types.
 
+use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use crate::errors::SinkError;
@@ -16,44 +17,24 @@ pub(crate) async fn describe(
                        JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype \
                        WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'f') AND a.attnum > 0 \
                        AND NOT a.attisdropped ORDER BY a.attnum";
-    let rows: Vec<(
-        String,
-        String,
-        String,
-        String,
-        bool,
-        bool,
-        bool,
-        String,
-        bool,
-    )> = sqlx::query_as(SQL)
+    let rows = sqlx::query(SQL)
         .bind(name.sql())
         .fetch_all(connection)
         .await?;
     let mut table = ExistingTable::default();
-    for (
-        name,
-        base_type,
-        cast,
-        sql_type,
-        always_identity,
-        generated,
-        not_null,
-        relation,
-        secured,
-    ) in rows
-    {
-        table.relation = relation;
-        table.row_security = secured;
+    for row in rows {
         table.columns.push(ExistingColumn {
-            name,
-            base_type,
-            cast,
-            sql_type,
-            always_identity,
-            generated,
-            not_null,
+            name: row.try_get(0)?,
+            base_type: row.try_get(1)?,
+            cast: row.try_get(2)?,
+            sql_type: row.try_get(3)?,
+            always_identity: row.try_get(4)?,
+            generated: row.try_get(5)?,
+            not_null: row.try_get(6)?,
         });
+        // The same in each row.
+        table.relation = row.try_get(7)?;
+        table.row_security = row.try_get(8)?;
     }
     Ok((!table.columns.is_empty()).then_some(table))
 }

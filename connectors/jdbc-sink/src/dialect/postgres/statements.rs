@@ -160,11 +160,11 @@ pub(crate) fn probe(column: &BoundColumn, sql_type: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::wire::{Encoder, Wire};
 
-    fn name() -> TableName {
+    pub(crate) fn name() -> TableName {
         TableName {
             schema: Some("s".to_owned()),
             table: "t".to_owned(),

@@ -328,13 +328,7 @@ mod tests {
     use super::*;
     use crate::config::Style;
     use crate::config::tests::settings;
-
-    fn name() -> TableName {
-        TableName {
-            schema: Some("s".to_owned()),
-            table: "t".to_owned(),
-        }
-    }
+    use crate::dialect::postgres::statements::tests::name;
 
     fn defined(columns: &[NewColumn<'_>], style: Style) -> Vec<String> {
         let settings = settings(style);
