@@ -1,4 +1,4 @@
-//! The task: decides between snapshot and streaming, and comes back after the server was away.
+//! The task: decides between snapshot and streaming, and comes back after the server or the schema history's log was away.
 //!
 //! Source: Debezium `BinlogSourceTask`, `ChangeEventSourceCoordinator`.
 
@@ -164,31 +164,29 @@ struct Reader {
 impl Reader {
     async fn run(mut self) {
         loop {
-            let connected = match self.attempt().await {
+            let error = match self.attempt().await {
                 Ok(()) => {
                     info!("Nothing is left to read; the task stays idle");
                     return;
                 }
                 Err(BinlogError::Stopped) => return,
-                Err(BinlogError::Connection(text)) => text,
-                Err(error) => {
-                    let error = ConnectError::from(error);
-                    error!("Producer failure: {}", error.chain());
-                    let wrapped = error.context("An exception occurred in the change event producer. This connector will be stopped.");
-                    self.queue.fail(wrapped).await;
-                    return;
-                }
+                Err(error) => ConnectError::from(error),
             };
+            if !error.is_retriable() {
+                error!("Producer failure: {}", error.chain());
+                let wrapped = error.context("An exception occurred in the change event producer. This connector will be stopped.");
+                self.queue.fail(wrapped).await;
+                return;
+            }
             warn!(
-                "{connected}. Trying again in {:?} (retriable.restart.connector.wait.ms)",
+                "{}. Trying again in {:?} (retriable.restart.connector.wait.ms)",
+                error.chain(),
                 self.settings.retry_wait
             );
             if self.queue.flush().await.is_err() {
                 return;
             }
-            drop(
-                tokio::time::timeout(self.settings.retry_wait, std::future::pending::<()>()).await,
-            );
+            tokio::time::sleep(self.settings.retry_wait).await;
         }
     }
 
@@ -215,13 +213,7 @@ impl Reader {
                         "The connector will wait for {:?} before starting a snapshot",
                         self.settings.snapshot_delay
                     );
-                    drop(
-                        tokio::time::timeout(
-                            self.settings.snapshot_delay,
-                            std::future::pending::<()>(),
-                        )
-                        .await,
-                    );
+                    tokio::time::sleep(self.settings.snapshot_delay).await;
                 }
                 let snapshot = Snapshot {
                     flavor: self.flavor,

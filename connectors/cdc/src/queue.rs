@@ -80,7 +80,7 @@ impl BatchSender {
         self.sender.send(Ok(batch)).await.map_err(|_| Stopped)
     }
 
-    /// Ends with an error, after all records before it.
+    /// Ends with an error, after all records before it. No retriable one: nobody reads any more.
     pub async fn fail(mut self, error: ConnectError) {
         // Without a task there is nobody to tell.
         if self.flush().await.is_ok() {
@@ -114,7 +114,7 @@ impl BatchReceiver {
             }
             // A reader that has nothing more to read has ended in peace.
             Ok(None) => {
-                drop(tokio::time::timeout(POLL_TIMEOUT, std::future::pending::<()>()).await);
+                tokio::time::sleep(POLL_TIMEOUT).await;
                 Ok(Vec::new())
             }
         }
