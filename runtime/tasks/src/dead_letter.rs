@@ -16,22 +16,28 @@ use tidegate_log::{
     ConsumedRecord, Log, LogError, NewTopic, Producer, ProducerRecord, RecordHeader,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::backoff::Backoff;
 use crate::clients;
 use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
 use crate::environment::TaskEnvironment;
 use crate::pipeline::{Pipeline, Scratch};
-use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED};
+use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 
 pub(crate) struct DeadLetterQueue {
     task: ConnectorTaskId,
     topic: Arc<str>,
     producer: Arc<dyn Producer>,
     with_headers: bool,
+    stop: CancellationToken,
 }
+
+/// Before a log that is full or away is given a dead letter again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 impl DeadLetterQueue {
     /// `None` if the connector has none. The topic is created if it does not exist.
@@ -62,11 +68,20 @@ impl DeadLetterQueue {
             topic: new.name,
             producer,
             with_headers: props.get(&ERRORS_DEAD_LETTER_HEADERS)?,
+            stop: environment.stop.clone(),
         }))
     }
 
-    /// Appends the record as it was consumed; a failure to do so is logged, as in the original.
-    pub(crate) async fn report(&self, consumed: &ConsumedRecord, failure: &Failure) {
+    /// Appends the record as it was consumed. A record that the log does not take is logged, as in the original; a log that
+    /// takes none at the time is waited for.
+    ///
+    /// # Errors
+    /// If the task is to stop meanwhile: the record must come again.
+    pub(crate) async fn report(
+        &self,
+        consumed: &ConsumedRecord,
+        failure: &Failure,
+    ) -> Result<(), ConnectError> {
         let mut record = ProducerRecord {
             topic: Arc::clone(&self.topic),
             partition: None,
@@ -78,16 +93,26 @@ impl DeadLetterQueue {
         if self.with_headers {
             record.headers.extend(self.context(consumed, failure));
         }
-        let stored = match self.producer.append(vec![record]).await {
-            Ok(receipt) => receipt.await.into_iter().find_map(Result::err),
-            Err(error) => Some(error),
-        };
-        if let Some(error) = stored {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        while let Err(error) = self.append(record.clone()).await {
             error!(
                 "Could not produce message to dead letter queue. topic={}: {error}",
                 self.topic
             );
+            if !error.is_retriable() {
+                break;
+            }
+            pause_for(backoff.next_delay(), &self.stop).await;
+            if self.stop.is_cancelled() {
+                return Err(error.into());
+            }
         }
+        Ok(())
+    }
+
+    async fn append(&self, record: ProducerRecord) -> Result<(), LogError> {
+        let results = self.producer.append(vec![record]).await?.await;
+        results.into_iter().try_for_each(|result| result.map(drop))
     }
 
     fn context(&self, consumed: &ConsumedRecord, failure: &Failure) -> Vec<RecordHeader> {
@@ -185,7 +210,7 @@ impl Reporter {
             format!(", where consumed record is {}", describe(consumed))
         });
         if let Some(queue) = &self.queue {
-            queue.report(consumed, &failure).await;
+            queue.report(consumed, &failure).await?;
         }
         self.errors.tolerate(failure, || {
             let (topic, partition) = (&consumed.topic, consumed.partition);

@@ -321,7 +321,8 @@ impl Work<'_> {
                 error: error.into(),
             };
             self.errors.report(&failure, String::new);
-            if !self.errors.tolerate_all {
+            // Tolerance is for records that can never be stored, not for a log that cannot store any.
+            if !self.errors.tolerate_all || failure.error.is_retriable() {
                 // No position behind the gap may ever be committed.
                 self.in_flight = FuturesOrdered::new();
                 return Err(failure

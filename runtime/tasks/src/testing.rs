@@ -197,7 +197,7 @@ impl Consumer for FakeConsumer {
     }
 }
 
-/// Gives one consumer, and producers that all append to the same channel.
+/// Has every topic; gives one consumer, and producers that all append to the same channel.
 struct FakeLog {
     appended: mpsc::Sender<Appended>,
     consumers: Mutex<VecDeque<FakeConsumer>>,
@@ -223,8 +223,12 @@ impl Log for FakeLog {
     async fn create_topic(&self, _topic: &NewTopic) -> Result<TopicCreation, LogError> {
         not_here()
     }
-    async fn describe_topic(&self, _topic: &str) -> Result<Option<TopicDescription>, LogError> {
-        not_here()
+    async fn describe_topic(&self, topic: &str) -> Result<Option<TopicDescription>, LogError> {
+        Ok(Some(TopicDescription {
+            name: Arc::from(topic),
+            partitions: 1,
+            replication_factor: 1,
+        }))
     }
     async fn topic_settings(&self, _topic: &str) -> Result<BTreeMap<String, String>, LogError> {
         not_here()

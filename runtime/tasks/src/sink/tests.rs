@@ -312,3 +312,28 @@ async fn an_unreadable_record_does_not_hold_up_the_others() {
         "{failure}"
     );
 }
+
+/// What the queue did not get must come again.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_waits_for_a_log_that_is_full() {
+    let props = [
+        (
+            "value.converter",
+            "org.apache.kafka.connect.converters.LongConverter",
+        ),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+    ];
+    let full = || LogError::Full("no space left".to_owned());
+    let (mut stage, _puts) = sink(&props, vec![]);
+    stage.events.try_send(records(5..6)).unwrap();
+    stage.next_append().await.fail(full());
+    stage.next_append().await.store();
+    stage.journal.wait_for("commit t-0@6", 1).await;
+    stage.events.try_send(records(6..7)).unwrap();
+    let letter = stage.next_append().await;
+    stage.stop.cancel();
+    letter.fail(full());
+    let entries = stage.finish().await;
+    assert_eq!(commits(&entries), ["commit t-0@6"]);
+}

@@ -136,6 +136,22 @@ async fn a_tolerated_refusal_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_log_is_never_tolerated() {
+    let steps = vec![Step::Batch(&[("a", 1)]), Step::Batch(&[("b", 2)])];
+    let mut stage = Stage::source(&[("errors.tolerance", "all")], script(steps));
+    let (first, second) = (stage.next_append().await, stage.next_append().await);
+    first.fail(LogError::Full("no space left".to_owned()));
+    second.store();
+    stage.journal.wait_for("FAILED", 1).await;
+    let entries = stage.finish().await;
+    assert_eq!(offsets(&entries), [""; 0]);
+    assert!(
+        entries.iter().any(|entry| entry.contains("no space left")),
+        "{entries:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_is_away_is_polled_again() {
     let away = Step::Error(ConnectError::retriable("the database is away"));
     let mut stage = Stage::source(&[], script(vec![away, Step::Batch(&[("a", 1)])]));
