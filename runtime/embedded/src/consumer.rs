@@ -79,7 +79,7 @@ impl EmbeddedConsumer {
             self.coming
                 .retain(|partition| !step.give_up.contains(partition));
             for partition in &step.give_up {
-                self.fetcher.unassign(partition);
+                self.fetcher.leave(partition);
             }
             let (done, finished) = oneshot::channel();
             self.leaving = Some((step.give_up.clone(), finished));
@@ -130,6 +130,9 @@ impl EmbeddedConsumer {
             _ = self.changes.changed() => false,
         };
         if gone && let Some((partitions, _)) = self.leaving.take() {
+            for partition in &partitions {
+                self.fetcher.unassign(partition);
+            }
             self.core
                 .groups
                 .release(&self.group, self.member, &partitions);

@@ -38,6 +38,8 @@ struct Cursor {
     position: i64,
     ahead: VecDeque<ConsumedRecord>,
     paused: bool,
+    /// On its way to another member: still this one's, without records.
+    leaving: bool,
 }
 
 impl Fetcher {
@@ -60,8 +62,15 @@ impl Fetcher {
                 position,
                 ahead: VecDeque::new(),
                 paused: false,
+                leaving: false,
             },
         );
+    }
+    pub(crate) fn leave(&mut self, partition: &TopicPartition) {
+        if let Some(cursor) = self.partitions.get_mut(partition) {
+            cursor.leaving = true;
+            cursor.ahead.clear();
+        }
     }
     pub(crate) fn unassign(&mut self, partition: &TopicPartition) {
         self.forget_ahead();
@@ -119,7 +128,7 @@ impl Fetcher {
         let unread = |(place, (partition, cursor)): (usize, (&TopicPartition, &Cursor))| {
             let topic = self.core.topics.get(&partition.topic)?;
             let bounds = topic.partition(partition.partition)?;
-            let unread = !cursor.paused && cursor.position < bounds.next();
+            let unread = !cursor.paused && !cursor.leaving && cursor.position < bounds.next();
             unread.then(|| {
                 (
                     place,

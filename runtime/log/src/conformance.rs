@@ -40,6 +40,7 @@ macro_rules! conformance_tests {
             a_group_continues_where_it_committed,
             a_group_without_offsets_starts_where_it_is_told,
             members_share_partitions_and_inherit_them,
+            a_partition_is_the_members_until_it_has_let_it_go,
             patterns_pick_up_new_topics,
             paused_partitions_deliver_nothing_and_seek_goes_back,
             group_offsets_can_be_read_and_altered,
@@ -341,6 +342,50 @@ pub async fn members_share_partitions_and_inherit_them(log: Arc<dyn Log>) {
     second.close().await.expect("closed");
     poll_until(&mut first, &mut seen, |seen| seen.assigned.len() == 4).await;
     first.close().await.expect("closed");
+}
+
+pub async fn a_partition_is_the_members_until_it_has_let_it_go(log: Arc<dyn Log>) {
+    let (topic, group) = (topic(&log, 2).await, fresh("group"));
+    let mut first = member(&log, &group, &topic).await;
+    let mut seen = Seen::default();
+    poll_until(&mut first, &mut seen, |seen| seen.assigned.len() == 2).await;
+    let mut second = member(&log, &group, &topic).await;
+    let mut others = Seen::default();
+    let shared = AtomicBool::new(false);
+    let gives_back = async {
+        let (partitions, done) = loop {
+            if let ConsumerEvent::Revoked { partitions, done } =
+                first.poll(POLL).await.expect("an event")
+            {
+                break (partitions, done);
+            }
+        };
+        for partition in &partitions {
+            let mut late = record(&topic, "k", "late");
+            late.partition = Some(partition.partition);
+            append(&log, vec![late]).await;
+            first.seek(partition, 0).await.expect("moved");
+        }
+        first.pause(&partitions).expect("paused");
+        first.resume(&partitions).expect("resumed");
+        assert!(matches!(first.poll(POLL).await, Ok(ConsumerEvent::Idle)));
+        first
+            .commit(partitions.into_iter().map(|one| (one, 1)).collect())
+            .await
+            .expect("committed");
+        drop(done);
+        poll_until(&mut first, &mut seen, |_| shared.load(Ordering::Acquire)).await;
+    };
+    let takes_over = async {
+        poll_until(&mut second, &mut others, |seen| !seen.assigned.is_empty()).await;
+        shared.store(true, Ordering::Release);
+    };
+    tokio::time::timeout(PATIENCE, async { tokio::join!(gives_back, takes_over) })
+        .await
+        .expect("the hand-over in time");
+    assert_eq!(others.assigned.into_values().collect::<Vec<_>>(), [1]);
+    first.close().await.expect("closed");
+    second.close().await.expect("closed");
 }
 
 pub async fn patterns_pick_up_new_topics(log: Arc<dyn Log>) {

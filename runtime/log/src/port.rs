@@ -255,7 +255,8 @@ pub enum ConsumerEvent {
     Records(Vec<ConsumedRecord>),
     /// New partitions with the offsets at which reading starts. Reading starts with the next poll.
     Assigned(Vec<(TopicPartition, i64)>),
-    /// Partitions to give back: finish, commit, then drop `done`. The group waits for that.
+    /// Partitions to give back: finish, commit, then drop `done`. The group waits for that; until then they are this
+    /// member's, but have no more records.
     Revoked {
         partitions: Vec<TopicPartition>,
         done: oneshot::Sender<()>,
