@@ -196,7 +196,7 @@ pub(crate) fn java(
 }
 
 /// Java's `.properties`, with what it would take for an escape escaped.
-pub(crate) fn properties_text(properties: &Properties) -> String {
+pub fn properties_text(properties: &Properties) -> String {
     let mut text = String::new();
     for (name, value) in properties {
         let value = value.replace('\\', "\\\\");

@@ -42,7 +42,7 @@ pub use cdc_pipeline::{
 pub use connect::{ConnectOptions, JvmConnect};
 pub use directory::{ServerDirectory, unique};
 pub use installed::{kafka_libs, mysql_root, plugins};
-pub use kafka::{KafkaBroker, KafkaOptions};
+pub use kafka::{KafkaBroker, KafkaOptions, properties_text};
 pub use mysql::{MariaDb, MySql, MySqlOptions, MySqlServer};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresOptions};

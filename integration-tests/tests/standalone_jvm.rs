@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tidegate_integration_tests::{
     ConnectOptions, JvmConnect, KafkaBroker, KafkaOptions, Message, Mode, Properties,
-    TidegateWorker, eventually, read_topic,
+    TidegateWorker, eventually, free_port, properties_text, read_topic, tidegate_binary,
 };
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
 
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -156,5 +160,38 @@ async fn offsets_go_to_the_original_and_back() -> Result<()> {
         own.escape_ascii().to_string(),
         java.escape_ascii().to_string()
     );
+    Ok(())
+}
+
+/// The source of the tutorials' console waits in a read that nobody can interrupt.
+#[tokio::test]
+async fn a_source_of_the_standard_input_does_not_outlive_the_worker() -> Result<()> {
+    let lines = Lines::new()?;
+    let source = lines.path("console.properties");
+    let config = "name=console\nconnector.class=FileStreamSource\ntopic=lines\n";
+    fs::write(&source, config)?;
+    let mut props = lines.props("offsets");
+    let url = format!("http://127.0.0.1:{}", free_port());
+    props.insert("listeners".to_owned(), url);
+    let data = lines.path("data").display().to_string();
+    props.insert("embedded.data.dir".to_owned(), data);
+    fs::write(lines.path("worker.properties"), properties_text(&props))?;
+    let mut worker = Command::new(tidegate_binary()?)
+        .args(["standalone".into(), lines.path("worker.properties")])
+        .args([source, lines.path("sink.properties")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut input = worker.stdin.take().context("it is piped")?;
+    input.write_all(b"typed\n").await?;
+    lines.output_becomes("typed\n").await?;
+    let id = worker.id().context("it runs")?;
+    let pid = Pid::from_raw(id.cast_signed()).context("a process id")?;
+    kill_process(pid, Signal::TERM)?;
+    let ended = tokio::time::timeout(DEADLINE, worker.wait()).await;
+    let status = ended.context("it does not end")??;
+    ensure!(status.success(), "{status}");
+    drop(input);
     Ok(())
 }

@@ -8,6 +8,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,8 +32,15 @@ enum Command {
 }
 
 /// Exit codes are Connect's: 1 for usage, 2 for a worker that cannot start.
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> std::io::Result<ExitCode> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(run());
+    // Whoever reads the standard input may wait for ever.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
