@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tidegate_api::TopicPartition;
 use tidegate_integration_tests::{KafkaBroker, KafkaOptions, unique};
 use tidegate_kafka::KafkaLog;
 use tidegate_log::{
@@ -133,6 +134,43 @@ async fn a_topic_that_disappears_loses_nothing() {
             .zip(0..)
             .all(|(offset, n)| *offset == n)
     );
+}
+
+/// Without a policy of where to go on, a member whose place is gone must not seem to wait for records.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_is_gone_is_an_error_without_a_policy() {
+    let log = open().await;
+    let (topic, group) = (topic(&log).await, unique("group"));
+    let partition = TopicPartition::new(Arc::clone(&topic), 0);
+    log.alter_group_offsets(&group, &[(partition.clone(), Some(0))])
+        .await
+        .expect("stored");
+    let config = ClientConfig::default()
+        .with("group.id", &group)
+        .with("auto.offset.reset", "none");
+    let mut consumer = log
+        .consumer(&config, Subscription::Topics(vec![topic]))
+        .await
+        .expect("a consumer");
+    let second = Duration::from_secs(1);
+    while !matches!(consumer.poll(second).await, Ok(ConsumerEvent::Assigned(_))) {}
+    consumer.seek(&partition, 7).await.expect("moved");
+    let failed = async {
+        loop {
+            if let Err(error) = consumer.poll(second).await {
+                break error;
+            }
+        }
+    };
+    let error = tokio::time::timeout(Duration::from_mins(1), failed)
+        .await
+        .expect("an error in time");
+    let text = error.to_string();
+    assert!(matches!(error, LogError::Invalid(_)), "{text}");
+    for part in [&*partition.to_string(), &group, "auto.offset.reset=none"] {
+        assert!(text.contains(part), "'{part}' is not in: {text}");
+    }
+    consumer.close().await.expect("closed");
 }
 
 #[tokio::test]

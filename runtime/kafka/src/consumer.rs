@@ -11,7 +11,9 @@
 //! threads of their own, as steps that survive a dropped `poll`. While a step is under way the queue is left alone: records
 //! of revoked partitions that lie in it become void with the unassign.
 
-use std::collections::HashMap;
+mod client;
+mod places;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,141 +21,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use rdkafka::ClientContext as _;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, RebalanceProtocol};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
 use tidegate_api::TopicPartition;
 use tidegate_log::{ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, LogError, Subscription};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::admin::bounds;
+pub(crate) use self::client::{Client, list};
+use self::places::{Reset, seek, take_over};
 use crate::blocking;
-use crate::context::Reports;
 use crate::errors;
-use crate::log::servers;
-use crate::native::{self, Event, Failure, Queue, Rebalance};
+use crate::native::{self, Event, Failure, Rebalance};
 use crate::records::Records;
-use crate::settings::{self, CLIENT_ID, GROUP_ID, Kind, MAX_POLL_RECORDS};
+use crate::settings::{self, GROUP_ID, Kind, MAX_POLL_RECORDS};
 use crate::subscription::Topics;
 
 /// Java's default of `max.poll.records`.
 const DEFAULT_MAX_POLL_RECORDS: usize = 500;
 /// One attempt at a question to the broker.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// A partition that was just assigned cannot be moved yet.
-const SEEK_ATTEMPTS: u32 = 200;
-const SEEK_PAUSE: Duration = Duration::from_millis(10);
-
-/// A consumer of librdkafka's with its queue.
-pub(crate) struct Client {
-    /// First, so that it ends before the consumer.
-    pub(crate) queue: Queue,
-    pub(crate) native: BaseConsumer<Reports>,
-    /// Told when the queue is no longer empty.
-    pub(crate) ready: Arc<Notify>,
-    pub(crate) servers: Arc<str>,
-}
-
-impl Client {
-    pub(crate) fn open(
-        config: &ClientConfig,
-        base: &ClientConfig,
-        kind: Kind,
-    ) -> Result<Self, LogError> {
-        let native_config = settings::translate(config, base, kind)?;
-        let servers = servers(config);
-        let reports = Reports::new(config.get(CLIENT_ID).unwrap_or("consumer"));
-        let mut native: BaseConsumer<Reports> = native_config
-            .create_with_context(reports)
-            .map_err(|error| errors::translate("open a consumer", &servers, &error, None))?;
-        let queue = Queue::of(&native)
-            .ok_or_else(|| settings::invalid(GROUP_ID, "is missing; a consumer needs one"))?;
-        let ready = Arc::new(Notify::new());
-        let wake = Arc::clone(&ready);
-        native.set_nonempty_callback(move || wake.notify_one());
-        Ok(Self {
-            queue,
-            native,
-            ready,
-            servers,
-        })
-    }
-
-    pub(crate) fn code(&self, doing: &str, code: Code) -> LogError {
-        let trouble = Some(&self.native.context().trouble);
-        errors::from_code(doing, &self.servers, code, trouble)
-    }
-
-    pub(crate) fn error(&self, doing: &str, error: &KafkaError) -> LogError {
-        let trouble = Some(&self.native.context().trouble);
-        errors::translate(doing, &self.servers, error, trouble)
-    }
-
-    /// Logs it, and keeps it as the reason for what fails next.
-    pub(crate) fn note(&self, failure: &Failure) {
-        let error = KafkaError::Global(failure.code);
-        self.native.context().error(error, &failure.reason);
-    }
-
-    fn is_cooperative(&self) -> bool {
-        matches!(
-            self.native.rebalance_protocol(),
-            RebalanceProtocol::Cooperative
-        )
-    }
-
-    /// Answers a rebalance that gives partitions.
-    pub(crate) fn assign(&self, partitions: &TopicPartitionList) -> Result<(), LogError> {
-        let assigned = if self.is_cooperative() {
-            self.native.incremental_assign(partitions)
-        } else {
-            self.native.assign(partitions)
-        };
-        assigned.map_err(|error| self.error("take partitions", &error))
-    }
-
-    fn assignment(&self) -> Vec<TopicPartition> {
-        let Ok(list) = self.native.assignment() else {
-            return Vec::new();
-        };
-        let elements = list.elements();
-        let names = elements.iter();
-        names
-            .map(|at| TopicPartition::new(at.topic(), at.partition()))
-            .collect()
-    }
-
-    /// Answers a rebalance that takes partitions.
-    pub(crate) fn unassign(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let unassigned = if self.is_cooperative() {
-            self.native.incremental_unassign(&list(partitions))
-        } else {
-            self.native.unassign()
-        };
-        unassigned.map_err(|error| self.error("give partitions back", &error))
-    }
-}
-
-/// Partitions without offsets.
-pub(crate) fn list(partitions: &[TopicPartition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(&partition.topic, partition.partition);
-    }
-    list
-}
-
-/// Where a partition without a committed offset starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reset {
-    Earliest,
-    Latest,
-    Error,
-}
 
 /// What a member does before it goes on with its queue.
 enum Step {
@@ -365,8 +255,12 @@ impl KafkaConsumer {
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::InvalidGroupId
-            | Code::InvalidSessionTimeout
-            | Code::AutoOffsetReset => Err(error()),
+            | Code::InvalidSessionTimeout => Err(error()),
+            // librdkafka says so once, and reads that partition no further.
+            Code::AutoOffsetReset => Err(LogError::Invalid(format!(
+                "could not {doing}: the offset there is gone, and auto.offset.reset=none; {}. Set the group's offset, or another auto.offset.reset",
+                failure.reason
+            ))),
             Code::InconsistentGroupProtocol => Err(LogError::Occupied(format!(
                 "group '{group}' on Kafka at {} has members of another kind or with other assignors: {}",
                 self.client().servers,
@@ -447,110 +341,6 @@ fn with_reason(error: LogError, reason: &str) -> LogError {
         LogError::Occupied(_) => LogError::Occupied(text),
         LogError::Full(_) => LogError::Full(text),
         LogError::Fatal(_) => LogError::Fatal(text),
-    }
-}
-
-/// Finds where to start and takes the partitions. Blocks.
-fn take_over(
-    client: &Client,
-    group: &str,
-    partitions: &[TopicPartition],
-    reset: Reset,
-) -> Result<Vec<(TopicPartition, i64)>, LogError> {
-    let starts = if partitions.is_empty() {
-        Vec::new()
-    } else {
-        starts(client, group, partitions, reset)?
-    };
-    let mut assignment = TopicPartitionList::with_capacity(starts.len());
-    for (partition, offset) in &starts {
-        let offset = Offset::Offset(*offset);
-        assignment
-            .add_partition_offset(&partition.topic, partition.partition, offset)
-            .map_err(|error| client.error("take partitions", &error))?;
-    }
-    client.assign(&assignment)?;
-    Ok(starts)
-}
-
-/// Committed offsets, or where there is none or the partition no longer reaches there, what `auto.offset.reset` says.
-fn starts(
-    client: &Client,
-    group: &str,
-    partitions: &[TopicPartition],
-    reset: Reset,
-) -> Result<Vec<(TopicPartition, i64)>, LogError> {
-    let doing = format!("read the committed offsets of group '{group}'");
-    let committed = client
-        .native
-        .committed_offsets(list(partitions), REQUEST_TIMEOUT)
-        .map_err(|error| client.error(&doing, &error))?;
-    let mut found = HashMap::new();
-    for element in committed.elements() {
-        element
-            .error()
-            .map_err(|error| client.error(&doing, &error))?;
-        if let Offset::Offset(offset) = element.offset() {
-            found.insert((element.topic().to_owned(), element.partition()), offset);
-        }
-    }
-    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-    let doing = format!("read the offsets of {}", names.join(", "));
-    let bounds = bounds(partitions, |list| {
-        native::offsets_for_times(client.native.client(), list, REQUEST_TIMEOUT)
-    })
-    .map_err(|code| client.code(&doing, code))?;
-    let start = |partition: &TopicPartition| {
-        let (first, next) = bounds[partition];
-        let committed = found.get(&(partition.topic.to_string(), partition.partition));
-        match (committed, reset) {
-            (Some(offset), _) if (first..=next).contains(offset) => Ok(*offset),
-            (_, Reset::Earliest) => Ok(first),
-            (_, Reset::Latest) => Ok(next),
-            (_, Reset::Error) => Err(LogError::Invalid(format!(
-                "group '{group}' has no committed offset for {partition}, and auto.offset.reset=none"
-            ))),
-        }
-    };
-    let starts = partitions.iter().map(|partition| {
-        let start = start(partition)?;
-        if let Some(lost) = found
-            .get(&(partition.topic.to_string(), partition.partition))
-            .filter(|committed| **committed != start)
-        {
-            warn!("the committed offset {lost} of {partition} in group '{group}' does not exist; reading starts at {start} (auto.offset.reset)");
-        }
-        Ok((partition.clone(), start))
-    });
-    starts.collect()
-}
-
-/// Moves a partition. Blocks.
-fn seek(client: &Client, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
-    let doing = format!("continue {partition} at offset {offset}");
-    let mut attempt = 0;
-    loop {
-        let mut place = TopicPartitionList::new();
-        place
-            .add_partition_offset(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(offset),
-            )
-            .map_err(|error| client.error(&doing, &error))?;
-        let moved = client
-            .native
-            .seek_partitions(place, REQUEST_TIMEOUT)
-            .and_then(|place| place.elements()[0].error());
-        let error = match moved {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        attempt += 1;
-        if error.rdkafka_error_code() != Some(Code::State) || attempt == SEEK_ATTEMPTS {
-            return Err(client.error(&doing, &error));
-        }
-        std::thread::park_timeout(SEEK_PAUSE);
     }
 }
 

@@ -1,30 +1,47 @@
 //! What every client of librdkafka reports: its log lines and its troubles.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 /// The last trouble of a client, for error texts: librdkafka's own answers to requests only say that time is over.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trouble(Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>);
+pub(crate) struct Trouble(Arc<Mutex<Option<Noted>>>);
+
+#[derive(Debug)]
+struct Noted {
+    code: RDKafkaErrorCode,
+    reason: String,
+    at: Instant,
+}
+
+/// A trouble that lasts comes again with every attempt at a connection; one that is older has passed.
+const LASTS: Duration = Duration::from_mins(1);
 
 impl Trouble {
     pub(crate) fn note(&self, code: RDKafkaErrorCode, reason: &str) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // "all brokers are down" says less than why the last one was.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
-            *last = Some((code, reason.to_owned()));
+            *last = Some(Noted {
+                code,
+                reason: reason.to_owned(),
+                at: Instant::now(),
+            });
         }
     }
 
     pub(crate) fn last(&self) -> Option<(RDKafkaErrorCode, String)> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.clone()
+        let lasting = last.as_ref().filter(|noted| noted.at.elapsed() < LASTS);
+        lasting.map(|noted| (noted.code, noted.reason.clone()))
     }
 }
 

@@ -53,11 +53,8 @@ pub(crate) fn from_code(
         }
     }
     match code {
-        Code::UnknownTopic
-        | Code::UnknownPartition
-        | Code::UnknownTopicOrPartition
-        | Code::GroupIdNotFound
-        | Code::UnknownGroup => LogError::NotFound(text),
+        code if is_unknown(code) => LogError::NotFound(text),
+        Code::GroupIdNotFound | Code::UnknownGroup => LogError::NotFound(text),
         Code::TopicAlreadyExists => LogError::AlreadyExists(text),
         code if is_unauthorized(code) => LogError::Unauthorized(text),
         Code::InvalidTopic
@@ -88,6 +85,14 @@ pub(crate) fn from_code(
         Code::Fatal | Code::CriticalSystemResource | Code::BadMessage => LogError::Fatal(text),
         _ => LogError::Unavailable(text),
     }
+}
+
+/// Whether a broker does not know a topic or one of its partitions: no longer, or not yet.
+pub(crate) fn is_unknown(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition
+    )
 }
 
 pub(crate) fn is_unauthorized(code: Code) -> bool {
@@ -130,6 +135,8 @@ fn waits_for_connection(code: Code) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[track_caller]
@@ -150,8 +157,8 @@ mod tests {
         check(Code::NotEnoughReplicas, LogError::Unavailable);
     }
 
-    #[test]
-    fn the_last_trouble_explains_why_nobody_answers() {
+    #[tokio::test(start_paused = true)]
+    async fn the_last_trouble_explains_why_nobody_answers() {
         let trouble = Trouble::default();
         trouble.note(
             Code::BrokerTransportFailure,
@@ -170,6 +177,11 @@ mod tests {
         trouble.note(Code::Authentication, "SASL authentication failed");
         let error = from_code("read", "kafka:9092", code, Some(&trouble));
         assert!(matches!(error, LogError::Unauthorized(_)), "{error}");
+        // A refusal that did not come again since is none of this.
+        tokio::time::advance(Duration::from_mins(2)).await;
+        let error = from_code("read", "kafka:9092", code, Some(&trouble));
+        assert!(error.is_retriable(), "{error}");
+        assert!(!error.to_string().contains("SASL"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tidegate_api::TopicPartition;
 
 use crate::admin::bounds;
 use crate::context::Reports;
+use crate::errors::is_unknown;
 use crate::native;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,13 +52,8 @@ pub(crate) fn ready<C: ClientContext>(
         native::offsets_for_times(client, list, TIMEOUT)
     }) {
         Ok(_) => Ok(true),
-        Err(
-            Code::UnknownTopicOrPartition
-            | Code::UnknownTopic
-            | Code::UnknownPartition
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition,
-        ) => Ok(false),
+        Err(Code::LeaderNotAvailable | Code::NotLeaderForPartition) => Ok(false),
+        Err(code) if is_unknown(code) => Ok(false),
         Err(code) => Err(KafkaError::OffsetFetch(code)),
     }
 }

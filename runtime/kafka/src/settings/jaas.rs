@@ -27,19 +27,28 @@ pub(crate) fn parse(text: &str) -> Result<Login, String> {
         return Err("a control flag such as 'required' must follow the login module".to_owned());
     }
     let (mut username, mut password) = (None, None);
+    let mut place = "the control flag".to_owned();
     loop {
         let name = match tokens.next() {
             Some(";") => break,
             Some(name) => name,
             None => return Err("the closing ';' is missing".to_owned()),
         };
+        // What stands here instead of a name may be a piece of a password.
+        let malformed = format!(
+            "what follows {place} is no option of the form name=\"value\"; values with blanks, quotes, '=' or ';' need quotes"
+        );
         if tokens.next() != Some("=") {
-            return Err(format!("'=' must follow option {name}"));
+            return Err(malformed);
         }
         let value = tokens
             .next()
             .filter(|value| *value != ";")
-            .ok_or_else(|| format!("option {name} has no value"))?;
+            .ok_or(malformed)?;
+        place = match name {
+            "username" | "password" => format!("option {name}"),
+            _ => "an option".to_owned(),
+        };
         match name {
             "username" => username = Some(value.to_owned()),
             "password" => password = Some(value.to_owned()),
@@ -87,4 +96,26 @@ fn tokens(text: &str) -> Result<Vec<String>, String> {
         }
     }
     Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_malformed_is_told_without_pieces_of_the_password() {
+        let check = |options: &str, place: &str| {
+            let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
+            let error = parse(&format!("{module} required {options}"));
+            let error = error.err().expect("it is malformed");
+            assert!(error.contains(place), "{options}: {error}");
+            assert!(!error.contains("s3c") && !error.contains("r3t"), "{error}");
+        };
+        check("username=u password=s3c r3t;", "option password");
+        check("username=u password=\"s3c\"r3t\"x\";", "option password");
+        check("password=s3c r3t username=u;", "option password");
+        check("s3cr3t;", "the control flag");
+        check("username=u password=s3cr3t", "';' is missing");
+        check("username=u other=s3c r3t;", "an option");
+    }
 }
