@@ -165,3 +165,30 @@ pub(super) fn seek(
         std::thread::park_timeout(SEEK_PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+    use tidegate_log::ClientConfig;
+
+    use super::*;
+    use crate::settings::Kind;
+
+    /// The broker of a new topic may not know it yet when the group has already given its partitions.
+    #[test]
+    fn a_partition_that_no_broker_knows_yet_is_taken_from_its_beginning() {
+        let cluster = MockCluster::new(1).expect("a cluster");
+        cluster.create_topic("t", 2, 1).expect("a topic");
+        let config = ClientConfig::default()
+            .with("bootstrap.servers", cluster.bootstrap_servers())
+            .with("group.id", "g");
+        let client =
+            Client::open(&config, &ClientConfig::default(), Kind::Consumer).expect("a client");
+        let partitions = [0, 1].map(|number| TopicPartition::new("t", number));
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[unknown; 20]);
+        let taken = take_over(&client, "g", &partitions, Reset::Earliest).expect("taken");
+        assert_eq!(taken, partitions.map(|partition| (partition, 0)));
+    }
+}
