@@ -47,6 +47,7 @@ pub(crate) async fn open<S: Replay>(
     })?;
     check(log, topic, family).await?;
     let config = client_config(worker_props);
+    let producer = producer_config(&config);
     let state = Arc::new(Mutex::new(S::default()));
     let target = Arc::clone(&state);
     let on_record = move |record: ConsumedRecord| {
@@ -55,7 +56,8 @@ pub(crate) async fn open<S: Replay>(
             state.replay(key, record.value.as_ref());
         }
     };
-    let topic = TopicLog::start(Arc::clone(log), &topic.name, &config, &config, on_record).await?;
+    let topic =
+        TopicLog::start(Arc::clone(log), &topic.name, &producer, &config, on_record).await?;
     Ok((state, topic))
 }
 
@@ -94,6 +96,17 @@ async fn check(log: &Arc<dyn Log>, topic: &StorageTopic, family: &str) -> Result
     Ok(())
 }
 
+/// Not idempotent unless that is wished for, as in the original: these producers live as long as the worker, and an
+/// idempotent one ends for good when a broker has lost records of it.
+fn producer_config(config: &ClientConfig) -> ClientConfig {
+    let mut config = config.clone();
+    config
+        .0
+        .entry("enable.idempotence".to_owned())
+        .or_insert_with(|| "false".to_owned());
+    config
+}
+
 /// The worker's own clients get its settings as they are, but for those of others.
 pub(crate) fn client_config(worker_props: &Props) -> ClientConfig {
     const NOT_FOR_CLIENTS: [&str; 9] = [
@@ -122,4 +135,20 @@ pub(crate) fn client_config(worker_props: &Props) -> ClientConfig {
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn internal_producers_are_idempotent_only_where_that_is_wished_for() {
+        let check = |config: ClientConfig, expected: &str| {
+            let producer = producer_config(&config);
+            assert_eq!(producer.get("enable.idempotence"), Some(expected));
+        };
+        check(ClientConfig::default(), "false");
+        let wished = ClientConfig::default().with("enable.idempotence", "true");
+        check(wished, "true");
+    }
 }
