@@ -60,7 +60,13 @@ impl Case {
     ) -> Result<Result<Self, ConnectError>> {
         let mut plugins = Plugins::default();
         tidegate_jdbc_sink::register(&mut plugins);
-        let ConnectorKind::Sink(new_task) = &plugins.connectors[0].kind else {
+        // Debezium's is the first.
+        let class = settings.iter().find(|(name, _)| *name == "connector.class");
+        let plugin = plugins
+            .connectors
+            .iter()
+            .find(|plugin| class.is_none_or(|(_, class)| plugin.class == *class));
+        let Some(ConnectorKind::Sink(new_task)) = plugin.map(|plugin| &plugin.kind) else {
             anyhow::bail!("no sink");
         };
         let url = postgres.jdbc_url("postgres") + "?sslmode=disable";
@@ -125,6 +131,13 @@ impl Case {
     pub(crate) fn row(&mut self, id: i64, note: &str) -> SinkRecord {
         let value = Struct::new(row_schema(), vec![Value::Int64(id), note.into()]);
         self.record(id, value.into())
+    }
+
+    /// A row under a key of any form.
+    pub(crate) fn keyed(&mut self, key: Struct, value: SchemaAndValue) -> SinkRecord {
+        let mut record = self.record(0, value);
+        record.record.key = key.into();
+        record
     }
 
     pub(crate) fn tombstone(&mut self, id: i64) -> SinkRecord {

@@ -5,4 +5,5 @@ mod changes;
 mod columns;
 mod crash;
 mod faults;
+mod keys;
 mod refused;

@@ -126,12 +126,12 @@ fn key_matches(keys: &[BoundColumn]) -> String {
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            format!(
-                "t.{} = {}{}",
-                quoted(&column.name),
-                column.expression(index),
-                column.key_cast
-            )
+            let mut value = column.expression(index);
+            if !column.key_cast.is_empty() {
+                // A cast binds tighter than operators of the expression.
+                value = format!("({value}){}", column.key_cast);
+            }
+            format!("t.{} = {value}", quoted(&column.name))
         })
         .collect();
     matches.join(" AND ")
@@ -180,6 +180,16 @@ pub(crate) mod tests {
             },
             key_cast: String::new(),
         }
+    }
+
+    #[test]
+    fn keys_are_cast_as_a_whole() {
+        let mut at = bound("at", Encoder::Zoned, "", " AT TIME ZONE 'UTC'");
+        at.key_cast = "::date".to_owned();
+        assert_eq!(
+            delete_rows(&name(), &[at]),
+            r#"DELETE FROM "s"."t" AS t USING unnest($1::timestamptz[]) AS u(c0) WHERE t."at" = (u.c0 AT TIME ZONE 'UTC')::date"#
+        );
     }
 
     #[test]
