@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::config::InsertMode;
 use crate::dialect::postgres::statements::BoundColumn;
 use crate::table::TableName;
+use crate::wire::Wire;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,13 @@ impl Shape {
     pub(crate) fn skips(&self, column: &str) -> bool {
         !self.skipped.is_empty() && self.skipped.iter().any(|skipped| skipped == column)
     }
+    /// Whether keys of both are equal if, and only if, their bytes are.
+    fn has_keys_of(&self, other: &Self) -> bool {
+        self.key_columns() == other.key_columns()
+    }
+    fn key_columns(&self) -> &[BoundColumn] {
+        &self.columns[..self.keys]
+    }
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.operation == other.operation
             && self.table == other.table
@@ -61,7 +69,8 @@ impl Shape {
 struct Entry {
     start: usize,
     end: usize,
-    /// Where the key's columns end.
+    /// Where the bytes are that keys are compared by: in the row, or behind it.
+    key_start: usize,
     key_end: usize,
     /// First bytes of the key, in an order that sorts.
     order: u64,
@@ -121,13 +130,21 @@ impl Batch {
         encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
     ) -> Result<(), E> {
         let start = self.data.len();
-        let key_end = match encode(&mut self.data) {
+        let mut key_start = start;
+        let mut key_end = match encode(&mut self.data) {
             Ok(key_end) => key_end,
             Err(error) => {
                 self.data.truncate(start);
                 return Err(error);
             }
         };
+        let end = self.data.len();
+        let is_numeric = |column: &BoundColumn| column.binding.encoder.wire() == Wire::Numeric;
+        if shape.key_columns().iter().any(is_numeric) {
+            self.data.extend_from_within(start..key_end);
+            (key_start, key_end) = (end, self.data.len());
+            forget_scales(&mut self.data[end..], shape.key_columns());
+        }
         let known = self
             .shapes
             .iter()
@@ -137,8 +154,8 @@ impl Batch {
             self.shapes.len() - 1
         });
         let order = match shape.columns.first() {
-            Some(first) if key_end > start + 4 => {
-                let key = &self.data[start + 4..key_end];
+            Some(first) if key_end > key_start + 4 => {
+                let key = &self.data[key_start + 4..key_end];
                 let mut prefix = [0; 8];
                 let length = key.len().min(8);
                 prefix[..length].copy_from_slice(&key[..length]);
@@ -149,7 +166,8 @@ impl Batch {
         };
         self.entries.push(Entry {
             start,
-            end: self.data.len(),
+            end,
+            key_start,
             key_end,
             order,
             shape: index,
@@ -159,7 +177,7 @@ impl Batch {
     }
 
     fn key(&self, row: usize) -> &[u8] {
-        &self.data[self.entries[row].start..self.entries[row].key_end]
+        &self.data[self.entries[row].key_start..self.entries[row].key_end]
     }
 
     /// Steps for a part of the batch, in the order in which they are to be done.
@@ -176,7 +194,6 @@ impl Batch {
         for row in part {
             let shape = self.entries[row].shape;
             let table = &self.shapes[shape].table;
-            let operation = self.shapes[shape].operation;
             let round = latest.entry(table).or_insert(0);
             loop {
                 if rounds.len() <= *round {
@@ -190,7 +207,7 @@ impl Batch {
                         segments.push(Segment::default());
                         segments.len() - 1
                     });
-                if segments[place].takes(shape, operation) {
+                if segments[place].takes(shape, &self.shapes) {
                     segments[place].rows.push(row);
                     break;
                 }
@@ -304,26 +321,50 @@ impl Segment {
         self.write.or(self.delete).or(self.truncate).unwrap_or(0)
     }
 
-    fn takes(&mut self, shape: usize, operation: Operation) -> bool {
-        let empty = self.rows.is_empty();
-        let slot = match operation {
-            Operation::Write => &mut self.write,
-            Operation::Delete => &mut self.delete,
-            Operation::Truncate => &mut self.truncate,
+    /// Takes a row of this shape, unless it has to wait for what is here: order within a segment is that of its keys,
+    /// and keys of another form cannot be compared.
+    fn takes(&mut self, shape: usize, shapes: &[Arc<Shape>]) -> bool {
+        let (slot, other) = match shapes[shape].operation {
+            Operation::Write => (&mut self.write, self.delete),
+            Operation::Delete => (&mut self.delete, self.write),
+            Operation::Truncate => {
+                let empty = self.rows.is_empty();
+                if empty {
+                    self.truncate = Some(shape);
+                }
+                return empty;
+            }
         };
-        let fits = match operation {
-            Operation::Truncate => empty,
-            _ => slot.is_none_or(|known| known == shape),
+        let fits = match *slot {
+            Some(known) => known == shape,
+            None => {
+                self.truncate.is_none()
+                    && other.is_none_or(|other| shapes[other].has_keys_of(&shapes[shape]))
+            }
         };
-        if fits && (operation == Operation::Truncate || self.truncate.is_none()) {
-            let slot = match operation {
-                Operation::Write => &mut self.write,
-                Operation::Delete => &mut self.delete,
-                Operation::Truncate => &mut self.truncate,
-            };
+        if fits {
             *slot = Some(shape);
-            return true;
         }
-        false
+        fits
+    }
+}
+
+/// Numbers are equal whatever number of digits they are to be shown with.
+fn forget_scales(key: &mut [u8], columns: &[BoundColumn]) {
+    let mut rest = key;
+    for column in columns {
+        let Some((length, tail)) = rest.split_first_chunk_mut::<4>() else {
+            return;
+        };
+        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+        let Some((content, behind)) = tail.split_at_mut_checked(length) else {
+            return;
+        };
+        if column.binding.encoder.wire() == Wire::Numeric
+            && let Some(scale) = content.get_mut(6..8)
+        {
+            scale.fill(0);
+        }
+        rest = behind;
     }
 }

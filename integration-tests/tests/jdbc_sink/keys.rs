@@ -1,9 +1,9 @@
 //! Keys of every form find their rows again.
 
 use anyhow::Result;
-use tidegate_api::{SchemaAndValue, SchemaBuilder, Struct, Value};
+use tidegate_api::{Decimal, SchemaAndValue, SchemaBuilder, Struct, Value, logical};
 
-use super::case::{Case, of_topic, structure};
+use super::case::{ALL, Case, of_topic, structure};
 
 #[tokio::test]
 async fn temporal_keys_find_their_rows_in_columns_of_another_zone() -> Result<()> {
@@ -54,6 +54,103 @@ async fn temporal_keys_find_their_rows_in_columns_of_another_zone() -> Result<()
             case.task.put(&batch).await?;
             case.check(&notes, &[]).await?;
         }
+    }
+    Ok(())
+}
+
+fn key(fields: &[(&str, SchemaBuilder, Value)]) -> Struct {
+    let schemas: Vec<_> = fields
+        .iter()
+        .map(|(name, schema, _)| (*name, schema.clone()))
+        .collect();
+    let values = fields.iter().map(|(_, _, value)| value.clone());
+    Struct::new(structure(&schemas), values.collect::<Vec<_>>())
+}
+
+fn variable(unscaled: i64, scale: i32) -> (SchemaBuilder, Value) {
+    let schema = SchemaBuilder::structure()
+        .name("io.debezium.data.VariableScaleDecimal")
+        .field("scale", SchemaBuilder::int32().build())
+        .field("value", SchemaBuilder::bytes().build());
+    let bytes = Decimal::new(unscaled, scale).with_unscaled_bytes(<[u8]>::to_vec);
+    let value = Struct::new(
+        schema.clone().build(),
+        vec![Value::Int32(scale), Value::Bytes(bytes.into())],
+    );
+    (schema, value.into())
+}
+
+/// Two forms of the key of the row with id 100 and line 0.
+fn forms_of_a_key() -> Vec<[Struct; 2]> {
+    let id = |schema: SchemaBuilder, value: Value| key(&[("id", schema, value)]);
+    let int32 = || id(SchemaBuilder::int32(), Value::Int32(100));
+    let int64 = || id(SchemaBuilder::int64(), Value::Int64(100));
+    let decimal = |unscaled, scale| {
+        id(
+            logical::decimal(scale),
+            Value::Decimal(Decimal::new(unscaled, scale)),
+        )
+    };
+    let of_any_scale = |unscaled, scale| {
+        let (schema, value) = variable(unscaled, scale);
+        id(schema, value)
+    };
+    let with_line = || {
+        key(&[
+            ("id", SchemaBuilder::int32(), Value::Int32(100)),
+            ("line", SchemaBuilder::int32(), Value::Int32(0)),
+        ])
+    };
+    vec![
+        [int32(), int64()],
+        [int32(), with_line()],
+        [with_line(), int32()],
+        [int32(), decimal(100, 0)],
+        [decimal(100, 0), decimal(10_000, 2)],
+        [of_any_scale(100, 0), of_any_scale(1_000_000, 4)],
+        [of_any_scale(1, -2), of_any_scale(1000, 1)],
+    ]
+}
+
+fn row_of(line: i32, note: &str) -> SchemaAndValue {
+    let schema = structure(&[
+        ("id", SchemaBuilder::int64()),
+        ("line", SchemaBuilder::int32()),
+        ("note", SchemaBuilder::string()),
+    ]);
+    Struct::new(
+        schema,
+        vec![Value::Int64(100), Value::Int32(line), note.into()],
+    )
+    .into()
+}
+
+#[tokio::test]
+async fn changes_of_a_row_keep_their_order_where_the_form_of_its_key_changes() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id numeric UNIQUE, line int, note text, UNIQUE (id, line))";
+    let mut case = Case::start(table, &[], false).await?;
+    for [first, second] in forms_of_a_key() {
+        let batch = [
+            case.keyed(first.clone(), row_of(0, "a")),
+            case.keyed(second.clone(), SchemaAndValue::NULL),
+        ];
+        case.task.put(&batch).await?;
+        case.check(ALL, &[]).await?;
+        let batch = [
+            case.keyed(first.clone(), row_of(0, "a")),
+            case.keyed(second.clone(), SchemaAndValue::NULL),
+            case.keyed(first.clone(), row_of(0, "b")),
+            case.keyed(second.clone(), row_of(0, "c")),
+        ];
+        case.task.put(&batch).await?;
+        case.check("SELECT note FROM a_orders", &[&["c"]]).await?;
+        let batch = [
+            case.keyed(first.clone(), SchemaAndValue::NULL),
+            case.keyed(second.clone(), row_of(0, "d")),
+            case.keyed(first, SchemaAndValue::NULL),
+        ];
+        case.task.put(&batch).await?;
+        case.check(ALL, &[]).await?;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use tidegate_api::Decimal;
 
-/// Source: `numeric_recv`: count of digits, weight of the first, sign, scale; digits are of base 10000.
+/// Source: `numeric_recv`: count of digits, weight of the first, sign, scale; digits are of base 10000. Equal numbers have
+/// equal bytes but for the scale.
 pub(super) fn numeric(decimal: &Decimal, out: &mut Vec<u8>) {
     let scale = u32::try_from(decimal.scale()).unwrap_or(0);
     let padding = (4 - scale % 4) % 4;
@@ -29,9 +30,17 @@ pub(super) fn numeric(decimal: &Decimal, out: &mut Vec<u8>) {
         digits.pop();
     }
     let count = i16::try_from(digits.len()).unwrap_or(i16::MAX);
+    let weight = if count == 0 {
+        0
+    } else {
+        count - 1 - groups_behind
+    };
+    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    let digits = &digits[zeros..];
+    let count = i16::try_from(digits.len()).unwrap_or(i16::MAX);
     let negative = decimal.is_negative();
     out.extend_from_slice(&count.to_be_bytes());
-    out.extend_from_slice(&(count - 1 - groups_behind).to_be_bytes());
+    out.extend_from_slice(&weight.to_be_bytes());
     out.extend_from_slice(&(if negative { 0x4000u16 } else { 0 }).to_be_bytes());
     out.extend_from_slice(&u16::try_from(scale).unwrap_or(0x3fff).to_be_bytes());
     for digit in digits.iter().rev() {
