@@ -1,7 +1,7 @@
 //! Keys of every form find their rows again.
 
 use anyhow::Result;
-use tidegate_api::{Decimal, SchemaAndValue, SchemaBuilder, Struct, Value, logical};
+use tidegate_api::{Decimal, ErrorKind, SchemaAndValue, SchemaBuilder, Struct, Value, logical};
 
 use super::case::{ALL, Case, of_topic, structure};
 
@@ -152,5 +152,77 @@ async fn changes_of_a_row_keep_their_order_where_the_form_of_its_key_changes() -
         case.task.put(&batch).await?;
         case.check(ALL, &[]).await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn key_fields_that_a_record_lacks_are_left_out() -> Result<()> {
+    let settings = [("primary.key.fields", "line,id")];
+    let mut case = Case::start("", &settings, false).await?;
+    let id = || key(&[("id", SchemaBuilder::int64(), Value::Int64(100))]);
+    let both = || {
+        key(&[
+            ("id", SchemaBuilder::int64(), Value::Int64(100)),
+            ("line", SchemaBuilder::int32(), Value::Int32(1)),
+        ])
+    };
+    let batch = [
+        case.keyed(both(), row_of(1, "a")),
+        of_topic(case.keyed(id(), row_of(1, "a")), "heads"),
+    ];
+    case.task.put(&batch).await?;
+    let keys = "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND connamespace = 'public'::regnamespace ORDER BY 1";
+    case.check(
+        keys,
+        &[
+            &["a_orders", "PRIMARY KEY (id, line)"],
+            &["heads", "PRIMARY KEY (id)"],
+        ],
+    )
+    .await?;
+    let batch = [
+        case.keyed(both(), row_of(1, "b")),
+        of_topic(case.keyed(id(), SchemaAndValue::NULL), "heads"),
+    ];
+    case.task.put(&batch).await?;
+    let sql = "SELECT note, (SELECT count(*) FROM heads)::text FROM a_orders";
+    case.check(sql, &[&["b", "0"]]).await
+}
+
+#[tokio::test]
+async fn a_delete_without_any_key_field_deletes_nothing() -> Result<()> {
+    let settings = [("primary.key.fields", "other"), ("insert.mode", "insert")];
+    let mut case = Case::start("", &settings, false).await?;
+    let batch = [case.row(1, "a"), case.tombstone(1)];
+    case.task.put(&batch).await?;
+    let batch = [case.tombstone(1)];
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["1", "a"]]).await
+}
+
+const CONFLUENT: [(&str, &str); 6] = [
+    (
+        "connector.class",
+        "io.confluent.connect.jdbc.JdbcSinkConnector",
+    ),
+    ("connection.user", "postgres"),
+    ("pk.mode", "record_key"),
+    ("auto.create", "true"),
+    ("table.name.format", "\"a_orders\""),
+    ("delete.enabled", "false"),
+];
+
+#[tokio::test]
+async fn confluents_key_fields_must_be_there() -> Result<()> {
+    let mut settings = CONFLUENT.to_vec();
+    settings.push(("pk.fields", "id,other"));
+    let mut case = Case::start("", &settings, false).await?;
+    let batch = [case.row(1, "a")];
+    let (kind, text) = case.refused(&batch).await;
+    assert_eq!(kind, ErrorKind::Data);
+    assert!(
+        text.contains("PK mode for table 'a.Orders' is RECORD_KEY with configured PK fields [id, other], but record key schema does not contain field: other"),
+        "{text}"
+    );
     Ok(())
 }

@@ -89,8 +89,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Text of Confluent's `FieldsMetadata`.
+    /// Debezium takes those fields of the list that there are (`JdbcSinkRecord.getFilteredKey`); text of Confluent's
+    /// `FieldsMetadata`.
     fn all_found(&self, schema: &Schema, mode: &str, part: &str) -> Result<(), ConnectError> {
+        if self.settings.is_debezium() {
+            return Ok(());
+        }
         let fields = &self.settings.key_fields;
         match fields.iter().find(|name| schema.field(name).is_none()) {
             None => Ok(()),

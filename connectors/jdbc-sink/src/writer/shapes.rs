@@ -36,7 +36,16 @@ impl Writer {
         let Some(table) = plan.table.clone() else {
             return Ok(None);
         };
-        if operation == Operation::Write && plan.keys == 0 && self.lacks_keys(&table)? {
+        let lacks_keys = plan.keys == 0
+            && match operation {
+                Operation::Write => self.lacks_keys(&table)?,
+                Operation::Delete => {
+                    self.warn_of_keys(&table, "nothing says which row a delete means");
+                    true
+                }
+                Operation::Truncate => false,
+            };
+        if lacks_keys {
             return Ok(None);
         }
         // A delete or truncate of a table that is not there has nothing to do.
@@ -78,15 +87,19 @@ impl Writer {
                 table.sql()
             ))),
             InsertMode::Update => {
-                if !self.warned_of_keys {
-                    warn!(
-                        "{}: records for table {table} have no key, and update mode has no row to change; they are passed over",
-                        self.task
-                    );
-                    self.warned_of_keys = true;
-                }
+                self.warn_of_keys(table, "update mode has no row to change");
                 Ok(true)
             }
+        }
+    }
+
+    fn warn_of_keys(&mut self, table: &TableName, why: &str) {
+        if !self.warned_of_keys {
+            warn!(
+                "{}: records for table {table} have no key, and {why}; they are passed over. See primary.key.mode and primary.key.fields",
+                self.task
+            );
+            self.warned_of_keys = true;
         }
     }
 
