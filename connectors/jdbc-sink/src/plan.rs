@@ -14,7 +14,7 @@ use crate::config::{KeyMode, Settings, Style};
 use crate::table::TableName;
 
 use columns::Builder;
-use validation::validate;
+pub(crate) use validation::validate;
 
 /// Where a column's value is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +106,6 @@ impl Plan {
         let value_schema = record.record.value.schema.as_ref();
         let topic = &*record.record.topic;
         let debezium = settings.style == Style::Debezium;
-        if !debezium {
-            validate(record, settings)?;
-        }
         let shape = match value_schema {
             None if record.record.value.value.is_null() => Shape::None,
             None => {
@@ -248,6 +245,8 @@ impl Plan {
         };
         same(&self.key_schema, &record.record.key.schema)
             && same(&self.value_schema, &record.record.value.schema)
+            // Without a schema only a null is a tombstone.
+            && (self.value_schema.is_some() || record.record.value.value.is_null())
             && (!self.truncates_only || self.shape.op(record) == Some("t"))
             && (self.shape == Shape::SchemaChange || self.details_fit(record, settings))
     }

@@ -15,7 +15,7 @@ use tracing::info;
 use crate::batch::{Batch, Operation, Rules, Shape};
 use crate::config::Settings;
 use crate::errors::SinkError;
-use crate::plan::Plan;
+use crate::plan::{Plan, validate};
 use crate::session::Session;
 use crate::table::{ExistingTable, TableName};
 
@@ -260,6 +260,9 @@ impl Writer {
     fn known(&mut self, record: &SinkRecord) -> Result<Known, SinkError> {
         let topic = &record.record.topic;
         let settings = &self.settings;
+        if !settings.is_debezium() {
+            validate(record, settings)?;
+        }
         for deep in [false, true] {
             let found = self.plans.get(topic).and_then(|plans| {
                 let mut plans = plans.iter().rev();

@@ -1,7 +1,11 @@
 //! Keys of every form find their rows again.
 
+use std::sync::Arc;
+
 use anyhow::Result;
-use tidegate_api::{Decimal, ErrorKind, SchemaAndValue, SchemaBuilder, Struct, Value, logical};
+use tidegate_api::{
+    Decimal, ErrorKind, Schema, SchemaAndValue, SchemaBuilder, Struct, Value, logical,
+};
 
 use super::case::{ALL, Case, of_topic, structure};
 
@@ -224,5 +228,53 @@ async fn confluents_key_fields_must_be_there() -> Result<()> {
         text.contains("PK mode for table 'a.Orders' is RECORD_KEY with configured PK fields [id, other], but record key schema does not contain field: other"),
         "{text}"
     );
+    Ok(())
+}
+
+fn optional(schema: &Arc<Schema>) -> Arc<Schema> {
+    schema.to_builder().optional().build()
+}
+
+#[tokio::test]
+async fn confluents_rules_hold_for_every_record() -> Result<()> {
+    let mut case = Case::start("", &CONFLUENT, false).await?;
+    let schema = optional(&super::case::row_schema());
+    let row = Struct::new(Arc::clone(&schema), vec![Value::Int64(1), "a".into()]);
+    let batch = [case.record(1, row.into())];
+    case.task.put(&batch).await?;
+    let null = SchemaAndValue {
+        schema: Some(schema),
+        value: Value::Null,
+    };
+    let batch = [case.record(1, null)];
+    let (kind, text) = case.refused(&batch).await;
+    assert_eq!(kind, ErrorKind::Data);
+    assert!(
+        text.contains("requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at (topic='a.Orders',partition=0,offset=2,timestamp=-1) with a null value and STRUCT value schema."),
+        "{text}"
+    );
+    case.check(ALL, &[&["1", "a"]]).await
+}
+
+#[tokio::test]
+async fn values_without_a_schema_are_no_tombstones() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); INSERT INTO a_orders VALUES (1, 'a'), (2, 'b')";
+    for enabled in ["true", "false"] {
+        let mut case = Case::start(table, &[("delete.enabled", enabled)], false).await?;
+        let schemaless = SchemaAndValue {
+            schema: None,
+            value: Value::Map(vec![("id".into(), Value::Int64(2))]),
+        };
+        let batch = [case.tombstone(3)];
+        case.task.put(&batch).await?;
+        let batch = [case.tombstone(3), case.record(2, schemaless)];
+        let (kind, text) = case.refused(&batch).await;
+        assert_eq!(kind, ErrorKind::Data);
+        assert!(
+            text.contains("a.Orders-0@3 cannot be written: the sink requires a schema"),
+            "{text}"
+        );
+        case.check(ALL, &[&["1", "a"], &["2", "b"]]).await?;
+    }
     Ok(())
 }

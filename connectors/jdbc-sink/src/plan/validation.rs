@@ -1,11 +1,29 @@
 //! What Confluent's sink asks of records.
 
-use tidegate_api::{ConnectError, Kind, SinkRecord};
+use std::sync::Arc;
+
+use tidegate_api::{ConnectError, Kind, Schema, SinkRecord};
 
 use crate::config::{KeyMode, Settings};
 
 /// Confluent's checks of every record.
-pub(super) fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError> {
+///
+/// # Errors
+/// `Data`, with the original's text.
+pub(crate) fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), ConnectError> {
+    let (key, value) = (&record.record.key, &record.record.value);
+    let needs_key = settings.key_mode == KeyMode::RecordKey || settings.delete_enabled;
+    let lacks_key = needs_key && (key.value.is_null() || key.schema.is_none());
+    let is_row = |schema: &Arc<Schema>| schema.is_struct() || schema.kind == Kind::String;
+    let lacks_value = !settings.delete_enabled
+        && (value.value.is_null() || !value.schema.as_ref().is_some_and(is_row));
+    if lacks_key || lacks_value {
+        return Err(refusal(record, settings, lacks_key));
+    }
+    Ok(())
+}
+
+fn refusal(record: &SinkRecord, settings: &Settings, lacks_key: bool) -> ConnectError {
     let mode = match settings.key_mode {
         KeyMode::None => "none",
         KeyMode::Kafka => "kafka",
@@ -34,27 +52,18 @@ pub(super) fn validate(record: &SinkRecord, settings: &Settings) -> Result<(), C
             schema,
         )
     };
-    let (key, value) = (&record.record.key, &record.record.value);
-    let needs_key = settings.key_mode == KeyMode::RecordKey || settings.delete_enabled;
-    if needs_key && (key.value.is_null() || key.schema.is_none()) {
-        let (found, schema) = described(key);
-        return Err(ConnectError::data(format!(
-            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema.",
-            settings.name, settings.delete_enabled
-        )));
-    }
-    if !settings.delete_enabled
-        && (value.value.is_null()
-            || !value
-                .schema
-                .as_ref()
-                .is_some_and(|schema| schema.is_struct() || schema.kind == Kind::String))
-    {
-        let (found, schema) = described(value);
-        return Err(ConnectError::data(format!(
-            "Sink connector '{}' is configured with 'delete.enabled={}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState",
-            settings.name, settings.delete_enabled
-        )));
-    }
-    Ok(())
+    let name = &settings.name;
+    let deletes = settings.delete_enabled;
+    let text = if lacks_key {
+        let (found, schema) = described(&record.record.key);
+        format!(
+            "Sink connector '{name}' is configured with 'delete.enabled={deletes}' and 'pk.mode={mode}' and therefore requires records with a non-null key and non-null Struct or primitive key schema, but found record at {place} with a {found} key and {schema} key schema."
+        )
+    } else {
+        let (found, schema) = described(&record.record.value);
+        format!(
+            "Sink connector '{name}' is configured with 'delete.enabled={deletes}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState"
+        )
+    };
+    ConnectError::data(text)
 }
