@@ -109,6 +109,8 @@ impl From<sqlx::Error> for SinkError {
             },
             "42P01" | "42703" | "42704" | "0A000" => Self::StaleTable(text),
             _ if code.starts_with("08") || code.starts_with("53") => Self::Transient(text),
+            // A limit that the row's size is beyond, such as that of an index; a trigger that raises an exception.
+            "54000" | "P0001" => Self::Row { text, column },
             _ if code.starts_with("22") || code.starts_with("23") || code == "21000" => {
                 Self::Row { text, column }
             }

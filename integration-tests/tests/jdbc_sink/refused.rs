@@ -135,3 +135,38 @@ async fn a_put_that_fails_leaves_nothing_behind() -> Result<()> {
     case.check("SELECT count(*)::text FROM a_orders", &[&["0"]])
         .await
 }
+
+#[tokio::test]
+async fn rows_that_an_index_or_a_trigger_refuses_are_found() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); CREATE INDEX ON a_orders (note); \
+                 CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NEW.note = 'bad' THEN RAISE EXCEPTION 'not today'; END IF; RETURN NEW; END $$; \
+                 CREATE TRIGGER no BEFORE INSERT ON a_orders FOR EACH ROW EXECUTE FUNCTION no()";
+    let mut case = Case::start(table, &[], true).await?;
+    // Nothing that could be compressed.
+    let mut state = 1_u32;
+    let long: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'!' + u8::try_from((state >> 24) % 90).unwrap_or(0))
+    })
+    .take(20_000)
+    .collect();
+    let batch = [
+        case.row(1, "a"),
+        case.row(2, &long),
+        case.row(3, "bad"),
+        case.row(4, "b"),
+    ];
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["1", "a"], &["4", "b"]]).await?;
+    let reports = case.reports.0.lock().expect("no holder panics").clone();
+    let [(2, index), (3, trigger)] = reports.as_slice() else {
+        panic!("{reports:?}");
+    };
+    assert!(index.contains("id=2") && index.contains("54000"), "{index}");
+    assert!(
+        trigger.contains("id=3") && trigger.contains("not today [SQLSTATE P0001]"),
+        "{trigger}"
+    );
+    Ok(())
+}
