@@ -69,8 +69,10 @@ impl Session {
 
     /// Does steps in one transaction.
     pub(crate) async fn write(&mut self, batch: &Batch, steps: &[Step]) -> Result<(), SinkError> {
+        // What one statement does is a transaction without more ado.
         if let [step] = steps
             && step.rows.len() < COPY_FROM
+            && fitting(batch, &step.rows) == step.rows.len()
         {
             let done = self.step(batch, step).await;
             return done.map_err(|error| error.map(|text| named(step, &text)));
@@ -100,12 +102,7 @@ impl Session {
         }
         let mut rest = step.rows.as_slice();
         while !rest.is_empty() {
-            let mut bytes = 0;
-            let fitting = rest.iter().take(ROWS_PER_STATEMENT).take_while(|row| {
-                bytes += batch.row(**row).len();
-                bytes <= BYTES_PER_STATEMENT
-            });
-            let (rows, behind) = rest.split_at(fitting.count().max(1));
+            let (rows, behind) = rest.split_at(fitting(batch, rest));
             rest = behind;
             self.rows(batch, &step.shape, rows).await?;
         }
@@ -223,6 +220,16 @@ impl Session {
 
 /// Stands for the session's table in prepared texts.
 pub(crate) const STAGE: &str = "{stage}";
+
+/// How many of the rows one statement takes, at least one.
+fn fitting(batch: &Batch, rows: &[usize]) -> usize {
+    let mut bytes = 0;
+    let fitting = rows.iter().take(ROWS_PER_STATEMENT).take_while(|row| {
+        bytes += batch.row(**row).len();
+        bytes <= BYTES_PER_STATEMENT
+    });
+    fitting.count().max(1)
+}
 
 fn named(step: &Step, text: &str) -> String {
     format!("table {}: {text}", step.shape.table)

@@ -170,3 +170,23 @@ async fn rows_that_an_index_or_a_trigger_refuses_are_found() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_put_of_few_large_rows_that_fails_leaves_nothing_behind() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); INSERT INTO a_orders VALUES (7, 'old')";
+    let mut case = Case::start(table, &[("insert.mode", "insert")], false).await?;
+    let large = "x".repeat(7 << 20);
+    let batch = [
+        case.row(1, &large),
+        case.row(2, &large),
+        case.row(7, &large),
+    ];
+    let error = case
+        .task
+        .put(&batch)
+        .await
+        .expect_err("a duplicate")
+        .chain();
+    assert!(error.contains("id=7"), "{error}");
+    case.check(ALL, &[&["7", "old"]]).await
+}
