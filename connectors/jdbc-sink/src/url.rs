@@ -19,17 +19,17 @@ pub(crate) fn parse(
     password: Option<&str>,
 ) -> Result<Vec<PgConnectOptions>, ConnectError> {
     let Some(rest) = url.strip_prefix(SCHEME) else {
-        let dialect: String = url
-            .split([':', '/', '?'])
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(":");
-        return Err(ConnectError::config(format!(
-            "connection.url '{dialect}…' names no database that this version can write to; it must begin with {SCHEME}//"
-        )));
+        return Err(other_scheme(url));
     };
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let names = query.split('&').map(|part| part.split('=').next());
+    if place.contains('@') || names.flatten().any(|name| name.contains('@')) {
+        // Nothing of it is repeated: with '@' comes a password, and where that ends is not known.
+        return Err(ConnectError::config(
+            "connection.url: user and password cannot stand before the host, as in URLs of libpq. Give them as connection.username (Confluent's sink: connection.user) and connection.password, or as the URL's parameters user and password; an '@' of the database's name is written %40",
+        ));
+    }
     let (hosts, database) = match place.strip_prefix("//") {
         Some(place) => place.split_once('/').unwrap_or((place, "")),
         None => ("", place.trim_start_matches('/')),
@@ -37,11 +37,8 @@ pub(crate) fn parse(
     let mut options = PgConnectOptions::new_without_pgpass().application_name("tidegate");
     let (mut user, mut password) = (user.map(str::to_owned), password.map(str::to_owned));
     let mut ssl_mode = PgSslMode::Prefer;
-    for (name, value) in query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| part.split_once('=').unwrap_or((part, "")))
-    {
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let value = decode(value);
         match name {
             "user" => user = Some(value),
@@ -78,6 +75,10 @@ pub(crate) fn parse(
             | "connectTimeout"
             | "socketTimeout"
             | "loginTimeout" => {}
+            // Its name is not shown: it may be the rest of a password.
+            _ if !part.contains('=') => warn!(
+                "connection.url: a parameter without '=' is ignored; '&' within a value is written %26"
+            ),
             other => {
                 warn!("connection.url: parameter '{other}' has no meaning here and is ignored");
             }
@@ -104,7 +105,9 @@ pub(crate) fn parse(
                 _ => (host, "5432"),
             };
             let port = port.parse().map_err(|_| {
-                ConnectError::config(format!("connection.url: '{port}' is no port"))
+                ConnectError::config(
+                    "connection.url: a port is a number from 1 to 65535, after the host and a colon: jdbc:postgresql://host:5432/database",
+                )
             })?;
             let name = name.trim_start_matches('[').trim_end_matches(']');
             Ok(options
@@ -113,6 +116,19 @@ pub(crate) fn parse(
                 .port(port))
         })
         .collect()
+}
+
+/// Names the dialect, if it is one: in what is no JDBC URL anything may be a password.
+fn other_scheme(url: &str) -> ConnectError {
+    let dialect = url
+        .strip_prefix("jdbc:")
+        .and_then(|rest| rest.split_once(':'))
+        .map(|(dialect, _)| dialect)
+        .filter(|dialect| dialect.chars().all(|c| c.is_ascii_alphanumeric()));
+    let named = dialect.map_or_else(String::new, |dialect| format!(" 'jdbc:{dialect}:…'"));
+    ConnectError::config(format!(
+        "connection.url{named} names no database that this version can write to; it must begin with {SCHEME}//"
+    ))
 }
 
 #[cfg(test)]
@@ -149,14 +165,43 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused_without_showing_it() {
-        let error =
-            parse("jdbc:oracle:thin:user/s3cret@h", None, None).expect_err("another dialect");
-        assert!(
-            error.text().contains("jdbc:oracle") && !error.text().contains("s3cret"),
-            "{}",
-            error.text()
-        );
-        assert!(parse("jdbc:postgresql://h:x/db", None, None).is_err());
+        fn refused(url: &str) -> String {
+            let error = parse(url, None, None).expect_err(url);
+            let text = error.text().to_owned();
+            for part in ["s3cret", "cdc", "s3", "cret"] {
+                assert!(!text.contains(part), "{url}: {text}");
+            }
+            text
+        }
+        assert!(refused("jdbc:oracle:thin:user/s3cret@h").contains("'jdbc:oracle:…'"));
+        for url in [
+            "postgresql://cdc:s3cret@db/app",
+            "cdc:s3cret@db/app",
+            "jdbc:s3cret@db/app",
+        ] {
+            assert!(refused(url).contains("must begin with"));
+        }
+        for url in [
+            "jdbc:postgresql://cdc:s3cret@db/app",
+            "jdbc:postgresql://db:1,cdc:s3cret@db2:2/app",
+            "jdbc:postgresql://cdc:s3/cret@db/app",
+            "jdbc:postgresql://cdc:1/cret@db/app",
+            "jdbc:postgresql://cdc:1?cret@db/app",
+            "jdbc:postgresql://cdc:1?cret@db/app?user=u",
+            "jdbc:postgresql:cdc:s3cret@db/app",
+        ] {
+            assert!(refused(url).contains("connection.username"), "{url}");
+        }
+        for url in [
+            "jdbc:postgresql://h:s3cret/db",
+            "jdbc:postgresql://h:s3/cret",
+        ] {
+            assert!(refused(url).contains("a port is a number"), "{url}");
+        }
         assert!(parse("jdbc:postgresql://h/db?sslmode=x", None, None).is_err());
+        let with_at = "jdbc:postgresql://h/a%40b?user=u@x&password=s3@cret";
+        let options = &parse(with_at, None, None).expect("valid")[0];
+        assert_eq!(options.get_database(), Some("a@b"));
+        assert_eq!(options.get_username(), "u@x");
     }
 }
