@@ -139,8 +139,8 @@ impl Settings {
             props.get(&USER)?
         };
         // A wrong URL is found here rather than at the first record.
-        let hosts = crate::url::parse(&url, user.as_deref(), None)?;
-        let database = hosts.first().and_then(|host| host.get_database());
+        let target = crate::url::parse(&url, user.as_deref(), None)?;
+        let database = target.hosts.first().and_then(|host| host.get_database());
         let database = database.map(str::to_owned);
         let name_format = props
             .get(if debezium {

@@ -47,14 +47,23 @@ impl From<ConnectError> for SinkError {
 impl From<sqlx::Error> for SinkError {
     fn from(error: sqlx::Error) -> Self {
         let sqlx::Error::Database(database) = &error else {
+            let text = error.to_string();
             return match error {
+                _ if distrusts(&error) => Self::Fatal(format!(
+                    "{text}. Let sslrootcert of connection.url name the certificate of the authority that signed the server's, and connection.url the host that it is for; sslmode=require does without verification"
+                )),
+                sqlx::Error::Tls(_) if text.contains("does not support TLS") => {
+                    Self::Fatal(format!(
+                        "{text}. Switch it on (ssl = on in postgresql.conf), or take sslmode=prefer or disable in connection.url"
+                    ))
+                }
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
                 | sqlx::Error::Protocol(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed => Self::Transient(error.to_string()),
-                other => Self::Fatal(other.to_string()),
+                | sqlx::Error::WorkerCrashed => Self::Transient(text),
+                _ => Self::Fatal(text),
             };
         };
         let code = database.code().unwrap_or_default().into_owned();
@@ -117,6 +126,11 @@ impl From<sqlx::Error> for SinkError {
             _ => Self::Fatal(text),
         }
     }
+}
+
+/// Whether the server's certificate is not signed by an authority that is trusted, or is not for its host.
+pub(crate) fn distrusts(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Tls(cause) if cause.to_string().contains("certificate verify failed"))
 }
 
 /// The column of a null, or those of a key that is missing or there already: `Key (a, b)=(1, 2) …`.

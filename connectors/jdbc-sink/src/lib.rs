@@ -13,6 +13,7 @@ mod session;
 mod table;
 mod task;
 mod text;
+mod tls;
 mod url;
 mod wire;
 mod writer;

@@ -14,15 +14,16 @@ use tracing::info;
 
 use crate::batch::{Batch, Operation, Rules, Shape};
 use crate::config::Settings;
-use crate::errors::SinkError;
+use crate::errors::{SinkError, distrusts};
 use crate::plan::{Plan, validate};
 use crate::session::Session;
 use crate::table::{ExistingTable, TableName};
+use crate::url::Target;
 
 pub(crate) struct Writer {
     settings: Settings,
     task: ConnectorTaskId,
-    hosts: Vec<PgConnectOptions>,
+    target: Target,
     session: Option<Session>,
     tables: HashMap<TableName, ExistingTable>,
     /// By topic; a topic seldom has more than a few pairs of schemas.
@@ -54,12 +55,12 @@ impl Writer {
             .password
             .as_ref()
             .map(|password| password.reveal().to_owned());
-        let hosts =
+        let target =
             crate::url::parse(&settings.url, settings.user.as_deref(), password.as_deref())?;
         Ok(Self {
             settings,
             task,
-            hosts,
+            target,
             session: None,
             tables: HashMap::new(),
             plans: HashMap::new(),
@@ -71,52 +72,59 @@ impl Writer {
 
     async fn session(&mut self) -> Result<&mut Session, SinkError> {
         if self.session.is_none() {
-            let mut last = None;
-            for options in &self.hosts {
-                match PgConnection::connect_with(
-                    &options
-                        .clone()
-                        .log_statements(tracing::log::LevelFilter::Trace),
-                )
-                .await
-                {
-                    Ok(connection) => {
-                        info!(
-                            "{} is connected to {}:{}",
-                            self.task,
-                            options.get_host(),
-                            options.get_port()
-                        );
-                        self.session = Some(Session::new(connection));
-                        break;
-                    }
-                    Err(error) => {
-                        let place = format!(
-                            "the database '{}' at {}:{}, user '{}'",
-                            options.get_database().unwrap_or_default(),
-                            options.get_host(),
-                            options.get_port(),
-                            options.get_username()
-                        );
-                        let task = &self.task;
-                        last = Some(match SinkError::from(error) {
-                            SinkError::Transient(text) => SinkError::Transient(format!(
-                                "{task}: {place} cannot be reached: {text}. It is tried again; see to the server, or correct host and port in connection.url"
-                            )),
-                            other => SinkError::Fatal(format!(
-                                "{task}: {place} refuses the connection: {other}"
-                            )),
-                        });
-                    }
-                }
-            }
-            if let (None, Some(error)) = (&self.session, last) {
-                return Err(error);
-            }
+            let connection = self.open().await?;
+            self.session = Some(Session::new(connection));
         }
         self.session
             .as_mut()
             .ok_or_else(|| SinkError::Fatal("connection.url names no host".to_owned()))
+    }
+
+    /// Connects to the first host that answers.
+    async fn open(&self) -> Result<PgConnection, SinkError> {
+        let mut last = SinkError::Fatal("connection.url names no host".to_owned());
+        for host in &self.target.hosts {
+            let host = host
+                .clone()
+                .log_statements(tracing::log::LevelFilter::Trace);
+            let task = &self.task;
+            let ways = self.target.tls.options(host.clone()).await;
+            for options in ways.map_err(|error| error.map(|text| format!("{task}: {text}")))? {
+                match PgConnection::connect_with(&options).await {
+                    Ok(connection) => {
+                        let (name, port) = (host.get_host(), host.get_port());
+                        info!("{task} is connected to {name}:{port}");
+                        return Ok(connection);
+                    }
+                    Err(error) => {
+                        // Another authority may have signed the certificate.
+                        let distrusted = distrusts(&error);
+                        last = self.no_connection(&host, error);
+                        if !distrusted {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn no_connection(&self, host: &PgConnectOptions, error: sqlx::Error) -> SinkError {
+        let task = &self.task;
+        let place = format!(
+            "the database '{}' at {}:{}, user '{}'",
+            host.get_database().unwrap_or_default(),
+            host.get_host(),
+            host.get_port(),
+            host.get_username()
+        );
+        match SinkError::from(error) {
+            SinkError::Transient(text) => SinkError::Transient(format!(
+                "{task}: {place} cannot be reached: {text}. It is tried again; see to the server, or correct host and port in connection.url"
+            )),
+            other => SinkError::Fatal(format!("{task}: {place} refuses the connection: {other}")),
+        }
     }
 
     /// Opens the connection, to tell early that it cannot be opened.

@@ -58,44 +58,13 @@ impl Case {
         settings: &[(&str, &str)],
         reporting: bool,
     ) -> Result<Result<Self, ConnectError>> {
-        let mut plugins = Plugins::default();
-        tidegate_jdbc_sink::register(&mut plugins);
-        // Debezium's is the first.
-        let class = settings.iter().find(|(name, _)| *name == "connector.class");
-        let plugin = plugins
-            .connectors
-            .iter()
-            .find(|plugin| class.is_none_or(|(_, class)| plugin.class == *class));
-        let Some(ConnectorKind::Sink(new_task)) = plugin.map(|plugin| &plugin.kind) else {
-            anyhow::bail!("no sink");
-        };
-        let url = postgres.jdbc_url("postgres") + "?sslmode=disable";
-        let mut props = Props::from([
-            ("connection.url", url.as_str()),
-            ("connection.username", "postgres"),
-            ("connection.password", "s3cret"),
-            ("insert.mode", "upsert"),
-            ("primary.key.mode", "record_key"),
-            ("schema.evolution", "basic"),
-            ("delete.enabled", "true"),
-        ]);
-        for (name, value) in settings {
-            props.set(*name, *value);
-        }
         let reports = Arc::new(Reports::default());
         let reporter = Arc::clone(&reports) as Arc<dyn ErrantRecordReporter>;
-        let mut task = new_task();
-        let context = SinkTaskContext {
-            task: ConnectorTaskId {
-                connector: "sink".into(),
-                task: 0,
-            },
-            requests: Arc::new(NoRequests),
-            errant_record_reporter: reporting.then_some(reporter),
+        let reporter = reporting.then_some(reporter);
+        let task = match start_task(&postgres, settings, reporter).await? {
+            Ok(task) => task,
+            Err(error) => return Ok(Err(error)),
         };
-        if let Err(error) = task.start(context, props).await {
-            return Ok(Err(error));
-        }
         Ok(Ok(Self {
             postgres,
             task,
@@ -171,6 +140,48 @@ impl Case {
         assert_eq!(rows, expected);
         Ok(())
     }
+}
+
+/// Starts a task on a server; the error with which it refuses to.
+pub(crate) async fn start_task(
+    postgres: &Postgres,
+    settings: &[(&str, &str)],
+    reporter: Option<Arc<dyn ErrantRecordReporter>>,
+) -> Result<Result<Box<dyn SinkTask>, ConnectError>> {
+    let mut plugins = Plugins::default();
+    tidegate_jdbc_sink::register(&mut plugins);
+    // Debezium's is the first.
+    let class = settings.iter().find(|(name, _)| *name == "connector.class");
+    let plugin = plugins
+        .connectors
+        .iter()
+        .find(|plugin| class.is_none_or(|(_, class)| plugin.class == *class));
+    let Some(ConnectorKind::Sink(new_task)) = plugin.map(|plugin| &plugin.kind) else {
+        anyhow::bail!("no sink");
+    };
+    let url = postgres.jdbc_url("postgres") + "?sslmode=disable";
+    let mut props = Props::from([
+        ("connection.url", url.as_str()),
+        ("connection.username", "postgres"),
+        ("connection.password", "s3cret"),
+        ("insert.mode", "upsert"),
+        ("primary.key.mode", "record_key"),
+        ("schema.evolution", "basic"),
+        ("delete.enabled", "true"),
+    ]);
+    for (name, value) in settings {
+        props.set(*name, *value);
+    }
+    let mut task = new_task();
+    let context = SinkTaskContext {
+        task: ConnectorTaskId {
+            connector: "sink".into(),
+            task: 0,
+        },
+        requests: Arc::new(NoRequests),
+        errant_record_reporter: reporter,
+    };
+    Ok(task.start(context, props).await.map(|()| task))
 }
 
 /// The whole text of an error, `PORT` for the server's.

@@ -3,6 +3,7 @@
 mod case;
 mod changes;
 mod columns;
+mod connection;
 mod crash;
 mod faults;
 mod keys;

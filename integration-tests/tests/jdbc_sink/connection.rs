@@ -1,0 +1,202 @@
+//! What a URL says of the connection.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+use tidegate_api::ErrorKind;
+use tidegate_integration_tests::{Postgres, PostgresOptions};
+
+use super::case::{Case, masked, start_task};
+
+fn run(folder: &Path, command: &str) -> Result<()> {
+    let mut words = command.split(' ');
+    let output = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .current_dir(folder)
+        .output()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command}: {error}");
+    Ok(())
+}
+
+/// An authority, certificates of a server and a client, and the client's key in all forms.
+fn certificates() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    let new = "openssl req -x509 -newkey rsa:2048 -nodes -days 2";
+    let signed = format!("{new} -CA ca.crt -CAkey ca.key");
+    let pkcs8 = "openssl pkcs8 -topk8 -in client.key";
+    for command in [
+        &format!("{new} -subj /CN=ca -keyout ca.key -out ca.crt"),
+        &format!("{new} -subj /CN=other -keyout other.key -out other.crt"),
+        &format!(
+            "{signed} -subj /CN=server -addext subjectAltName=IP:127.0.0.1 -keyout server.key -out server.crt"
+        ),
+        &format!("{signed} -subj /CN=client -keyout client.key -out client.crt"),
+        &format!("{pkcs8} -nocrypt -outform DER -out client.pk8"),
+        &format!("{pkcs8} -passout pass:s3cret -outform DER -out secret.pk8"),
+        "openssl pkcs12 -export -in client.crt -inkey client.key -passout pass:s3cret -out client.p12",
+        "openssl x509 -in client.crt -outform DER -out client.der",
+        "chown postgres server.key server.crt ca.crt",
+    ] {
+        run(folder.path(), command)?;
+    }
+    let read = |name| fs::read_to_string(folder.path().join(name));
+    fs::write(
+        folder.path().join("bundle.crt"),
+        read("other.crt")? + &read("ca.crt")?,
+    )?;
+    fs::write(folder.path().join("bad.key"), "no key")?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}
+
+#[tokio::test]
+async fn tls_is_what_the_url_says() -> Result<()> {
+    let folder = certificates()?;
+    let folder = folder.path().display();
+    let postgres = Postgres::start(PostgresOptions {
+        settings: vec![
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={folder}/server.crt"),
+            format!("ssl_key_file={folder}/server.key"),
+            format!("ssl_ca_file={folder}/ca.crt"),
+        ],
+        ..PostgresOptions::default()
+    })
+    .await?;
+    let lax = "sslfactory=org.postgresql.ssl.NonValidatingFactory";
+    let client = format!("sslmode=require&sslcert={folder}/client.crt");
+    for (index, (query, encrypted, name)) in [
+        (String::new(), "true", "-"),
+        (format!("ssl=true&sslrootcert={folder}/ca.crt"), "true", "-"),
+        (format!("ssl&sslrootcert={folder}/bundle.crt"), "true", "-"),
+        (format!("ssl=true&{lax}"), "true", "-"),
+        ("ssl=true&sslmode=disable".to_owned(), "false", "-"),
+        ("sslmode=disable&ssl=true".to_owned(), "false", "-"),
+        ("sslmode=allow".to_owned(), "true", "-"),
+        (
+            format!("sslmode=require&sslrootcert={folder}/none"),
+            "true",
+            "-",
+        ),
+        (
+            format!("{client}&sslkey={folder}/client.pk8"),
+            "true",
+            "/CN=client",
+        ),
+        (
+            format!("{client}&sslkey={folder}/client.key"),
+            "true",
+            "/CN=client",
+        ),
+        (
+            format!("{client}&sslkey={folder}/secret.pk8&sslpassword=s3cret"),
+            "true",
+            "/CN=client",
+        ),
+        (
+            format!("sslmode=require&sslkey={folder}/client.p12&sslpassword=s3cret"),
+            "true",
+            "/CN=client",
+        ),
+        (
+            format!("sslmode=require&sslcert={folder}/client.der&sslkey={folder}/client.pk8"),
+            "true",
+            "/CN=client",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let url = postgres.jdbc_url("postgres") + &format!("?{query}&ApplicationName=case{index}");
+        let mut task = start_task(&postgres, &[("connection.url", &url)], None).await??;
+        let sql = format!(
+            "SELECT ssl::text, coalesce(client_dn, '-') FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'case{index}'"
+        );
+        let rows = postgres.rows("postgres", &sql).await?;
+        let expected = [encrypted, name].map(|text| Some(text.to_owned()));
+        assert_eq!(rows, [expected], "{query}");
+        task.stop().await;
+    }
+    for (query, text) in [
+        ("ssl=true".to_owned(), "certificate verify failed"),
+        (
+            format!("ssl=true&sslrootcert={folder}/other.crt"),
+            "Let sslrootcert of connection.url name",
+        ),
+        (
+            format!("ssl=true&sslrootcert={folder}/none"),
+            "the file of sslrootcert, FOLDER/none, cannot be read: No such file",
+        ),
+        (
+            format!("ssl=true&sslrootcert={folder}/bad.key"),
+            "sslrootcert FOLDER/bad.key cannot be used",
+        ),
+        (
+            format!("{client}&sslkey={folder}/bad.key"),
+            "sslkey FOLDER/bad.key cannot be used",
+        ),
+        (
+            format!("{client}&sslkey={folder}/secret.pk8"),
+            "sslpassword decrypts it",
+        ),
+        (
+            format!("{client}&sslkey={folder}/secret.pk8&sslpassword=s3cre"),
+            "sslpassword decrypts it",
+        ),
+        (
+            format!("{client}&sslkey={folder}/other.key"),
+            "the key of sslkey FOLDER/other.key is not that of the certificate sslcert FOLDER/client.crt",
+        ),
+        (
+            format!("ssl=true&sslkey={folder}/client.p12&sslpassword="),
+            "sslkey FOLDER/client.p12 cannot be used",
+        ),
+    ] {
+        let url = postgres.jdbc_url("postgres") + "?" + &query;
+        let started = start_task(&postgres, &[("connection.url", &url)], None).await?;
+        let Err(error) = started else {
+            panic!("{query} is accepted");
+        };
+        let found = masked(&postgres, &error).replace(&folder.to_string(), "FOLDER");
+        assert!(
+            found.starts_with("sink-0: ") && found.contains(text),
+            "{query}: {found}"
+        );
+        assert_eq!(error.kind(), ErrorKind::Fatal, "{found}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_the_url_asks_for_it() -> Result<()> {
+    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    let url = postgres.jdbc_url("postgres") + "?sslmode=require";
+    let started = start_task(&postgres, &[("connection.url", &url)], None).await?;
+    let error = started.err().expect("there is no TLS");
+    let text = masked(&postgres, &error);
+    assert_eq!(error.kind(), ErrorKind::Fatal);
+    assert!(
+        text.contains("server does not support TLS. Switch it on"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn settings_of_the_session_come_from_the_url() -> Result<()> {
+    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    postgres
+        .exec("postgres", "CREATE SCHEMA \"an other\"")
+        .await?;
+    let url = postgres.jdbc_url("postgres") + "?options=-c%20search_path%3D%22an%5C+other%22";
+    let mut case = Case::start_on(postgres, &[("connection.url", &url)], false).await??;
+    let batch = [case.row(1, "a")];
+    case.task.put(&batch).await?;
+    case.check("SELECT note FROM \"an other\".a_orders", &[&["a"]])
+        .await
+}
