@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io;
+use std::time::Duration;
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgTypeInfo};
-use sqlx::{AssertSqlSafe, Connection as _, Encode, Executor as _, Postgres, Type};
+use sqlx::{AssertSqlSafe, Connection as _, Encode, Execute, Executor as _, Postgres, Type};
 use tracing::{debug, warn};
 
 use crate::batch::{Batch, Operation, Shape, Step};
@@ -27,6 +29,8 @@ const MOST_STAGES: usize = 16;
 
 pub(crate) struct Session {
     pub(crate) connection: PgConnection,
+    /// How long an answer is waited for.
+    pub(crate) limit: Option<Duration>,
     /// By what their columns are.
     stages: HashMap<String, String>,
     /// Tables of the session that hold rows of the transaction at hand.
@@ -42,9 +46,10 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(connection: PgConnection) -> Self {
+    pub(crate) fn new(connection: PgConnection, limit: Option<Duration>) -> Self {
         Self {
             connection,
+            limit,
             stages: HashMap::new(),
             filled: HashSet::new(),
             may_stage: true,
@@ -52,14 +57,22 @@ impl Session {
     }
 
     pub(crate) async fn close(self) {
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = within(self.limit, self.connection.close()).await {
             warn!("the connection did not close cleanly: {error}");
         }
     }
 
     pub(crate) async fn execute(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
-        self.connection.execute(sqlx::raw_sql(sql)).await.map(drop)
+        self.run(sqlx::raw_sql(sql)).await
+    }
+
+    pub(crate) async fn run<'q>(
+        &mut self,
+        query: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<(), sqlx::Error> {
+        let done = self.connection.execute(query);
+        within(self.limit, done).await.map(drop)
     }
 
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
@@ -124,18 +137,14 @@ impl Session {
             {
                 self.fill(batch, shape, rows, &stage).await?;
                 let sql = sql.replace(STAGE, &stage);
-                self.connection
-                    .execute(sqlx::query(AssertSqlSafe(sql)))
-                    .await?;
-                return Ok(());
+                return Ok(self.run(sqlx::query(AssertSqlSafe(sql))).await?);
             }
         }
         let mut query = sqlx::query(AssertSqlSafe(shape.from_arrays.clone()));
         for array in arrays(batch, shape, rows) {
             query = query.bind(array);
         }
-        self.connection.execute(query).await?;
-        Ok(())
+        Ok(self.run(query).await?)
     }
 
     /// The session's table for rows of this shape, if there is one.
@@ -200,7 +209,8 @@ impl Session {
         sql: &str,
     ) -> Result<(), sqlx::Error> {
         let columns = i16::try_from(shape.columns.len()).unwrap_or(i16::MAX);
-        let mut sink = self.connection.copy_in_raw(sql).await?;
+        let limit = self.limit;
+        let mut sink = within(limit, self.connection.copy_in_raw(sql)).await?;
         let mut chunk = Vec::with_capacity(COPY_CHUNK + 4096);
         chunk.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
         chunk.extend_from_slice(&[0; 8]);
@@ -208,14 +218,39 @@ impl Session {
             chunk.extend_from_slice(&columns.to_be_bytes());
             chunk.extend_from_slice(batch.row(*row));
             if chunk.len() >= COPY_CHUNK {
-                sink.send(chunk.as_slice()).await?;
+                within(limit, sink.send(chunk.as_slice())).await?;
                 chunk.clear();
             }
         }
         chunk.extend_from_slice(&(-1i16).to_be_bytes());
-        sink.send(chunk.as_slice()).await?;
-        sink.finish().await.map(drop)
+        within(limit, sink.send(chunk.as_slice())).await?;
+        within(limit, sink.finish()).await.map(drop)
     }
+}
+
+/// Waits for an answer of the server as long as `socketTimeout` allows. After that its session is of no use any more.
+pub(crate) async fn within<T, E: From<sqlx::Error>>(
+    limit: Option<Duration>,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    limited(limit, "socketTimeout", answer).await
+}
+
+/// Waits no longer than a parameter of the URL allows.
+pub(crate) async fn limited<T, E: From<sqlx::Error>>(
+    limit: Option<Duration>,
+    parameter: &str,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let Some(limit) = limit else {
+        return answer.await;
+    };
+    tokio::time::timeout(limit, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let text = format!("no answer within {limit:?}, the {parameter} of connection.url");
+            Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)).into())
+        })
 }
 
 /// Stands for the session's table in prepared texts.

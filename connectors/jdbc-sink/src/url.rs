@@ -2,11 +2,12 @@
 //!
 //! Source: pgjdbc `org.postgresql.Driver.parseURL`, `PGProperty`.
 
+use std::time::Duration;
+
 use percent_encoding::percent_decode_str;
 use sqlx::postgres::PgConnectOptions;
 use tidegate_api::ConnectError;
 use tidegate_api::config::Password;
-use tracing::warn;
 
 use crate::tls::Tls;
 
@@ -18,6 +19,20 @@ pub(crate) struct Target {
     /// Options of each host, in order, but for those of TLS.
     pub(crate) hosts: Vec<PgConnectOptions>,
     pub(crate) tls: Tls,
+    pub(crate) limits: Limits,
+    /// What of it has no effect, for the log.
+    pub(crate) notices: Vec<String>,
+}
+
+/// How long the server is waited for; `None` is for ever.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// `connectTimeout`, of each host.
+    pub(crate) connect: Option<Duration>,
+    /// `loginTimeout`, of all hosts together.
+    pub(crate) login: Option<Duration>,
+    /// `socketTimeout`, of each answer.
+    pub(crate) answer: Option<Duration>,
 }
 
 /// # Errors
@@ -29,11 +44,6 @@ pub(crate) fn parse(
 ) -> Result<Target, ConnectError> {
     let Some(rest) = url.strip_prefix(SCHEME) else {
         return Err(other_scheme(url));
-    };
-    // As `URLDecoder`: a plus is a blank.
-    let decode = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_decode_str(&text).decode_utf8_lossy().into_owned()
     };
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let names = query.split('&').map(|part| part.split('=').next());
@@ -47,58 +57,20 @@ pub(crate) fn parse(
         Some(place) => place.split_once('/').unwrap_or((place, "")),
         None => ("", place.trim_start_matches('/')),
     };
-    let mut options = PgConnectOptions::new_without_pgpass().application_name("tidegate");
-    let (mut user, mut password) = (user.map(str::to_owned), password.map(str::to_owned));
-    let mut tls = Tls::default();
-    let (mut settings, mut search_path) = (Vec::new(), None);
+    let mut parameters = Parameters::new(user, password);
     for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let value = decode(value);
-        match name {
-            "user" => user = Some(value),
-            "password" => password = Some(value),
-            "currentSchema" => search_path = Some(value),
-            "ApplicationName" => options = options.application_name(&value),
-            "options" => settings.extend(server_settings(&value)?),
-            "sslmode" => tls.sslmode = Some(value),
-            "ssl" => tls.ssl = Some(value),
-            "sslfactory" => tls.sslfactory = Some(value),
-            "sslrootcert" => tls.sslrootcert = Some(value),
-            "sslcert" => tls.sslcert = Some(value),
-            "sslkey" => tls.sslkey = Some(value),
-            "sslpassword" => tls.sslpassword = Some(Password::new(value)),
-            // Batches are always rewritten here, and the rest tunes a driver that is not there.
-            "reWriteBatchedInserts"
-            | "stringtype"
-            | "tcpKeepAlive"
-            | "prepareThreshold"
-            | "preparedStatementCacheQueries"
-            | "binaryTransfer"
-            | "connectTimeout"
-            | "socketTimeout"
-            | "loginTimeout" => {}
-            // Its name is not shown: it may be the rest of a password.
-            _ if !part.contains('=') => warn!(
-                "connection.url: a parameter without '=' is ignored; '&' within a value is written %26"
+        match part.split_once('=') {
+            Some((name, value)) => parameters.take(name, decode(value))?,
+            None if part == "ssl" => parameters.tls.ssl = Some(String::new()),
+            // Not shown: it may be the rest of a password.
+            None => parameters.notices.push(
+                "a parameter without '=' is ignored; '&' within a value is written %26".to_owned(),
             ),
-            other => {
-                warn!("connection.url: parameter '{other}' has no meaning here and is ignored");
-            }
         }
     }
-    tls.mode()?;
-    if tls.sslcert.is_some() && tls.sslkey.is_none() {
-        warn!("connection.url: sslcert has no effect without sslkey");
-    }
-    settings.extend(search_path.map(|path| ("search_path".to_owned(), path)));
-    if !settings.is_empty() {
-        options = options.options(settings);
-    }
-    let user = user.unwrap_or_else(|| "postgres".to_owned());
-    options = options.username(&user);
-    if let Some(password) = password.filter(|password| !password.is_empty()) {
-        options = options.password(&password);
-    }
+    parameters.tls.mode()?;
+    let user = parameters.user.as_deref().unwrap_or("postgres").to_owned();
+    let mut options = parameters.options(&user);
     let database = decode(database);
     options = options.database(if database.is_empty() {
         &user
@@ -125,7 +97,124 @@ pub(crate) fn parse(
                 .port(port))
         })
         .collect();
-    Ok(Target { hosts: hosts?, tls })
+    Ok(Target {
+        hosts: hosts?,
+        tls: parameters.tls,
+        limits: parameters.limits,
+        notices: parameters.notices,
+    })
+}
+
+/// As `URLDecoder`: a plus is a blank.
+fn decode(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+/// What stands behind the question mark; the last of a name counts.
+struct Parameters {
+    user: Option<String>,
+    password: Option<String>,
+    application_name: String,
+    search_path: Option<String>,
+    settings: Vec<(String, String)>,
+    tls: Tls,
+    limits: Limits,
+    notices: Vec<String>,
+}
+
+impl Parameters {
+    fn new(user: Option<&str>, password: Option<&str>) -> Self {
+        Self {
+            user: user.map(str::to_owned),
+            password: password.map(str::to_owned),
+            application_name: "tidegate".to_owned(),
+            search_path: None,
+            settings: Vec::new(),
+            tls: Tls::default(),
+            limits: Limits {
+                connect: Some(Duration::from_secs(10)),
+                login: None,
+                answer: None,
+            },
+            notices: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, name: &str, value: String) -> Result<(), ConnectError> {
+        match name {
+            "user" => self.user = Some(value),
+            "password" => self.password = Some(value),
+            "currentSchema" => self.search_path = Some(value),
+            "ApplicationName" => self.application_name = value,
+            "options" => self.settings.extend(server_settings(&value)?),
+            "sslmode" => self.tls.sslmode = Some(value),
+            "ssl" => self.tls.ssl = Some(value),
+            "sslfactory" => self.tls.sslfactory = Some(value),
+            "sslrootcert" => self.tls.sslrootcert = Some(value),
+            "sslcert" => self.tls.sslcert = Some(value),
+            "sslkey" => self.tls.sslkey = Some(value),
+            "sslpassword" => self.tls.sslpassword = Some(Password::new(value)),
+            "connectTimeout" => self.limits.connect = seconds(name, &value)?,
+            "loginTimeout" => self.limits.login = seconds(name, &value)?,
+            "socketTimeout" => self.limits.answer = seconds(name, &value)?,
+            "tcpKeepAlive" if value.eq_ignore_ascii_case("true") => self.notices.push(
+                "tcpKeepAlive has no effect here; socketTimeout limits how long an answer is waited for"
+                    .to_owned(),
+            ),
+            // Batches are always rewritten here, and the rest tunes a driver that is not there.
+            "reWriteBatchedInserts"
+            | "stringtype"
+            | "tcpKeepAlive"
+            | "prepareThreshold"
+            | "preparedStatementCacheQueries"
+            | "binaryTransfer" => {}
+            other => self.notices.push(format!(
+                "parameter '{other}' has no meaning here and is ignored"
+            )),
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, user: &str) -> PgConnectOptions {
+        if self.tls.sslcert.is_some() && self.tls.sslkey.is_none() {
+            let notice = "sslcert has no effect without sslkey";
+            self.notices.push(notice.to_owned());
+        }
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .application_name(&self.application_name)
+            .username(user);
+        if let Some(password) = self
+            .password
+            .as_deref()
+            .filter(|password| !password.is_empty())
+        {
+            options = options.password(password);
+        }
+        // The server lets the last setting of a name count.
+        let path = self.search_path.take();
+        self.settings
+            .extend(path.map(|path| ("search_path".to_owned(), path)));
+        if !self.settings.is_empty() {
+            options = options.options(self.settings.drain(..));
+        }
+        options
+    }
+}
+
+/// A number of seconds, 0 for no limit.
+fn seconds(name: &str, value: &str) -> Result<Option<Duration>, ConnectError> {
+    let duration = value
+        .trim()
+        .parse()
+        .ok()
+        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
+    match duration {
+        Some(duration) => Ok(Some(duration).filter(|duration| !duration.is_zero())),
+        None => Err(ConnectError::config(format!(
+            "connection.url: {name} is a number of seconds, 0 for no limit"
+        ))),
+    }
 }
 
 /// Settings of the session as the server's command line has them: `-c name=value` or `--name=value`, a blank within a
@@ -235,6 +324,37 @@ mod tests {
         assert_eq!(target.hosts[0].get_database(), Some("a b"));
         assert_eq!(target.tls.ssl.as_deref(), Some(""));
         assert!(!format!("{:?}", target.tls).contains("s3cret"));
+    }
+
+    #[test]
+    fn time_limits_are_seconds_and_what_has_no_effect_is_named() {
+        let limits = |query: &str| {
+            let url = format!("jdbc:postgresql://h/db?{query}");
+            let target = parse(&url, None, None)?;
+            let Limits {
+                connect,
+                login,
+                answer,
+            } = target.limits;
+            Ok::<_, ConnectError>([connect, login, answer])
+        };
+        let of = |seconds| Some(Duration::from_millis(seconds));
+        assert_eq!(limits("").expect("valid"), [of(10_000), None, None]);
+        assert_eq!(
+            limits("connectTimeout=0&loginTimeout=1.5&socketTimeout=30").expect("valid"),
+            [None, of(1500), of(30_000)]
+        );
+        let error = limits("socketTimeout=1m").expect_err("no number");
+        assert!(error.text().contains("socketTimeout is a number"));
+        let url =
+            "jdbc:postgresql://h/db?tcpKeepAlive=true&tcpKeepAlive=false&x=1&s3cret&sslcert=c";
+        let notices = parse(url, None, None).expect("valid").notices;
+        let [keep_alive, unknown, nameless, certificate] = notices.as_slice() else {
+            panic!("{notices:?}");
+        };
+        assert!(keep_alive.contains("tcpKeepAlive") && unknown.contains("'x'"));
+        assert!(nameless.contains("without '='") && !nameless.contains("s3cret"));
+        assert!(certificate.contains("sslcert"));
     }
 
     #[test]

@@ -6,17 +6,18 @@ mod shapes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidegate_api::{ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkRecord};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::batch::{Batch, Operation, Rules, Shape};
 use crate::config::Settings;
 use crate::errors::{SinkError, distrusts};
 use crate::plan::{Plan, validate};
-use crate::session::Session;
+use crate::session::{Session, limited};
 use crate::table::{ExistingTable, TableName};
 use crate::url::Target;
 
@@ -57,6 +58,9 @@ impl Writer {
             .map(|password| password.reveal().to_owned());
         let target =
             crate::url::parse(&settings.url, settings.user.as_deref(), password.as_deref())?;
+        for notice in &target.notices {
+            warn!("{task}: connection.url: {notice}");
+        }
         Ok(Self {
             settings,
             task,
@@ -72,8 +76,14 @@ impl Writer {
 
     async fn session(&mut self) -> Result<&mut Session, SinkError> {
         if self.session.is_none() {
-            let connection = self.open().await?;
-            self.session = Some(Session::new(connection));
+            let connection = match self.target.limits.login {
+                None => self.open().await?,
+                Some(limit) => tokio::time::timeout(limit, self.open())
+                    .await
+                    .unwrap_or_else(|_| Err(self.no_login(limit)))?,
+            };
+            let limit = self.target.limits.answer;
+            self.session = Some(Session::new(connection, limit));
         }
         self.session
             .as_mut()
@@ -90,7 +100,8 @@ impl Writer {
             let task = &self.task;
             let ways = self.target.tls.options(host.clone()).await;
             for options in ways.map_err(|error| error.map(|text| format!("{task}: {text}")))? {
-                match PgConnection::connect_with(&options).await {
+                let connected = PgConnection::connect_with(&options);
+                match limited(self.target.limits.connect, "connectTimeout", connected).await {
                     Ok(connection) => {
                         let (name, port) = (host.get_host(), host.get_port());
                         info!("{task} is connected to {name}:{port}");
@@ -108,6 +119,17 @@ impl Writer {
             }
         }
         Err(last)
+    }
+
+    fn no_login(&self, limit: Duration) -> SinkError {
+        SinkError::Transient(format!(
+            "{}: no host of connection.url lets user '{}' in within {limit:?}, its loginTimeout. It is tried again; see to the servers",
+            self.task,
+            self.target
+                .hosts
+                .first()
+                .map_or("", PgConnectOptions::get_username)
+        ))
     }
 
     fn no_connection(&self, host: &PgConnectOptions, error: sqlx::Error) -> SinkError {

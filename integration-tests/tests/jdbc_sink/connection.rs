@@ -1,16 +1,18 @@
 //! What a URL says of the connection.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 use tidegate_api::ErrorKind;
 use tidegate_integration_tests::{Postgres, PostgresOptions};
 
-use super::case::{Case, masked, start_task};
+use super::case::{ALL, Case, masked, start_task};
 
 fn run(folder: &Path, command: &str) -> Result<()> {
     let mut words = command.split(' ');
@@ -199,4 +201,74 @@ async fn settings_of_the_session_come_from_the_url() -> Result<()> {
     case.task.put(&batch).await?;
     case.check("SELECT note FROM \"an other\".a_orders", &[&["a"]])
         .await
+}
+
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// The error of a put, which must come before a deadline.
+async fn refused_in_time(case: &mut Case, rows: i64) -> Result<(ErrorKind, String)> {
+    let batch: Vec<_> = (0..rows).map(|id| case.row(id, "a")).collect();
+    Ok(tokio::time::timeout(DEADLINE, case.refused(&batch)).await?)
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_waited_for_as_long_as_the_url_says() -> Result<()> {
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let silent = silent.local_addr()?;
+    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    let port = postgres.port();
+    // Each host has its time; the last one answers.
+    let url = format!(
+        "jdbc:postgresql://{silent},{silent},127.0.0.1:{port}/postgres?sslmode=disable&connectTimeout=1&loginTimeout=60"
+    );
+    let settings = [("connection.url", url.as_str())];
+    let started = Case::start_on(postgres, &settings, false);
+    let mut case = tokio::time::timeout(DEADLINE, started).await???;
+    let batch = [case.row(1, "a")];
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["1", "a"]]).await?;
+    let place = format!(
+        "sink-0: the database 'postgres' at {silent}, user 'postgres' cannot be reached: error communicating with database: "
+    );
+    for (query, text) in [
+        ("connectTimeout=1", place + "no answer within 1s, the connectTimeout of connection.url. It is tried again; see to the server, or correct host and port in connection.url"),
+        ("loginTimeout=0.5&connectTimeout=0", "sink-0: no host of connection.url lets user 'postgres' in within 500ms, its loginTimeout. It is tried again; see to the servers".to_owned()),
+    ] {
+        let url = format!("jdbc:postgresql://{silent}/postgres?{query}");
+        let settings = [("connection.url", url.as_str())];
+        let started = Case::start_on(case.postgres, &settings, false);
+        case = tokio::time::timeout(DEADLINE, started).await???;
+        let refused = refused_in_time(&mut case, 1).await?;
+        assert_eq!(refused, (ErrorKind::Retriable, text));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_is_waited_for_as_long_as_the_url_says() -> Result<()> {
+    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text)";
+    postgres.exec("postgres", table).await?;
+    let url = postgres.jdbc_url("postgres") + "?socketTimeout=1";
+    let mut case = Case::start_on(postgres, &[("connection.url", &url)], true).await??;
+    let mut connection = case.postgres.connect("postgres").await?;
+    // Through arrays and through COPY.
+    for rows in [1, 1000] {
+        let mut lock = sqlx::Connection::begin(&mut connection).await?;
+        sqlx::raw_sql("LOCK TABLE a_orders")
+            .execute(&mut *lock)
+            .await?;
+        let (kind, text) = refused_in_time(&mut case, rows).await?;
+        assert_eq!(kind, ErrorKind::Retriable);
+        assert!(
+            text.ends_with("no answer within 1s, the socketTimeout of connection.url"),
+            "{text}"
+        );
+        lock.rollback().await?;
+        let batch: Vec<_> = (0..rows).map(|id| case.row(id, "b")).collect();
+        case.task.put(&batch).await?;
+        let count = "SELECT count(*)::text, min(note) FROM a_orders";
+        case.check(count, &[&[&rows.to_string(), "b"]]).await?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::AssertSqlSafe;
 use tidegate_api::{ConnectError, ConnectorTaskId, SinkRecord};
 
 use super::Writer;
@@ -29,6 +29,8 @@ impl Writer {
             let (text, column) = match try_part(session, batch, part.clone(), rules).await {
                 Ok(()) => continue,
                 Err(SinkError::Row { text, column }) => (text, column),
+                // The session is given up.
+                Err(SinkError::Transient(text)) => return Err(SinkError::Transient(text)),
                 Err(other) => {
                     session.execute("ROLLBACK").await?;
                     return Err(other);
@@ -102,11 +104,7 @@ async fn refusing_column(
         parameter.push(field);
         session.execute("SAVEPOINT tidegate_probe").await?;
         let sql = AssertSqlSafe(statements::probe(column, sql_type));
-        let refused = session
-            .connection
-            .execute(sqlx::query(sql).bind(parameter))
-            .await
-            .is_err();
+        let refused = session.run(sqlx::query(sql).bind(parameter)).await.is_err();
         session
             .execute("ROLLBACK TO SAVEPOINT tidegate_probe")
             .await?;

@@ -10,6 +10,7 @@ use crate::dialect::postgres::catalog;
 use crate::dialect::postgres::types::{self, NewColumn};
 use crate::errors::SinkError;
 use crate::plan::Plan;
+use crate::session::within;
 use crate::table::{ExistingTable, TableName};
 
 impl Writer {
@@ -108,7 +109,8 @@ impl Writer {
             let mut chosen = types::column_type(column, &self.settings)?;
             if let Some((extension, instead)) = chosen.extension.take() {
                 let session = self.session().await?;
-                if !catalog::has_type(&mut session.connection, &extension).await? {
+                let known = catalog::has_type(&mut session.connection, &extension);
+                if !within(session.limit, known).await? {
                     warn!(
                         "{}: the database has no type {extension}; column {} becomes {instead}",
                         self.task, column.name
@@ -124,7 +126,8 @@ impl Writer {
     async fn describe(&mut self, name: &TableName) -> Result<Option<ExistingTable>, SinkError> {
         let relations = self.settings.relations.clone();
         let session = self.session().await?;
-        let found = catalog::describe(&mut session.connection, name).await?;
+        let found = catalog::describe(&mut session.connection, name);
+        let found = within(session.limit, found).await?;
         Ok(found.filter(|table| relations.contains(&table.relation.as_str())))
     }
 
