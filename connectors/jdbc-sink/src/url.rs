@@ -85,7 +85,7 @@ pub(crate) fn parse(
                 Some((name, port)) if !port.contains(']') => (name, port),
                 _ => (host, "5432"),
             };
-            let port = port.parse().map_err(|_| {
+            let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
                 ConnectError::config(
                     "connection.url: a port is a number from 1 to 65535, after the host and a colon: jdbc:postgresql://host:5432/database",
                 )
@@ -389,6 +389,7 @@ mod tests {
         for url in [
             "jdbc:postgresql://h:s3cret/db",
             "jdbc:postgresql://h:s3/cret",
+            "jdbc:postgresql://h:0/db",
         ] {
             assert!(refused(url).contains("a port is a number"), "{url}");
         }
