@@ -103,15 +103,56 @@ impl Decimal {
         }
     }
 
+    /// The number, if it is whole and fits 64 bits.
+    pub fn whole_i64(&self) -> Option<i64> {
+        // That many zeros behind a digit do not fit, and are not worth computing.
+        if self.scale < -18 && !self.is_zero() {
+            return None;
+        }
+        self.with_scale(0)?.unscaled_i64()
+    }
+
+    /// The low 64 bits of the number without its fraction (`BigDecimal.longValue`).
+    pub fn low_i64(&self) -> i64 {
+        let places = self.scale.unsigned_abs();
+        if self.scale <= 0 {
+            // Powers of ten from the 64th on have no low bits.
+            let factor = if places < 64 {
+                10_i64.wrapping_pow(places)
+            } else {
+                0
+            };
+            return low_bits(&self.unscaled).wrapping_mul(factor);
+        }
+        if self.loses_all_digits(0) {
+            return 0;
+        }
+        match &self.unscaled {
+            Unscaled::Small(small) => 10_i64
+                .checked_pow(places)
+                .map_or(0, |factor| small / factor),
+            Unscaled::Big(big) => {
+                let whole = Self::from_big(&**big / BigInt::from(10).pow(places), 0);
+                low_bits(&whole.unscaled)
+            }
+        }
+    }
+
     /// The same number with another scale; `None` if digits would be lost.
     pub fn with_scale(&self, scale: i32) -> Option<Self> {
         if scale == self.scale {
             return Some(self.clone());
         }
+        if self.is_zero() {
+            return Some(Self::new(0, scale));
+        }
         let ten = BigInt::from(10);
         if scale > self.scale {
             let factor = ten.pow(u32::try_from(scale.checked_sub(self.scale)?).ok()?);
             return Some(Self::from_big(self.unscaled() * factor, scale));
+        }
+        if self.loses_all_digits(scale) {
+            return None;
         }
         let factor = ten.pow(u32::try_from(self.scale.checked_sub(scale)?).ok()?);
         let unscaled = self.unscaled();
@@ -124,6 +165,9 @@ impl Decimal {
     pub fn rescaled_half_up(&self, scale: i32) -> Self {
         if let Some(exact) = self.with_scale(scale) {
             return exact;
+        }
+        if self.loses_all_digits(scale) {
+            return Self::new(0, scale);
         }
         let factor = BigInt::from(10).pow(self.scale.abs_diff(scale));
         let half = &factor / 2;
@@ -158,21 +202,57 @@ impl Decimal {
 
     /// The nearest double, as `BigDecimal.doubleValue`.
     pub fn to_f64(&self) -> f64 {
-        // Rust's float parser rounds correctly and accepts an exponent, so the text form gives the nearest value.
+        self.parser_text().parse().unwrap_or(f64::NAN)
+    }
+
+    /// The nearest float, as `BigDecimal.floatValue`.
+    pub fn to_f32(&self) -> f32 {
+        self.parser_text().parse().unwrap_or(f32::NAN)
+    }
+
+    /// Rust's parsers of floats round correctly and accept an exponent.
+    fn parser_text(&self) -> String {
         let sign = if self.is_negative() { "-" } else { "" };
         format!(
             "{sign}{}e{}",
             self.magnitude_digits(),
             -i64::from(self.scale)
         )
-        .parse()
-        .unwrap_or(f64::NAN)
+    }
+
+    fn is_zero(&self) -> bool {
+        self.unscaled == Unscaled::Small(0)
+    }
+
+    /// Whether nothing but a fraction below a tenth is left with a smaller scale. Told from the numbers' sizes, because a
+    /// scale costs a few bytes to write and its power of ten as many digits to compute.
+    fn loses_all_digits(&self, scale: i32) -> bool {
+        let most_digits = match &self.unscaled {
+            Unscaled::Small(_) => 19,
+            // Three bits are less than a digit.
+            Unscaled::Big(big) => big.bits() / 3 + 1,
+        };
+        u64::try_from(i64::from(self.scale) - i64::from(scale)).is_ok_and(|lost| lost > most_digits)
     }
 
     fn magnitude_digits(&self) -> String {
         match &self.unscaled {
             Unscaled::Small(small) => small.unsigned_abs().to_string(),
             Unscaled::Big(big) => big.magnitude().to_string(),
+        }
+    }
+}
+
+fn low_bits(unscaled: &Unscaled) -> i64 {
+    match unscaled {
+        Unscaled::Small(small) => *small,
+        Unscaled::Big(big) => {
+            let low = big.iter_u64_digits().next().unwrap_or(0).cast_signed();
+            if big.sign() == num_bigint::Sign::Minus {
+                low.wrapping_neg()
+            } else {
+                low
+            }
         }
     }
 }
@@ -323,5 +403,79 @@ mod tests {
         assert_eq!(decimal.with_scale(1).unwrap().to_string(), "12.5");
         assert_eq!(decimal.with_scale(4).unwrap().to_string(), "12.5000");
         assert!(decimal.with_scale(0).is_none());
+    }
+
+    #[test]
+    fn integers_have_the_low_bits_of_what_is_before_the_point() {
+        fn check(text: &str, low: i64, whole: Option<i64>) {
+            let decimal: Decimal = text.parse().unwrap();
+            assert_eq!(
+                (decimal.low_i64(), decimal.whole_i64()),
+                (low, whole),
+                "{text}"
+            );
+        }
+        check("12345678901234567.89", 12_345_678_901_234_567, None);
+        check("-300.99", -300, None);
+        check("-0.0000001", 0, None);
+        check("300.00", 300, Some(300));
+        check(
+            "1E+18",
+            1_000_000_000_000_000_000,
+            Some(1_000_000_000_000_000_000),
+        );
+        check("1E+20", 7_766_279_631_452_241_920, None);
+        check("5E+70", 0, None);
+        check("-99999999999999999999.5", -7_766_279_631_452_241_919, None);
+        check("99999999999999999999.5", 7_766_279_631_452_241_919, None);
+        check(
+            "340282350000000000000000000000000000001",
+            -483_344_729_602_260_991,
+            None,
+        );
+        check("9223372036854775807.0", i64::MAX, Some(i64::MAX));
+        check("-9223372036854775808", i64::MIN, Some(i64::MIN));
+        check("9223372036854775808", i64::MIN, None);
+        check("0E+2147483647", 0, Some(0));
+    }
+
+    #[test]
+    fn exponents_cost_no_more_than_their_text() {
+        for text in ["5e99999999", "5e2147483647"] {
+            let decimal: Decimal = text.parse().unwrap();
+            assert_eq!(
+                (decimal.low_i64(), decimal.whole_i64()),
+                (0, None),
+                "{text}"
+            );
+            assert_eq!(
+                (decimal.to_f32(), decimal.to_f64()),
+                (f32::INFINITY, f64::INFINITY)
+            );
+        }
+        for text in [
+            "5e-99999999",
+            "5e-2147483647",
+            "1234567890123456789012e-99999999",
+        ] {
+            let decimal: Decimal = text.parse().unwrap();
+            assert_eq!(
+                (decimal.low_i64(), decimal.with_scale(0)),
+                (0, None),
+                "{text}"
+            );
+            assert_eq!(decimal.rescaled_half_up(2), Decimal::new(0, 2));
+            assert_eq!((decimal.to_f32(), decimal.to_f64()), (0.0, 0.0));
+        }
+        let nearly: Decimal = "0.4999999999999999999999".parse().unwrap();
+        assert_eq!(nearly.rescaled_half_up(0), Decimal::new(0, 0));
+        assert_eq!(
+            "99.5".parse::<Decimal>().unwrap().rescaled_half_up(0),
+            Decimal::new(100, 0)
+        );
+        assert_eq!(
+            "0E+99999999".parse::<Decimal>().unwrap().with_scale(2),
+            Some(Decimal::new(0, 2))
+        );
     }
 }
