@@ -191,9 +191,10 @@ impl JsonConverter {
             encoders.last = Some(Arc::clone(&known));
             return Ok(known);
         }
+        let plan = encode::Plan::of(schema, self.format)?;
         let encoder = Arc::new(Encoder {
-            head: encode::envelope_head(Some(schema))?,
-            plan: encode::Plan::of(schema, self.format)?,
+            head: encode::envelope_head(Some(schema), self.format)?,
+            plan,
         });
         if encoders.all.len() >= self.cache_size {
             encoders.all.clear();
@@ -255,7 +256,7 @@ impl JsonConverter {
             return self.read_in_any_order(bytes);
         }
         let decoder = self.decoder(bytes)?;
-        let mut reader = Reader::at(bytes, decoder.head.len())?;
+        let mut reader = Reader::at(bytes, decoder.head.len(), 1)?;
         let value = read_payload(decoder.plan.as_ref(), &mut reader)?;
         let mut first = false;
         if reader.next_member(&mut first)?.is_some() {
@@ -266,6 +267,34 @@ impl JsonConverter {
             schema: decoder.plan.as_ref().map(|plan| Arc::clone(plan.schema())),
             value,
         })
+    }
+
+    fn write(&self, data: &SchemaAndValue, out: &mut BytesMut) -> Result<bool, ConnectError> {
+        let mut encoders = self.encoders.lock().expect("no holder panics");
+        let encoder = match &data.schema {
+            Some(schema) => Some(self.encoder(&mut encoders, schema)?),
+            None => None,
+        };
+        let payload = &mut encoders.buffer;
+        payload.clear();
+        match &encoder {
+            Some(encoder) => encoder.plan.put(payload, &data.value)?,
+            None => encode::put_schemaless(payload, &data.value, self.format)?,
+        }
+        let payload = payload.as_slice();
+        if self.schemas_enable && self.fixed.is_none() {
+            let head: &[u8] = match &encoder {
+                Some(encoder) => &encoder.head,
+                None => b"{\"schema\":null,\"payload\":",
+            };
+            out.reserve(head.len() + payload.len() + 1);
+            out.extend_from_slice(head);
+            out.extend_from_slice(payload);
+            out.extend_from_slice(b"}");
+        } else {
+            out.extend_from_slice(payload);
+        }
+        Ok(true)
     }
 
     /// The payload may come before the schema; seldom, and without cache.
@@ -292,7 +321,7 @@ impl JsonConverter {
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         };
         let plan = schema_text::parse(&bytes[schema])?.map(|schema| self.plan(&schema));
-        let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload)?)?;
+        let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload, 1)?)?;
         Ok(SchemaAndValue {
             schema: plan.map(|plan| Arc::clone(plan.schema())),
             value,
@@ -339,31 +368,12 @@ impl Converter for JsonConverter {
         if data.is_null() {
             return Ok(false);
         }
-        let mut encoders = self.encoders.lock().expect("no holder panics");
-        let encoder = match &data.schema {
-            Some(schema) => Some(self.encoder(&mut encoders, schema)?),
-            None => None,
-        };
-        let payload = &mut encoders.buffer;
-        payload.clear();
-        match &encoder {
-            Some(encoder) => encoder.plan.put(payload, &data.value)?,
-            None => encode::put_schemaless(payload, &data.value, self.format.decimals)?,
-        }
-        let payload = payload.as_slice();
-        if self.schemas_enable && self.fixed.is_none() {
-            let head: &[u8] = match &encoder {
-                Some(encoder) => &encoder.head,
-                None => b"{\"schema\":null,\"payload\":",
-            };
-            out.reserve(head.len() + payload.len() + 1);
-            out.extend_from_slice(head);
-            out.extend_from_slice(payload);
-            out.extend_from_slice(b"}");
-        } else {
-            out.extend_from_slice(payload);
-        }
-        Ok(true)
+        self.write(data, out).map_err(|error| {
+            serialization_error(
+                error,
+                "Converting Kafka Connect data to byte[] failed due to serialization error: ",
+            )
+        })
     }
 
     fn to_connect_data(
@@ -375,15 +385,20 @@ impl Converter for JsonConverter {
             return Ok(SchemaAndValue::default());
         };
         self.read(bytes).map_err(|error| {
-            if error.java_class().starts_with("com.fasterxml") {
-                ConnectError::data(
-                    "Converting byte[] to Kafka Connect data failed due to serialization error: ",
-                )
-                .caused_by(error)
-            } else {
-                error
-            }
+            serialization_error(
+                error,
+                "Converting byte[] to Kafka Connect data failed due to serialization error: ",
+            )
         })
+    }
+}
+
+/// What Jackson throws comes as the cause of a `DataException`.
+fn serialization_error(error: ConnectError, text: &str) -> ConnectError {
+    if error.java_class().starts_with("com.fasterxml") {
+        ConnectError::data(text).caused_by(error)
+    } else {
+        error
     }
 }
 

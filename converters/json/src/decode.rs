@@ -102,7 +102,7 @@ impl Plan {
                 Value::Decimal(Decimal::from_unscaled_bytes(&bytes, *scale))
             }
             (Kind::Bytes, Parts::Decimal { .. }, Token::Number(text)) => {
-                Value::Decimal(text.parse().map_err(|_| self.unfit("a number"))?)
+                Value::Decimal(decimal(text)?)
             }
             (Kind::Bytes, _, Token::String(text)) => Value::Bytes(base64(&text)?.into()),
             (_, Parts::Items(items), Token::Array) => {
@@ -140,7 +140,11 @@ impl Plan {
         let number = match text.parse::<i64>() {
             Ok(number) => number,
             // Fractions are cut off, as Java's number nodes do.
-            Err(_) => truncated(text).ok_or_else(|| self.unfit("no integer"))?,
+            Err(_) => text
+                .parse::<Decimal>()
+                .ok()
+                .and_then(|decimal| decimal.truncated_i64())
+                .ok_or_else(|| self.unfit(&format!("{text}, which is no integer of 64 bits")))?,
         };
         T::try_from(number).map_err(|_| {
             ConnectError::data(format!(
@@ -297,13 +301,20 @@ fn wrapped(text: &str) -> Option<i64> {
     })
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "Java's conversion of a double node cuts off too"
-)]
-fn truncated(text: &str) -> Option<i64> {
-    let number: f64 = text.parse().ok()?;
-    number.is_finite().then_some(number as i64)
+/// A number of whatever digits. Its power of ten is kept within bounds (those of Jackson, where it makes integers of decimals),
+/// because whoever writes the number without exponent has to write all its zeros.
+fn decimal(text: &str) -> Result<Decimal, ConnectError> {
+    const MAX_SCALE: u32 = 100_000;
+    let decimal: Decimal = text
+        .parse()
+        .map_err(|_| ConnectError::data(format!("{text} is no decimal number")))?;
+    if decimal.scale().unsigned_abs() > MAX_SCALE {
+        return Err(ConnectError::data(format!(
+            "BigDecimal scale ({}) magnitude exceeds the maximum allowed ({MAX_SCALE})",
+            decimal.scale()
+        )));
+    }
+    Ok(decimal)
 }
 
 #[allow(

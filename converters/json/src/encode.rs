@@ -5,12 +5,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use tidegate_api::schema::{Kind, Schema};
-use tidegate_api::{ConnectError, Decimal, Value, java_text, logical};
+use tidegate_api::schema::{Field, Kind, Schema};
+use tidegate_api::{ConnectError, Decimal, Struct, Value, java_text, logical};
 
 use crate::out::{Constant, Out};
 use crate::schema_text;
-use crate::text::put_string;
+use crate::text::{MAX_DEPTH, put_string, too_deep};
 
 /// `decimal.format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,65 +48,105 @@ enum Shape {
     },
     Array(Box<Plan>),
     /// Keys are strings.
-    Object(Box<Plan>),
+    Object {
+        /// What a key of null becomes; `None` if it is an error.
+        null_key: Option<Box<str>>,
+        values: Box<Plan>,
+    },
     /// An array of pairs.
     Pairs(Box<Plan>, Box<Plan>),
     /// For each field everything that stands before its value: `{"id":`, `,"name":`.
     Struct(Box<[(Constant, Plan)]>),
 }
 
-impl Plan {
-    pub(crate) fn of(schema: &Arc<Schema>, format: Format) -> Result<Self, ConnectError> {
-        let shape = match &schema.kind {
-            Kind::Boolean => Shape::Boolean,
-            Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => Shape::Integer,
-            Kind::Float32 | Kind::Float64 => Shape::Float,
-            Kind::String => Shape::String,
-            Kind::Bytes if schema.is_named(logical::DECIMAL) => Shape::Decimal {
+impl Shape {
+    fn of(schema: &Arc<Schema>, format: Format, around: usize) -> Result<Self, ConnectError> {
+        let depth = around + 1;
+        if depth > MAX_DEPTH
+            && matches!(
+                schema.kind,
+                Kind::Array(_) | Kind::Map(..) | Kind::Struct(_)
+            )
+        {
+            return Err(too_deep());
+        }
+        Ok(match &schema.kind {
+            Kind::Boolean => Self::Boolean,
+            Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => Self::Integer,
+            Kind::Float32 | Kind::Float64 => Self::Float,
+            Kind::String => Self::String,
+            Kind::Bytes if schema.is_named(logical::DECIMAL) => Self::Decimal {
                 scale: logical::decimal_scale(schema).ok_or_else(|| {
                     ConnectError::data("Invalid Decimal schema: scale parameter not found.")
                 })?,
                 format: format.decimals,
             },
-            Kind::Bytes => Shape::Bytes,
-            Kind::Array(items) => Shape::Array(Box::new(Self::of(items, format)?)),
+            Kind::Bytes => Self::Bytes,
+            Kind::Array(items) => Self::Array(Box::new(Plan::nested(items, format, depth)?)),
             Kind::Map(keys, values) if keys.kind == Kind::String && !keys.optional => {
-                Shape::Object(Box::new(Self::of(values, format)?))
+                Self::Object {
+                    null_key: null_key(keys, format),
+                    values: Box::new(Plan::nested(values, format, depth)?),
+                }
             }
-            Kind::Map(keys, values) => Shape::Pairs(
-                Box::new(Self::of(keys, format)?),
-                Box::new(Self::of(values, format)?),
+            Kind::Map(keys, values) => Self::Pairs(
+                Box::new(Plan::nested(keys, format, depth + 1)?),
+                Box::new(Plan::nested(values, format, depth + 1)?),
             ),
-            Kind::Struct(fields) => Shape::Struct(
-                fields
-                    .as_slice()
-                    .iter()
-                    .map(|field| {
-                        let mut before = Out::default();
-                        before.put_u8(if field.index == 0 { b'{' } else { b',' });
-                        put_string(&mut before, &field.name);
-                        before.put_u8(b':');
-                        Ok((
-                            Constant::new(before.as_slice()),
-                            Self::of(&field.schema, format)?,
-                        ))
-                    })
-                    .collect::<Result<_, ConnectError>>()?,
-            ),
-        };
-        let null = match &schema.default {
-            Some(default) if format.replace_null_with_default => {
-                let mut out = Out::default();
-                put_default(&mut out, schema, default, format.decimals)?;
-                Some(Constant::new(out.as_slice()))
+            Kind::Struct(fields) => {
+                let mut plans = Vec::with_capacity(fields.as_slice().len());
+                for field in fields.as_slice() {
+                    let plan = Plan::nested(&field.schema, format, depth)?;
+                    plans.push((before_field(field), plan));
+                }
+                Self::Struct(plans.into_boxed_slice())
             }
-            _ => schema.optional.then(|| Constant::new(b"null")),
-        };
-        Ok(Self {
+        })
+    }
+}
+
+fn null_key(keys: &Schema, format: Format) -> Option<Box<str>> {
+    match keys.default.as_ref().and_then(Value::as_str) {
+        Some(default) if format.replace_null_with_default => Some(default.into()),
+        _ => keys.optional.then(|| "null".into()),
+    }
+}
+
+fn before_field(field: &Field) -> Constant {
+    let mut before = Out::default();
+    before.put_u8(if field.index == 0 { b'{' } else { b',' });
+    put_string(&mut before, &field.name);
+    before.put_u8(b':');
+    Constant::new(before.as_slice())
+}
+
+fn null_of_required() -> ConnectError {
+    ConnectError::data(
+        "Conversion error: null value for field that is required and has no default value",
+    )
+}
+
+impl Plan {
+    pub(crate) fn of(schema: &Arc<Schema>, format: Format) -> Result<Self, ConnectError> {
+        Self::nested(schema, format, 0)
+    }
+
+    /// `depth`: objects and arrays around the value.
+    fn nested(schema: &Arc<Schema>, format: Format, depth: usize) -> Result<Self, ConnectError> {
+        let shape = Shape::of(schema, format, depth)?;
+        let mut plan = Self {
             schema: Arc::clone(schema),
             shape,
-            null,
-        })
+            null: schema.optional.then(|| Constant::new(b"null")),
+        };
+        if let Some(default) = &schema.default
+            && format.replace_null_with_default
+        {
+            let mut out = Out::default();
+            plan.put_default(&mut out, default)?;
+            plan.null = Some(Constant::new(out.as_slice()));
+        }
+        Ok(plan)
     }
 
     pub(crate) fn schema(&self) -> &Arc<Schema> {
@@ -117,11 +157,7 @@ impl Plan {
         match (&self.shape, value) {
             (_, Value::Null) => match &self.null {
                 Some(null) => out.put_constant(null),
-                None => {
-                    return Err(ConnectError::data(
-                        "Conversion error: null value for field that is required and has no default value",
-                    ));
-                }
+                None => return Err(null_of_required()),
             },
             (Shape::Boolean, Value::Boolean(flag)) => put_boolean(out, *flag),
             (
@@ -144,13 +180,19 @@ impl Plan {
                 }
                 out.put_u8(b']');
             }
-            (Shape::Object(values), Value::Map(entries)) => {
+            (Shape::Object { null_key, values }, Value::Map(entries)) => {
                 out.put_u8(b'{');
                 for (index, (key, value)) in entries.iter().enumerate() {
                     if index > 0 {
                         out.put_u8(b',');
                     }
-                    put_string(out, key.as_str().unwrap_or("null"));
+                    match key {
+                        Value::String(key) => put_string(out, key),
+                        Value::Null => {
+                            put_string(out, null_key.as_deref().ok_or_else(null_of_required)?);
+                        }
+                        other => return Err(invalid_type(&Kind::String, other)),
+                    }
                     out.put_u8(b':');
                     values.put(out, value)?;
                 }
@@ -171,32 +213,68 @@ impl Plan {
                 if !Arc::ptr_eq(structure.schema(), &self.schema)
                     && **structure.schema() != *self.schema
                 {
-                    return Err(ConnectError::data("Mismatching schema."));
+                    return Err(mismatching());
                 }
-                for ((before, plan), value) in fields.iter().zip(structure.values()) {
-                    out.put_constant(before);
-                    plan.put(out, value)?;
-                }
-                out.put_slice(if fields.is_empty() { b"{}" } else { b"}" });
+                put_fields(out, fields, structure)?;
             }
-            _ => {
-                return Err(ConnectError::data(format!(
-                    "Invalid type for {}: {}",
-                    self.schema.kind.type_name(),
-                    value.java_class()
-                )));
-            }
+            _ => return Err(invalid_type(&self.schema.kind, value)),
         }
         Ok(())
     }
+
+    /// The schema's own default value.
+    fn put_default(&self, out: &mut Out, default: &Value) -> Result<(), ConnectError> {
+        match (&self.shape, default) {
+            // A default of a struct carries the schema without itself.
+            (Shape::Struct(fields), Value::Struct(structure)) => {
+                let plain = Schema {
+                    default: None,
+                    ..Schema::clone(&self.schema)
+                };
+                if **structure.schema() != plain {
+                    return Err(mismatching());
+                }
+                put_fields(out, fields, structure)
+            }
+            _ => self.put(out, default),
+        }
+    }
 }
 
-/// Everything of an envelope before the payload.
-pub(crate) fn envelope_head(schema: Option<&Schema>) -> Result<Bytes, ConnectError> {
+fn put_fields(
+    out: &mut Out,
+    fields: &[(Constant, Plan)],
+    structure: &Struct,
+) -> Result<(), ConnectError> {
+    for ((before, plan), value) in fields.iter().zip(structure.values()) {
+        out.put_constant(before);
+        plan.put(out, value)?;
+    }
+    out.put_slice(if fields.is_empty() { b"{}" } else { b"}" });
+    Ok(())
+}
+
+fn mismatching() -> ConnectError {
+    ConnectError::data("Mismatching schema.")
+}
+
+fn invalid_type(kind: &Kind, value: &Value) -> ConnectError {
+    ConnectError::data(format!(
+        "Invalid type for {}: {}",
+        kind.type_name(),
+        value.java_class()
+    ))
+}
+
+/// Everything of an envelope before the payload. The schema's plan was made before, so that it is not too deep.
+pub(crate) fn envelope_head(
+    schema: Option<&Schema>,
+    format: Format,
+) -> Result<Bytes, ConnectError> {
     let mut head = Out::default();
     head.put_slice(b"{\"schema\":");
     match schema {
-        Some(schema) => schema_text::put(&mut head, schema, None)?,
+        Some(schema) => schema_text::put(&mut head, schema, None, format)?,
         None => head.put_slice(b"null"),
     }
     head.put_slice(b",\"payload\":");
@@ -208,46 +286,50 @@ pub(crate) fn put_default(
     out: &mut Out,
     schema: &Schema,
     default: &Value,
-    decimals: DecimalFormat,
+    format: Format,
 ) -> Result<(), ConnectError> {
-    let plain = Arc::new(Schema {
-        default: None,
-        ..schema.clone()
-    });
-    let format = Format {
-        decimals,
-        replace_null_with_default: true,
+    let schema = Arc::new(schema.clone());
+    let plan = Plan {
+        shape: Shape::of(&schema, format, 0)?,
+        schema,
+        null: None,
     };
-    // A default of a struct carries the schema without itself.
-    let default = match default {
-        Value::Struct(structure) => &Value::Struct(tidegate_api::Struct::new(
-            Arc::clone(&plain),
-            structure.values().to_vec(),
-        )),
-        other => other,
-    };
-    Plan::of(&plain, format)?.put(out, default)
+    plan.put_default(out, default)
 }
 
 /// A value without schema.
 pub(crate) fn put_schemaless(
     out: &mut Out,
     value: &Value,
-    decimals: DecimalFormat,
+    format: Format,
 ) -> Result<(), ConnectError> {
+    put_nested(out, value, format, 0)
+}
+
+/// `around`: objects and arrays around the value.
+fn put_nested(
+    out: &mut Out,
+    value: &Value,
+    format: Format,
+    around: usize,
+) -> Result<(), ConnectError> {
+    let depth = around + 1;
+    if depth > MAX_DEPTH && matches!(value, Value::Array(_) | Value::Map(_)) {
+        return Err(too_deep());
+    }
     match value {
         Value::Null => out.put_slice(b"null"),
         Value::Boolean(flag) => put_boolean(out, *flag),
         Value::String(text) => put_string(out, text),
         Value::Bytes(bytes) => put_base64(out, bytes),
-        Value::Decimal(decimal) => put_decimal(out, decimal, decimal.scale(), decimals)?,
+        Value::Decimal(decimal) => put_decimal(out, decimal, decimal.scale(), format.decimals)?,
         Value::Array(values) => {
             out.put_u8(b'[');
             for (index, value) in values.iter().enumerate() {
                 if index > 0 {
                     out.put_u8(b',');
                 }
-                put_schemaless(out, value, decimals)?;
+                put_nested(out, value, format, depth)?;
             }
             out.put_u8(b']');
         }
@@ -259,7 +341,7 @@ pub(crate) fn put_schemaless(
                 }
                 put_string(out, key.as_str().unwrap_or_default());
                 out.put_u8(b':');
-                put_schemaless(out, value, decimals)?;
+                put_nested(out, value, format, depth)?;
             }
             out.put_u8(b'}');
         }
@@ -267,19 +349,15 @@ pub(crate) fn put_schemaless(
             out.put_u8(b'[');
             for (index, (key, value)) in entries.iter().enumerate() {
                 out.put_slice(if index > 0 { b",[" } else { b"[" });
-                put_schemaless(out, key, decimals)?;
+                put_nested(out, key, format, depth + 1)?;
                 out.put_u8(b',');
-                put_schemaless(out, value, decimals)?;
+                put_nested(out, value, format, depth + 1)?;
                 out.put_u8(b']');
             }
             out.put_u8(b']');
         }
         Value::Struct(structure) => {
-            let format = Format {
-                decimals,
-                replace_null_with_default: true,
-            };
-            Plan::of(structure.schema(), format)?.put(out, value)?;
+            Plan::nested(structure.schema(), format, around)?.put(out, value)?;
         }
         number => put_number(out, number),
     }
@@ -332,13 +410,14 @@ fn put_decimal(
     scale: i32,
     format: DecimalFormat,
 ) -> Result<(), ConnectError> {
-    if decimal.scale() != scale {
-        return Err(ConnectError::data(format!(
-            "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {}.",
-            decimal.scale()
-        )));
-    }
     match format {
+        // The text of a number says its scale, unscaled bytes do not.
+        DecimalFormat::Base64 if decimal.scale() != scale => {
+            return Err(ConnectError::data(format!(
+                "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {}.",
+                decimal.scale()
+            )));
+        }
         DecimalFormat::Base64 => decimal.with_unscaled_bytes(|bytes| put_base64(out, bytes)),
         DecimalFormat::Numeric => out.put_slice(decimal.to_string().as_bytes()),
     }

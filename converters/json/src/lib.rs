@@ -8,5 +8,6 @@ mod encode;
 mod out;
 mod schema_text;
 mod text;
+mod tree;
 
 pub use converter::{JsonConverter, register};

@@ -2,30 +2,35 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use tidegate_api::schema::{Kind, Schema};
 use tidegate_api::{ConnectError, SchemaBuilder};
 
 use crate::decode;
-use crate::encode::{self, DecimalFormat};
+use crate::encode::{self, Format};
 use crate::out::Out;
 use crate::text::{Reader, put_string};
+use crate::tree::Tree;
 
 /// Appends the schema; `field` is its name as a member of a struct.
-pub(crate) fn put(out: &mut Out, schema: &Schema, field: Option<&str>) -> Result<(), ConnectError> {
+pub(crate) fn put(
+    out: &mut Out,
+    schema: &Schema,
+    field: Option<&str>,
+    format: Format,
+) -> Result<(), ConnectError> {
     let type_name = type_name(&schema.kind);
     out.put_slice(b"{\"type\":");
     put_string(out, type_name);
     match &schema.kind {
         Kind::Array(items) => {
             out.put_slice(b",\"items\":");
-            put(out, items, None)?;
+            put(out, items, None, format)?;
         }
         Kind::Map(keys, values) => {
             out.put_slice(b",\"keys\":");
-            put(out, keys, None)?;
+            put(out, keys, None, format)?;
             out.put_slice(b",\"values\":");
-            put(out, values, None)?;
+            put(out, values, None, format)?;
         }
         Kind::Struct(fields) => {
             out.put_slice(b",\"fields\":[");
@@ -33,7 +38,7 @@ pub(crate) fn put(out: &mut Out, schema: &Schema, field: Option<&str>) -> Result
                 if index > 0 {
                     out.put_u8(b',');
                 }
-                put(out, &member.schema, Some(&member.name))?;
+                put(out, &member.schema, Some(&member.name), format)?;
             }
             out.put_u8(b']');
         }
@@ -70,7 +75,11 @@ pub(crate) fn put(out: &mut Out, schema: &Schema, field: Option<&str>) -> Result
     }
     if let Some(default) = &schema.default {
         out.put_slice(b",\"default\":");
-        encode::put_default(out, schema, default, DecimalFormat::Base64)?;
+        let format = Format {
+            decimals: encode::DecimalFormat::Base64,
+            ..format
+        };
+        encode::put_default(out, schema, default, format)?;
     }
     if let Some(field) = field {
         out.put_slice(b",\"field\":");
@@ -99,101 +108,112 @@ fn type_name(kind: &Kind) -> &'static str {
 
 /// Reads a schema's JSON; `null` is no schema.
 pub(crate) fn parse(text: &[u8]) -> Result<Option<Arc<Schema>>, ConnectError> {
-    let json: Json = serde_json::from_slice(text)
-        .map_err(|error| ConnectError::data(format!("the schema is no JSON: {error}")))?;
-    from_json(&json)
+    let mut reader = Reader::new(text)?;
+    let tree = Tree::read(&mut reader)?;
+    reader.finish()?;
+    match tree {
+        Tree::Null => Ok(None),
+        tree => schema(&tree).map(Some),
+    }
 }
 
-fn from_json(json: &Json) -> Result<Option<Arc<Schema>>, ConnectError> {
-    if json.is_null() {
-        return Ok(None);
-    }
-    let kind = json
+fn schema(tree: &Tree<'_>) -> Result<Arc<Schema>, ConnectError> {
+    let builder = builder(tree)?;
+    with_attributes(builder, tree)
+}
+
+/// A builder of the schema's type, with the schemas inside.
+fn builder(tree: &Tree<'_>) -> Result<SchemaBuilder, ConnectError> {
+    let kind = tree
         .get("type")
-        .and_then(Json::as_str)
+        .and_then(Tree::as_str)
         .ok_or_else(|| ConnectError::data("Schema must contain 'type' field"))?;
-    let part = |name: &str, what: &str| -> Result<Arc<Schema>, ConnectError> {
-        json.get(name)
-            .map(from_json)
-            .transpose()?
-            .flatten()
-            .ok_or_else(|| ConnectError::data(what))
-    };
-    let mut builder = match kind {
-        "boolean" => SchemaBuilder::boolean(),
-        "int8" => SchemaBuilder::int8(),
-        "int16" => SchemaBuilder::int16(),
-        "int32" => SchemaBuilder::int32(),
-        "int64" => SchemaBuilder::int64(),
-        "float" => SchemaBuilder::float32(),
-        "double" => SchemaBuilder::float64(),
-        "bytes" => SchemaBuilder::bytes(),
-        "string" => SchemaBuilder::string(),
-        "array" => SchemaBuilder::array(part(
+    let kind = match kind {
+        "boolean" => Kind::Boolean,
+        "int8" => Kind::Int8,
+        "int16" => Kind::Int16,
+        "int32" => Kind::Int32,
+        "int64" => Kind::Int64,
+        "float" => Kind::Float32,
+        "double" => Kind::Float64,
+        "bytes" => Kind::Bytes,
+        "string" => Kind::String,
+        "array" => Kind::Array(part(
+            tree,
             "items",
             "Array schema did not specify the element type",
         )?),
-        "map" => SchemaBuilder::map(
-            part("keys", "Map schema did not specify the key type")?,
-            part("values", "Map schema did not specify the value type")?,
+        "map" => Kind::Map(
+            part(tree, "keys", "Map schema did not specify the key type")?,
+            part(tree, "values", "Map schema did not specify the value type")?,
         ),
-        "struct" => {
-            let fields = json.get("fields").and_then(Json::as_array).ok_or_else(|| {
-                ConnectError::data("Struct schema's \"fields\" argument is not an array.")
-            })?;
-            let mut builder = SchemaBuilder::structure();
-            for field in fields {
-                let name = field.get("field").and_then(Json::as_str).ok_or_else(|| {
-                    ConnectError::data("Struct schema's field name not specified properly")
-                })?;
-                let schema = from_json(field)?
-                    .ok_or_else(|| ConnectError::data("Struct schema's field has no schema"))?;
-                builder = builder.field(name, schema);
-            }
-            builder
-        }
+        "struct" => return structure(tree),
         other => return Err(ConnectError::data(format!("Unknown schema type: {other}"))),
     };
-    builder = builder.set_optional(
-        json.get("optional")
-            .and_then(Json::as_bool)
-            .unwrap_or(false),
-    );
-    if let Some(name) = json.get("name").filter(|name| !name.is_null()) {
+    Ok(SchemaBuilder::new(kind))
+}
+
+fn part(tree: &Tree<'_>, name: &str, missing: &str) -> Result<Arc<Schema>, ConnectError> {
+    match tree.get(name) {
+        Some(part) => schema(part),
+        None => Err(ConnectError::data(missing)),
+    }
+}
+
+fn structure(tree: &Tree<'_>) -> Result<SchemaBuilder, ConnectError> {
+    let fields = tree.get("fields").and_then(Tree::as_array).ok_or_else(|| {
+        ConnectError::data("Struct schema's \"fields\" argument is not an array.")
+    })?;
+    let mut builder = SchemaBuilder::structure();
+    for field in fields {
+        let name = field.get("field").and_then(Tree::as_str).ok_or_else(|| {
+            ConnectError::data("Struct schema's field name not specified properly")
+        })?;
+        builder = builder.field(name, schema(field)?);
+    }
+    Ok(builder)
+}
+
+fn with_attributes(
+    mut builder: SchemaBuilder,
+    tree: &Tree<'_>,
+) -> Result<Arc<Schema>, ConnectError> {
+    builder = builder.set_optional(matches!(tree.get("optional"), Some(Tree::Boolean(true))));
+    if let Some(name) = tree.get("name") {
         let name = name
             .as_str()
             .ok_or_else(|| ConnectError::data("Invalid schema name: not a string"))?;
         builder = builder.name(name);
     }
-    if let Some(version) = json.get("version").filter(|version| !version.is_null()) {
-        let version = version
-            .as_i64()
-            .and_then(|version| i32::try_from(version).ok())
-            .ok_or_else(|| ConnectError::data("Invalid schema version: not an integer"))?;
-        builder = builder.version(version);
+    if let Some(version) = tree.get("version") {
+        let version = match version {
+            Tree::Number(text) => text.parse().ok(),
+            _ => None,
+        };
+        builder = builder.version(
+            version.ok_or_else(|| ConnectError::data("Invalid schema version: not an integer"))?,
+        );
     }
-    if let Some(doc) = json.get("doc").filter(|doc| !doc.is_null()) {
+    if let Some(doc) = tree.get("doc") {
         let doc = doc
             .as_str()
             .ok_or_else(|| ConnectError::data("Invalid schema documentation: not a string"))?;
         builder = builder.doc(doc);
     }
-    if let Some(parameters) = json.get("parameters").and_then(Json::as_object) {
-        for (name, value) in parameters {
-            let value = value
+    if let Some(Tree::Object(parameters)) = tree.get("parameters") {
+        for parameter in parameters {
+            let value = parameter
+                .value
                 .as_str()
                 .ok_or_else(|| ConnectError::data("Schema parameters must have string values."))?;
-            builder = builder.parameter(name.as_str(), value);
+            builder = builder.parameter(&*parameter.name, value);
         }
     }
-    let default = json
-        .get("default")
-        .filter(|default| !default.is_null())
-        .map(Json::to_string);
     let schema = builder.try_build()?;
-    let Some(default) = default else {
-        return Ok(Some(schema));
+    let Some(default) = tree.member("default") else {
+        return Ok(schema);
     };
-    let value = decode::Plan::of(&schema, true).read(&mut Reader::new(default.as_bytes())?)?;
-    Ok(Some(schema.to_builder().default_value(value).try_build()?))
+    let mut reader = Reader::new(default.text.as_bytes())?;
+    let value = decode::Plan::of(&schema, true).read(&mut reader)?;
+    schema.to_builder().default_value(value).try_build()
 }

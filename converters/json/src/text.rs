@@ -104,6 +104,25 @@ pub(crate) enum Token<'a> {
     Object,
 }
 
+/// Objects and arrays inside one another (Jackson's `StreamReadConstraints`, `StreamWriteConstraints`). Who reads, writes or
+/// drops what is nested does so by recursion, which this bounds.
+pub(crate) const MAX_DEPTH: usize = 1000;
+/// Digits of a number.
+const MAX_DIGITS: usize = 1000;
+
+/// The text of what is nested too deep.
+pub(crate) fn too_deep() -> ConnectError {
+    constraint(&format!(
+        "Document nesting depth ({}) exceeds the maximum allowed ({MAX_DEPTH})",
+        MAX_DEPTH + 1
+    ))
+}
+
+fn constraint(what: &str) -> ConnectError {
+    ConnectError::data(what)
+        .with_java_class("com.fasterxml.jackson.core.exc.StreamConstraintsException")
+}
+
 /// Reads JSON from front to back.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
@@ -111,20 +130,23 @@ pub(crate) struct Reader<'a> {
     position: usize,
     /// Bytes before the text.
     before: usize,
+    /// Objects and arrays that are open.
+    depth: usize,
 }
 
 impl<'a> Reader<'a> {
     /// # Errors
     /// If the bytes are no UTF-8.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, ConnectError> {
-        Self::at(bytes, 0)
+        Self::at(bytes, 0, 0)
     }
-    /// Begins in the middle; what lies before does not matter.
-    pub(crate) fn at(bytes: &'a [u8], position: usize) -> Result<Self, ConnectError> {
+    /// Begins in the middle, inside of `depth` objects; what lies before does not matter.
+    pub(crate) fn at(bytes: &'a [u8], position: usize, depth: usize) -> Result<Self, ConnectError> {
         let mut reader = Self {
             text: "",
             position: 0,
             before: position,
+            depth,
         };
         match std::str::from_utf8(&bytes[position..]) {
             Ok(text) => {
@@ -139,6 +161,10 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn position(&self) -> usize {
         self.before + self.position
+    }
+    /// What was read since that position.
+    pub(crate) fn since(&self, position: usize) -> Result<&'a str, ConnectError> {
+        self.slice(position.saturating_sub(self.before), self.position)
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -183,17 +209,27 @@ impl<'a> Reader<'a> {
             Some(b't') => self.word("true", Token::Boolean(true)),
             Some(b'f') => self.word("false", Token::Boolean(false)),
             Some(b'"') => self.string().map(Token::String),
-            Some(b'[') => {
-                self.position += 1;
-                Ok(Token::Array)
-            }
-            Some(b'{') => {
-                self.position += 1;
-                Ok(Token::Object)
-            }
+            Some(b'[') => self.open(Token::Array),
+            Some(b'{') => self.open(Token::Object),
             Some(b'-' | b'0'..=b'9') => Ok(Token::Number(self.number()?)),
             Some(_) => Err(self.error("Unexpected character")),
         }
+    }
+
+    #[inline]
+    fn open(&mut self, token: Token<'a>) -> Result<Token<'a>, ConnectError> {
+        if self.depth == MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        self.position += 1;
+        Ok(token)
+    }
+
+    #[inline]
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.position += 1;
     }
 
     fn number(&mut self) -> Result<&'a str, ConnectError> {
@@ -202,7 +238,16 @@ impl<'a> Reader<'a> {
         while let Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') = bytes.get(self.position) {
             self.position += 1;
         }
-        self.slice(start, self.position)
+        let text = self.slice(start, self.position)?;
+        if text.len() > MAX_DIGITS {
+            let digits = text.bytes().filter(u8::is_ascii_digit).count();
+            if digits > MAX_DIGITS {
+                return Err(constraint(&format!(
+                    "Number value length ({digits}) exceeds the maximum allowed ({MAX_DIGITS})"
+                )));
+            }
+        }
+        Ok(text)
     }
 
     /// At a quote.
@@ -315,7 +360,9 @@ impl<'a> Reader<'a> {
     /// Inside an object: whether it ends here. Otherwise nothing was read.
     pub(crate) fn take_end(&mut self) -> bool {
         let ends = self.peek() == Some(b'}');
-        self.position += usize::from(ends);
+        if ends {
+            self.close();
+        }
         ends
     }
 
@@ -341,7 +388,7 @@ impl<'a> Reader<'a> {
     fn next(&mut self, first: &mut bool, end: u8) -> Result<bool, ConnectError> {
         match self.peek() {
             Some(byte) if byte == end => {
-                self.position += 1;
+                self.close();
                 Ok(false)
             }
             Some(_) if *first => {

@@ -114,8 +114,8 @@ impl Decimal {
 
     /// The low 64 bits of the number without its fraction (`BigDecimal.longValue`).
     pub fn low_i64(&self) -> i64 {
-        let places = self.scale.unsigned_abs();
         if self.scale <= 0 {
+            let places = self.scale.unsigned_abs();
             // Powers of ten from the 64th on have no low bits.
             let factor = if places < 64 {
                 10_i64.wrapping_pow(places)
@@ -124,17 +124,32 @@ impl Decimal {
             };
             return low_bits(&self.unscaled).wrapping_mul(factor);
         }
-        if self.loses_all_digits(0) {
-            return 0;
+        low_bits(&self.before_point())
+    }
+
+    /// The number without its fraction, if it fits 64 bits.
+    pub fn truncated_i64(&self) -> Option<i64> {
+        if self.scale <= 0 {
+            return self.whole_i64();
         }
+        match self.before_point() {
+            Unscaled::Small(small) => Some(small),
+            Unscaled::Big(_) => None,
+        }
+    }
+
+    /// The number without its fraction, if the scale is positive.
+    fn before_point(&self) -> Unscaled {
+        if self.loses_all_digits(0) {
+            return Unscaled::Small(0);
+        }
+        let places = self.scale.unsigned_abs();
         match &self.unscaled {
-            Unscaled::Small(small) => 10_i64
-                .checked_pow(places)
-                .map_or(0, |factor| small / factor),
-            Unscaled::Big(big) => {
-                let whole = Self::from_big(&**big / BigInt::from(10).pow(places), 0);
-                low_bits(&whole.unscaled)
+            Unscaled::Small(small) => {
+                let factor = 10_i64.checked_pow(places);
+                Unscaled::Small(factor.map_or(0, |factor| small / factor))
             }
+            Unscaled::Big(big) => Self::from_big(&**big / BigInt::from(10).pow(places), 0).unscaled,
         }
     }
 

@@ -5,6 +5,7 @@ mod logging;
 mod plugins;
 mod worker;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,13 +32,27 @@ enum Command {
     Connectors(client::ConnectorsCommand),
 }
 
+/// Who reads, writes or walks through nested data does so by recursion, up to a thousand levels deep, as deep as Jackson reads.
+/// Stack that is not touched takes no memory.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// Exit codes are Connect's: 1 for usage, 2 for a worker that cannot start.
-fn main() -> std::io::Result<ExitCode> {
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+fn main() -> ExitCode {
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            writeln!(std::io::stderr(), "cannot start threads: {error}").ok();
+            return ExitCode::from(2);
+        }
+    };
     let code = runtime.block_on(run());
     // Whoever reads the standard input may wait for ever.
     runtime.shutdown_background();
-    Ok(code)
+    code
 }
 
 async fn run() -> ExitCode {

@@ -320,3 +320,155 @@ fn bytes_that_are_no_text_are_refused_with_their_place() {
         error.chain()
     );
 }
+
+/// On a thread with the stack that the worker gives to its own.
+fn with_workers_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(16 * 1024 * 1024);
+    let result = thread.spawn(test).expect("a thread").join();
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn nested(open: &str, inner: &str, close: &str, levels: usize) -> String {
+    format!("{}{inner}{}", open.repeat(levels), close.repeat(levels))
+}
+
+/// The text of the error that Jackson's is the cause of.
+#[track_caller]
+fn check_cause(result: Result<SchemaAndValue, ConnectError>, direction: &str, cause: &str) {
+    let error = result.expect_err(cause);
+    assert_eq!(
+        error.text(),
+        format!("Converting {direction} failed due to serialization error: ")
+    );
+    let source = std::error::Error::source(&error).expect("a cause");
+    assert_eq!(source.to_string(), cause);
+}
+
+const READING: &str = "byte[] to Kafka Connect data";
+const WRITING: &str = "Kafka Connect data to byte[]";
+const TOO_DEEP: &str = "Document nesting depth (1001) exceeds the maximum allowed (1000)";
+
+#[test]
+fn texts_may_be_nested_as_deep_as_jackson_reads_them() {
+    with_workers_stack(|| {
+        let with = converter(&[]);
+        let without = converter(&[("schemas.enable", "false")]);
+        let list = |levels| nested("[", "", "]", levels);
+        let object = |levels| nested(r#"{"a":"#, "1", "}", levels);
+        let lists = |levels| {
+            let open = r#"{"type":"array","items":"#;
+            nested(open, r#"{"type":"int32"}"#, "}", levels)
+        };
+        let structs = |levels| {
+            let open = r#"{"type":"struct","field":"a","fields":["#;
+            nested(open, "", "]}", levels)
+        };
+        let envelope =
+            |schema: &str, payload: &str| format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
+        let empty = r#"{"type":"struct","fields":[]}"#;
+        let unknown = |levels| envelope(empty, &format!(r#"{{"x":{}}}"#, list(levels)));
+        let readable = |converter: &JsonConverter, text: &str| {
+            read(converter, text).expect("not too deep");
+        };
+        readable(&without, &list(1000));
+        readable(&without, &object(1000));
+        readable(&with, &envelope("null", &list(999)));
+        readable(&with, &unknown(998));
+        readable(&with, &envelope(&lists(998), &list(998)));
+        let payload = nested(r#"{"a":"#, "{}", "}", 498);
+        readable(&with, &envelope(&structs(499), &payload));
+        for levels in [1001, 100_000] {
+            let too_deep = |converter: &JsonConverter, text: &str| {
+                check_cause(read(converter, text), READING, TOO_DEEP);
+            };
+            too_deep(&without, &list(levels));
+            too_deep(&without, &"[".repeat(levels));
+            too_deep(&without, &object(levels));
+            too_deep(&with, &list(levels));
+            too_deep(&with, &envelope("null", &list(levels - 1)));
+            too_deep(&with, &unknown(levels - 2));
+            too_deep(&with, &envelope(&lists(levels - 2), "[]"));
+            let content = lists(levels);
+            let props = [("schema.content", content.as_str())].into_iter().collect();
+            JsonConverter::new(&props).expect_err("too deep");
+        }
+    });
+}
+
+#[test]
+fn values_may_be_nested_as_deep_as_jackson_writes_them() {
+    with_workers_stack(|| {
+        let without = converter(&[("schemas.enable", "false")]);
+        let deep = |levels: usize| {
+            let start = (SchemaBuilder::int32().build(), Value::Int32(1));
+            (0..levels).fold(start, |(schema, value), _| {
+                (
+                    SchemaBuilder::array(schema).build(),
+                    Value::Array(vec![value]),
+                )
+            })
+        };
+        let text = nested("[", "1", "]", 1000);
+        let (schema, value) = deep(1000);
+        let schemaless = SchemaAndValue::schemaless(value.clone());
+        assert_eq!(write(&without, &schemaless).as_ref(), Some(&text));
+        let whole = SchemaAndValue::new(schema, value);
+        assert_eq!(write(&without, &whole).as_ref(), Some(&text));
+        let (schema, value) = deep(1001);
+        let schemaless = SchemaAndValue::schemaless(value.clone());
+        for data in [schemaless, SchemaAndValue::new(schema, value)] {
+            let result = without.from_connect_data("t", &data, &mut BytesMut::new());
+            check_cause(result.map(|_| data), WRITING, TOO_DEEP);
+        }
+    });
+}
+
+#[test]
+fn numbers_of_more_digits_than_jackson_reads_are_errors() {
+    let without = converter(&[("schemas.enable", "false")]);
+    let longest = read(&without, &"9".repeat(1000)).expect("a number");
+    assert_eq!(longest.value, Value::Int64(-1));
+    for text in [
+        "9".repeat(1001),
+        format!("0.{}", "9".repeat(1000)),
+        format!("-1e{}", "0".repeat(1000)),
+    ] {
+        let cause = "Number value length (1001) exceeds the maximum allowed (1000)";
+        check_cause(read(&without, &text), READING, cause);
+    }
+}
+
+#[test]
+fn exponents_are_read_exactly_and_within_bounds() {
+    let with = converter(&[]);
+    let read_as = |schema: &str, payload: &str| {
+        read(
+            &with,
+            &format!(r#"{{"schema":{schema},"payload":{payload}}}"#),
+        )
+    };
+    let decimal = r#"{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"}}"#;
+    for text in ["1E+2", "1.5", "0.1000000000000000055511151231257827"] {
+        let read = read_as(decimal, text).expect(text).value;
+        assert_eq!(read, Value::Decimal(text.parse().expect(text)));
+    }
+    for text in ["5e99999999", "5e-99999999"] {
+        let error = read_as(decimal, text).expect_err(text);
+        let what = "magnitude exceeds the maximum allowed (100000)";
+        assert!(error.text().ends_with(what), "{error}");
+        let double = read_as(r#"{"type":"double"}"#, text).expect(text).value;
+        assert!(matches!(double, Value::Float64(0.0 | f64::INFINITY)));
+    }
+    let long = r#"{"type":"int64"}"#;
+    let value = |text: &str| read_as(long, text).map(|read| read.value).ok();
+    assert_eq!(value("1e2"), Some(Value::Int64(100)));
+    assert_eq!(value("-1.9"), Some(Value::Int64(-1)));
+    assert_eq!(
+        value("9007199254740993.0"),
+        Some(Value::Int64(9_007_199_254_740_993))
+    );
+    assert_eq!(value("5e-99999999"), Some(Value::Int64(0)));
+    assert_eq!(value("5e99999999"), None);
+}
