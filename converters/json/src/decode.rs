@@ -112,14 +112,26 @@ impl Plan {
                 }
                 Value::Array(values)
             }
-            (_, Parts::Entries(_, values), Token::Object) => {
+            (_, Parts::Entries(keys, values), Token::Object) => {
+                if keys.schema.kind != Kind::String {
+                    return Err(ConnectError::data(
+                        "Maps with non-string fields should be encoded as JSON array of tuples, but found OBJECT",
+                    ));
+                }
                 let (mut entries, mut first) = (Vec::new(), true);
                 while let Some(name) = reader.next_member(&mut first)? {
                     entries.push((Value::string(name), values.read(reader)?));
                 }
                 Value::Map(entries)
             }
-            (_, Parts::Entries(keys, values), Token::Array) => self.pairs(reader, keys, values)?,
+            (_, Parts::Entries(keys, values), Token::Array) => {
+                if keys.schema.kind == Kind::String {
+                    return Err(ConnectError::data(
+                        "Maps with string fields should be encoded as JSON objects, but found ARRAY",
+                    ));
+                }
+                self.pairs(reader, keys, values)?
+            }
             (_, Parts::Fields(plans), Token::Object) => {
                 Value::Struct(self.structure(reader, plans)?)
             }

@@ -83,12 +83,10 @@ impl Shape {
             },
             Kind::Bytes => Self::Bytes,
             Kind::Array(items) => Self::Array(Box::new(Plan::nested(items, format, depth)?)),
-            Kind::Map(keys, values) if keys.kind == Kind::String && !keys.optional => {
-                Self::Object {
-                    null_key: null_key(keys, format),
-                    values: Box::new(Plan::nested(values, format, depth)?),
-                }
-            }
+            Kind::Map(keys, values) if keys.kind == Kind::String => Self::Object {
+                null_key: null_key(keys, format),
+                values: Box::new(Plan::nested(values, format, depth)?),
+            },
             Kind::Map(keys, values) => Self::Pairs(
                 Box::new(Plan::nested(keys, format, depth + 1)?),
                 Box::new(Plan::nested(values, format, depth + 1)?),
@@ -260,7 +258,7 @@ fn mismatching() -> ConnectError {
 
 fn invalid_type(kind: &Kind, value: &Value) -> ConnectError {
     ConnectError::data(format!(
-        "Invalid type for {}: {}",
+        "Invalid type for {}: class {}",
         kind.type_name(),
         value.java_class()
     ))

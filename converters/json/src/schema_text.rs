@@ -75,10 +75,6 @@ pub(crate) fn put(
     }
     if let Some(default) = &schema.default {
         out.put_slice(b",\"default\":");
-        let format = Format {
-            decimals: encode::DecimalFormat::Base64,
-            ..format
-        };
         encode::put_default(out, schema, default, format)?;
     }
     if let Some(field) = field {

@@ -472,3 +472,111 @@ fn exponents_are_read_exactly_and_within_bounds() {
     assert_eq!(value("5e-99999999"), Some(Value::Int64(0)));
     assert_eq!(value("5e99999999"), None);
 }
+
+/// As recorded from the original, which writes the defaults of schemas in the format of values.
+#[test]
+fn defaults_of_decimals_are_written_in_the_format_of_values() {
+    const SCHEMA: &str = r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":"#;
+    let numeric = converter(&[("decimal.format", "NUMERIC")]);
+    let base64 = converter(&[]);
+    let check = |converter: &JsonConverter, default: &str, parameters: &str, written: &str| {
+        let default: Decimal = default.parse().expect(default);
+        let schema = logical::decimal(default.scale())
+            .optional()
+            .default_value(Value::Decimal(default.clone()))
+            .build();
+        let data = SchemaAndValue::new(Arc::clone(&schema), Value::Null);
+        let text = write(converter, &data).expect("text");
+        let expected = format!(
+            r#"{{"schema":{SCHEMA}{parameters},"default":{written}}},"payload":{written}}}"#
+        );
+        assert_eq!(text, expected);
+        let read = read(converter, &text).expect("readable");
+        assert_eq!(read, SchemaAndValue::new(schema, Value::Decimal(default)));
+    };
+    check(&numeric, "1.50", r#"{"scale":"2"}"#, "1.50");
+    check(&numeric, "1E+3", r#"{"scale":"-3"}"#, "1E+3");
+    check(&numeric, "0.00000010", r#"{"scale":"8"}"#, "1.0E-7");
+    let long = "12345678901234567890.1000000000000000000";
+    check(&numeric, long, r#"{"scale":"19"}"#, long);
+    check(&base64, "1.50", r#"{"scale":"2"}"#, "\"AJY=\"");
+    check(&base64, "-1.5", r#"{"scale":"1"}"#, "\"8Q==\"");
+}
+
+#[test]
+fn only_unscaled_bytes_need_the_scale_of_their_schema() {
+    let data = SchemaAndValue::new(logical::decimal(3).build(), Decimal::new(25, 1));
+    let props = [("schemas.enable", "false"), ("decimal.format", "NUMERIC")];
+    assert_eq!(write(&converter(&props), &data).as_deref(), Some("2.5"));
+    let error = converter(&[]).from_connect_data("t", &data, &mut BytesMut::new());
+    let error = error.expect_err("another scale");
+    let text = "Decimal value has mismatching scale for given Decimal schema. Schema has scale 3, value has scale 1.";
+    assert_eq!(error.text(), text);
+}
+
+/// As recorded from the original.
+#[test]
+fn maps_whose_keys_are_texts_are_objects() {
+    let converter = converter(&[("schemas.enable", "false")]);
+    let map = |keys: &Arc<Schema>, key: Value| {
+        let schema = SchemaBuilder::map(Arc::clone(keys), SchemaBuilder::int32().build()).build();
+        SchemaAndValue::new(schema, Value::Map(vec![(key, Value::Int32(1))]))
+    };
+    let written = |keys: &Arc<Schema>, key: Value| {
+        let mut out = BytesMut::new();
+        converter
+            .from_connect_data("t", &map(keys, key), &mut out)
+            .map(|_| String::from_utf8(out.to_vec()).expect("text"))
+            .map_err(|error| error.text().to_owned())
+    };
+    let required = SchemaBuilder::string().build();
+    let optional = SchemaBuilder::string().optional().build();
+    let defaulted = SchemaBuilder::string()
+        .optional()
+        .default_value("d".into())
+        .build();
+    for keys in [&required, &optional, &defaulted] {
+        assert_eq!(written(keys, "k".into()).as_deref(), Ok(r#"{"k":1}"#));
+        let error = written(keys, Value::Int32(7)).expect_err("no text");
+        assert_eq!(error, "Invalid type for STRING: class java.lang.Integer");
+    }
+    let error = written(&required, Value::Null).expect_err("required");
+    assert!(error.starts_with("Conversion error: null value for field that is required"));
+    assert_eq!(
+        written(&optional, Value::Null).as_deref(),
+        Ok(r#"{"null":1}"#)
+    );
+    assert_eq!(
+        written(&defaulted, Value::Null).as_deref(),
+        Ok(r#"{"d":1}"#)
+    );
+    let number = SchemaBuilder::int32().build();
+    assert_eq!(written(&number, Value::Int32(7)).as_deref(), Ok("[[7,1]]"));
+}
+
+#[test]
+fn maps_are_read_in_the_form_of_their_keys() {
+    let converter = converter(&[]);
+    let value = |keys: &str, payload: &str| {
+        let text = format!(
+            r#"{{"schema":{{"type":"map","keys":{keys},"values":{{"type":"int32"}}}},"payload":{payload}}}"#
+        );
+        let read = read(&converter, &text).map(|read| read.value);
+        read.map_err(|error| error.text().to_owned())
+    };
+    let entries = |key: Value| Ok(Value::Map(vec![(key, Value::Int32(1))]));
+    for keys in [
+        r#"{"type":"string"}"#,
+        r#"{"type":"string","optional":true}"#,
+    ] {
+        assert_eq!(value(keys, r#"{"k":1}"#), entries("k".into()));
+        let error = "Maps with string fields should be encoded as JSON objects, but found ARRAY";
+        assert_eq!(value(keys, r#"[["k",1]]"#), Err(error.to_owned()));
+    }
+    let optional = r#"{"type":"int32","optional":true}"#;
+    assert_eq!(value(optional, "[[7,1]]"), entries(Value::Int32(7)));
+    assert_eq!(value(optional, "[[null,1]]"), entries(Value::Null));
+    let error =
+        "Maps with non-string fields should be encoded as JSON array of tuples, but found OBJECT";
+    assert_eq!(value(optional, r#"{"7":1}"#), Err(error.to_owned()));
+}
