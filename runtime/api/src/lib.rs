@@ -6,6 +6,7 @@
 pub mod config;
 pub mod connector;
 pub mod converter;
+pub mod date_format;
 pub mod decimal;
 pub mod error;
 pub mod java_text;
@@ -22,6 +23,7 @@ pub use connector::{
     OffsetFieldsMap, OffsetStorageReader, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
 };
 pub use converter::{AsHeaderConverter, Converter, HeaderConverter};
+pub use date_format::DateFormat;
 pub use decimal::Decimal;
 pub use error::{ConnectError, ErrorKind};
 pub use plugin::{

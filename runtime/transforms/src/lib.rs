@@ -3,7 +3,6 @@
 //! Source: `org.apache.kafka.connect.transforms`, `io.debezium.transforms`.
 
 mod cast;
-mod date_format;
 mod extract_field;
 mod extract_new_record_state;
 mod insert_field;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, valid_string};
 use tidegate_api::{
-    ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
-    logical,
+    ConnectError, DateFormat, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct,
+    Transform, Value, logical,
 };
 
-use crate::date_format::DateFormat;
 use crate::part::{Part, register_parts, unsupported};
 use crate::shape::{self, Cache};
 
@@ -71,6 +70,7 @@ struct TimestampConverter {
     part: Part,
     field: String,
     target: Form,
+    pattern: String,
     format: Option<DateFormat>,
     precision: String,
     replace_null: bool,
@@ -104,6 +104,7 @@ impl TimestampConverter {
             part,
             field: props.get(&FIELD)?,
             target,
+            pattern,
             format,
             precision: props.get(&UNIX_PRECISION)?,
             replace_null: props.get(&REPLACE_NULL)?,
@@ -152,9 +153,10 @@ impl TimestampConverter {
         };
         let millis = match form {
             Form::Timestamp | Form::Time => number()?,
-            Form::Date => number()? * DAY,
+            Form::Date => number()?.saturating_mul(DAY),
+            // As `TimeUnit.convert`: what does not fit is the most that does.
             Form::Unix => match self.precision.as_str() {
-                "seconds" => number()? * 1_000,
+                "seconds" => number()?.saturating_mul(1_000),
                 "microseconds" => number()? / 1_000,
                 "nanoseconds" => number()? / 1_000_000,
                 _ => number()?,
@@ -166,13 +168,16 @@ impl TimestampConverter {
                 })?;
                 format.parse(text).ok_or_else(|| {
                     ConnectError::data(format!(
-                        "Could not parse timestamp: value ({text}) does not match pattern"
+                        "Could not parse timestamp: value ({text}) does not match pattern ({})",
+                        self.pattern
                     ))
                 })?
             }
         };
         let int = |number: i64| {
-            i32::try_from(number).map_err(|_| ConnectError::data("a date out of range"))
+            i32::try_from(number).map_err(|_| {
+                ConnectError::data(format!("{millis} ms is too far from 1970 for a date"))
+            })
         };
         Ok(match self.target {
             Form::Timestamp => Value::Int64(millis),
@@ -180,8 +185,8 @@ impl TimestampConverter {
             Form::Time => Value::Int32(int(millis.rem_euclid(DAY))?),
             Form::Unix => Value::Int64(match self.precision.as_str() {
                 "seconds" => millis / 1_000,
-                "microseconds" => millis * 1_000,
-                "nanoseconds" => millis * 1_000_000,
+                "microseconds" => millis.saturating_mul(1_000),
+                "nanoseconds" => millis.saturating_mul(1_000_000),
                 _ => millis,
             }),
             Form::Text => Value::String(
@@ -274,5 +279,73 @@ impl Transform for TimestampConverter {
         };
         data.schema = Some(Arc::clone(result));
         Ok(Some(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn convert(props: &[(&str, &str)], form: Form, value: Value) -> Result<Value, ConnectError> {
+        let props = props.iter().copied().collect();
+        let converter = TimestampConverter::new(&props, Part::Value).expect("a converter");
+        converter.convert(&value, form)
+    }
+
+    #[test]
+    fn texts_that_are_no_time_are_errors_that_show_them() {
+        let props = [("target.type", "Timestamp"), ("format", "yyyy-MM-dd")];
+        for text in ["2024-01-999999999999", "nonsense", ""] {
+            let error = convert(&props, Form::Text, text.into()).expect_err(text);
+            assert_eq!(
+                error.text(),
+                format!(
+                    "Could not parse timestamp: value ({text}) does not match pattern (yyyy-MM-dd)"
+                )
+            );
+        }
+        let far = convert(&props, Form::Text, "2024-01-2147483647".into()).expect("a time");
+        assert_eq!(far, Value::Int64(185_544_291_081_600_000));
+    }
+
+    /// As recorded from the original.
+    #[test]
+    fn times_that_do_not_fit_a_precision_are_the_most_that_does() {
+        fn check(target: &str, precision: &str, form: Form, from: i64, to: i64) {
+            let props = [("target.type", target), ("unix.precision", precision)];
+            let converted = convert(&props, form, Value::Int64(from));
+            assert_eq!(converted.ok(), Some(Value::Int64(to)), "{from} {precision}");
+        }
+        check("Timestamp", "seconds", Form::Unix, i64::MAX, i64::MAX);
+        check("Timestamp", "seconds", Form::Unix, i64::MIN, i64::MIN);
+        check("Timestamp", "seconds", Form::Unix, -1, -1_000);
+        check(
+            "unix",
+            "seconds",
+            Form::Unix,
+            i64::MAX,
+            9_223_372_036_854_775,
+        );
+        check("unix", "microseconds", Form::Timestamp, i64::MIN, i64::MIN);
+        check(
+            "unix",
+            "nanoseconds",
+            Form::Timestamp,
+            9_223_372_036_855,
+            i64::MAX,
+        );
+        check(
+            "unix",
+            "nanoseconds",
+            Form::Timestamp,
+            -1500,
+            -1_500_000_000,
+        );
+        let props = [("target.type", "Date")];
+        let error = convert(&props, Form::Timestamp, Value::Int64(i64::MAX)).expect_err("far");
+        assert!(error.text().contains("too far from 1970"), "{error}");
+        let props = [("target.type", "string"), ("format", "yyyy-MM-dd")];
+        let text = convert(&props, Form::Timestamp, Value::Int64(i64::MAX));
+        assert_eq!(text.ok(), Some("292278994-08-17".into()));
     }
 }
