@@ -3,6 +3,8 @@
 //! Dates are those of `java.util.GregorianCalendar`: Julian before 1582-10-15, and lenient, so that numbers out of their range
 //! roll over into the next unit. Where Java's 32-bit fields and 64-bit milliseconds overflow, there is no time.
 
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +138,7 @@ impl DateFormat {
                     continue;
                 }
             };
-            out.push_str(&format!("{number:0count$}"));
+            write!(out, "{number:0count$}").expect("writing to a string never fails");
         }
         out
     }
@@ -170,6 +172,31 @@ impl DateFormat {
         parsed.year += 100;
         parsed.millis()
     }
+}
+
+/// The text of a Connect date, time or timestamp: a time of day up to the end of 1970-01-01, a date for whole days, both for
+/// others. Source: `Values.dateFormatFor`.
+pub fn connect_text(millis: i64) -> String {
+    static TIME: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_TIME));
+    static DATE: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_DATE));
+    static TIMESTAMP: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_TIMESTAMP));
+    let format = if millis < DAY {
+        &TIME
+    } else if millis % DAY == 0 {
+        &DATE
+    } else {
+        &TIMESTAMP
+    };
+    format.format(millis)
+}
+
+/// Patterns of Connect's texts.
+pub const CONNECT_TIME: &str = "HH:mm:ss.SSS'Z'";
+pub const CONNECT_DATE: &str = "yyyy-MM-dd";
+pub const CONNECT_TIMESTAMP: &str = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'";
+
+fn fixed(pattern: &str) -> DateFormat {
+    DateFormat::new(pattern).expect("its letters are known")
 }
 
 /// What a text says, each number within 32 bits.
@@ -429,6 +456,17 @@ mod tests {
             "1200-02-26T14:13:20.001Z"
         );
         assert!(DateFormat::new("YYYY").is_none());
+    }
+
+    #[test]
+    fn connects_texts_depend_on_the_time() {
+        assert_eq!(connect_text(0), "00:00:00.000Z");
+        assert_eq!(connect_text(-1), "23:59:59.999Z");
+        assert_eq!(connect_text(-DAY), "00:00:00.000Z");
+        assert_eq!(connect_text(DAY - 1), "23:59:59.999Z");
+        assert_eq!(connect_text(DAY), "1970-01-02");
+        assert_eq!(connect_text(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+        assert_eq!(connect_text(i64::MAX), "292278994-08-17T07:12:55.807Z");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance};
 use tidegate_api::{
     ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
-    java_text, logical,
+    date_format, java_text, logical,
 };
 
 use crate::part::{Part, register_parts};
@@ -89,11 +89,17 @@ impl Target {
         if let Value::String(text) = value {
             return self.parse_text(text);
         }
+        if matches!((value, schema), (Value::Decimal(_), None)) {
+            return Err(ConnectError::data(format!(
+                "Cast transformation was passed a value of type class {} which is not supported by Connect's data API",
+                value.java_class()
+            )));
+        }
         let whole = match value {
             Value::Boolean(flag) => i64::from(*flag),
             Value::Float32(number) => *number as i64,
             Value::Float64(number) => *number as i64,
-            Value::Decimal(decimal) => decimal.to_f64() as i64,
+            Value::Decimal(decimal) => decimal.low_i64(),
             other => other.as_i64().ok_or_else(|| unexpected(value))?,
         };
         let float = match value {
@@ -101,6 +107,11 @@ impl Target {
             Value::Float64(number) => *number,
             Value::Decimal(decimal) => decimal.to_f64(),
             _ => whole as f64,
+        };
+        let single = match value {
+            Value::Float32(_) | Value::Float64(_) => float as f32,
+            Value::Decimal(decimal) => decimal.to_f32(),
+            _ => whole as f32,
         };
         // From a float to the short integers Java goes by way of int.
         let narrow = if matches!(value, Value::Float32(_) | Value::Float64(_)) {
@@ -113,7 +124,7 @@ impl Target {
             Self::Int16 => Value::Int16(narrow as i16),
             Self::Int32 => Value::Int32(narrow as i32),
             Self::Int64 => Value::Int64(whole),
-            Self::Float32 => Value::Float32(float as f32),
+            Self::Float32 => Value::Float32(single),
             Self::Float64 => Value::Float64(float),
             Self::Boolean => Value::Boolean(whole != 0),
             Self::String => Value::Null,
@@ -126,23 +137,34 @@ impl Target {
                 "Value ({text}) was out of range for requested data type"
             ))
         };
-        let float = || {
-            text.trim()
-                .trim_end_matches(['f', 'd', 'F', 'D'])
-                .parse::<f64>()
-                .map_err(|_| out_of_range())
-        };
         Ok(match self {
             Self::Int8 => Value::Int8(text.parse().map_err(|_| out_of_range())?),
             Self::Int16 => Value::Int16(text.parse().map_err(|_| out_of_range())?),
             Self::Int32 => Value::Int32(text.parse().map_err(|_| out_of_range())?),
             Self::Int64 => Value::Int64(text.parse().map_err(|_| out_of_range())?),
-            Self::Float32 => Value::Float32(text.trim().parse().map_err(|_| out_of_range())?),
-            Self::Float64 => Value::Float64(float()?),
+            Self::Float32 => Value::Float32(float(text).ok_or_else(out_of_range)?),
+            Self::Float64 => Value::Float64(float(text).ok_or_else(out_of_range)?),
             Self::Boolean => Value::Boolean(text.eq_ignore_ascii_case("true")),
             Self::String => Value::string(text),
         })
     }
+}
+
+/// The decimal texts of `Double.parseDouble` and `Float.parseFloat`.
+fn float<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let text = text.trim_matches(|character| character <= ' ');
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    // Rust knows other words for these, and no suffixes.
+    if matches!(unsigned, "NaN" | "Infinity") {
+        return text.parse().ok();
+    }
+    if !unsigned.starts_with(|first: char| first == '.' || first.is_ascii_digit()) {
+        return None;
+    }
+    text.strip_suffix(['f', 'F', 'd', 'D'])
+        .unwrap_or(text)
+        .parse()
+        .ok()
 }
 
 fn unexpected(value: &Value) -> ConnectError {
@@ -158,24 +180,15 @@ fn text(value: &Value, schema: Option<&Schema>) -> Result<String, ConnectError> 
         schema.and_then(|schema| schema.name.as_deref()),
         value.as_i64(),
     ) {
-        (Some(logical::DATE), Some(days)) => Some(days * DAY),
+        (Some(logical::DATE), Some(days)) => Some(days.saturating_mul(DAY)),
         (Some(logical::TIME | logical::TIMESTAMP), Some(millis)) => Some(millis),
         _ => None,
     };
     if let Some(millis) = millis {
-        let at = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
-        let format = if millis < DAY {
-            "%H:%M:%S%.3fZ"
-        } else if millis % DAY == 0 {
-            "%Y-%m-%d"
-        } else {
-            "%Y-%m-%dT%H:%M:%S%.3fZ"
-        };
-        return Ok(at.format(format).to_string());
+        return Ok(date_format::connect_text(millis));
     }
     Ok(match value {
         Value::Bytes(bytes) => STANDARD.encode(bytes),
-        Value::Decimal(decimal) => decimal.to_plain_string(),
         Value::Array(_) | Value::Map(_) | Value::Struct(_) => return Err(unexpected(value)),
         other => java_text::value(other),
     })
@@ -369,6 +382,115 @@ mod tests {
         check(Value::Null, "string", Value::Null);
         assert!(Target::Int32.cast(&Value::string("abc"), None).is_err());
         assert!(Target::parse("bytes").is_err());
+    }
+
+    /// As recorded from the original.
+    #[test]
+    fn decimals_keep_their_digits() {
+        fn check(text: &str, expected: [Value; 8]) {
+            let decimal: tidegate_api::Decimal = text.parse().expect(text);
+            let schema = logical::decimal(decimal.scale()).build();
+            let targets = "int8,int16,int32,int64,float32,float64,boolean,string".split(',');
+            for (target, expected) in targets.zip(expected) {
+                let cast = Target::parse(target).expect(target);
+                let value = Value::Decimal(decimal.clone());
+                let cast = cast.cast(&value, Some(&schema)).expect(text);
+                assert_eq!(cast, expected, "{text} to {target}");
+            }
+        }
+        macro_rules! check {
+            ($text:literal: $int8:literal $int16:literal $int32:literal $int64:literal $float:expr, $double:expr, $boolean:literal $string:literal) => {
+                check(
+                    $text,
+                    [
+                        Value::Int8($int8),
+                        Value::Int16($int16),
+                        Value::Int32($int32),
+                        Value::Int64($int64),
+                        Value::Float32($float),
+                        Value::Float64($double),
+                        Value::Boolean($boolean),
+                        Value::string($string),
+                    ],
+                );
+            };
+        }
+        check!("12345678901234567.89": -121 19_335 1_567_312_775 12_345_678_901_234_567 1.234_567_8e16, 1.234_567_890_123_456_8e16, true "12345678901234567.89");
+        check!("300.99": 44 300 300 300 300.99, 300.99, true "300.99");
+        check!("-300.99": -44 -300 -300 -300 -300.99, -300.99, true "-300.99");
+        check!("0.00000010": 0 0 0 0 1e-7, 1e-7, false "1.0E-7");
+        check!("0.5": 0 0 0 0 0.5, 0.5, false "0.5");
+        check!("123.4500": 123 123 123 123 123.45, 123.45, true "123.4500");
+        check!("1E+20": 0 0 1_661_992_960 7_766_279_631_452_241_920 1e20, 1e20, true "1E+20");
+        check!("5E+70": 0 0 0 0 f32::INFINITY, 5e70, false "5E+70");
+        check!("-99999999999999999999.5": 1 1 -1_661_992_959 -7_766_279_631_452_241_919 -1e20, -1e20, true "-99999999999999999999.5");
+        check!("9007199254740993": 1 1 1 9_007_199_254_740_993 9.007_199e15, 9_007_199_254_740_992.0, true "9007199254740993");
+        check!("5e99999999": 0 0 0 0 f32::INFINITY, f64::INFINITY, false "5E+99999999");
+        check!("5e-99999999": 0 0 0 0 0.0, 0.0, false "5E-99999999");
+        let decimal = Value::Decimal(tidegate_api::Decimal::new(15, 1));
+        let error = Target::Int64.cast(&decimal, None).expect_err("no schema");
+        assert!(error.text().contains("java.math.BigDecimal"), "{error}");
+    }
+
+    /// As recorded from the original.
+    #[test]
+    fn dates_are_their_number_or_connects_text() {
+        fn check(schema: SchemaBuilder, value: &Value, number: i64, text: &str) {
+            let schema = schema.build();
+            let cast = |target: Target| target.cast(value, Some(&schema)).expect("castable");
+            assert_eq!(cast(Target::Int64), Value::Int64(number));
+            assert_eq!(cast(Target::Boolean), Value::Boolean(number != 0));
+            assert_eq!(cast(Target::String), Value::string(text));
+        }
+        check(logical::date(), &Value::Int32(0), 0, "00:00:00.000Z");
+        check(logical::date(), &Value::Int32(19_000), 19_000, "2022-01-08");
+        check(
+            logical::date(),
+            &Value::Int32(-40_000),
+            -40_000,
+            "00:00:00.000Z",
+        );
+        check(logical::time(), &Value::Int32(1), 1, "00:00:00.001Z");
+        let timestamp = |millis: i64, text: &str| {
+            check(logical::timestamp(), &Value::Int64(millis), millis, text);
+        };
+        timestamp(1_700_000_000_123, "2023-11-14T22:13:20.123Z");
+        timestamp(-62_135_596_800_001, "23:59:59.999Z");
+        timestamp(i64::MAX, "292278994-08-17T07:12:55.807Z");
+        let schema = SchemaBuilder::int64().name(logical::DATE).build();
+        let far = Target::String.cast(&Value::Int64(i64::MAX), Some(&schema));
+        assert!(far.is_ok());
+    }
+
+    #[test]
+    fn texts_of_floats_are_those_of_java() {
+        fn check(text: &str, float: Option<f64>) {
+            let value = Value::string(text);
+            let cast = Target::Float64.cast(&value, None).ok();
+            assert_eq!(cast, float.map(Value::Float64), "{text}");
+            let cast = Target::Float32.cast(&value, None).ok();
+            #[expect(clippy::cast_possible_truncation, reason = "these are exact")]
+            let single = float.map(|float| Value::Float32(float as f32));
+            assert_eq!(cast, single, "{text}");
+        }
+        check("1.5f", Some(1.5));
+        check("1.5d", Some(1.5));
+        check(" 1e3 ", Some(1000.0));
+        check(".5", Some(0.5));
+        check("5.", Some(5.0));
+        check("+5", Some(5.0));
+        check("-Infinity", Some(f64::NEG_INFINITY));
+        check("5e99999999", Some(f64::INFINITY));
+        for text in [
+            "1.5fd", "1.5ff", "inf", "nan", "infinity", "-inf", "1e", "1_0", "", "f",
+        ] {
+            check(text, None);
+        }
+        let nan = Target::Float64.cast(&Value::string("NaN"), None);
+        assert!(matches!(nan, Ok(Value::Float64(number)) if number.is_nan()));
+        // By way of a double it would be the next float.
+        let long = Target::Float32.cast(&Value::Int64(9_007_199_791_611_905), None);
+        assert_eq!(long.ok(), Some(Value::Float32(9_007_200_328_482_816.0)));
     }
 
     #[test]
