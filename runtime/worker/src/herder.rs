@@ -3,6 +3,7 @@
 //!
 //! Source: `org.apache.kafka.connect.runtime.distributed.DistributedHerder`.
 
+mod changes;
 mod connector;
 mod offsets;
 mod status;
@@ -14,10 +15,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tidegate_api::{Plugins, Props};
 use tidegate_log::Log;
-use tidegate_tasks::TargetState;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
-use tracing::info;
 
 use crate::config::WorkerConfig;
 use crate::errors::WorkerError;
@@ -26,6 +25,7 @@ use crate::stores::config_store::{ConfigStore, ConnectorEntry};
 use crate::stores::offset_store::OffsetStore;
 use crate::stores::status_store::{StatusStore, state};
 use crate::validation::{ConfigInfos, Validator};
+pub(crate) use changes::Put;
 use connector::{Command, ConnectorActor};
 
 /// Commands that may wait for one connector.
@@ -52,13 +52,6 @@ pub(crate) struct Herder {
     actors: Arc<Mutex<BTreeMap<String, mpsc::Sender<Command>>>>,
     /// Changes of the set of connectors happen one at a time.
     changing: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// Whether a request made a connector or changed one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
-    Created,
-    Updated,
 }
 
 impl Herder {
@@ -193,101 +186,6 @@ impl Herder {
         tokio::time::timeout(REQUEST_TIMEOUT, validator.validate(config, nulls))
             .await
             .map_err(|_| WorkerError::internal("Request timed out. The worker is currently performing multi-property validation for the connector"))?
-    }
-
-    /// Creates the connector with a configuration that was checked; an existing one is refused.
-    pub(crate) async fn create(
-        &self,
-        name: &str,
-        config: Props,
-        initial: Option<TargetState>,
-    ) -> Result<Json, WorkerError> {
-        let _changing = self.changing.lock().await;
-        if self.shared.configs.connector(name).is_some() {
-            return Err(WorkerError::conflict(format!(
-                "Connector {name} already exists"
-            )));
-        }
-        self.shared
-            .configs
-            .put_connector(name, &config, initial)
-            .await?;
-        info!("connector {name} was created");
-        self.actor(name);
-        self.info(name)
-    }
-
-    /// Creates the connector or changes its configuration, which was checked.
-    pub(crate) async fn put(&self, name: &str, config: Props) -> Result<(Put, Json), WorkerError> {
-        let _changing = self.changing.lock().await;
-        let existed = self.shared.configs.connector(name).is_some();
-        self.shared
-            .configs
-            .put_connector(name, &config, None)
-            .await?;
-        if existed {
-            info!("configuration of connector {name} has changed");
-            self.tell(name, Command::ConfigUpdated).await?;
-        } else {
-            info!("connector {name} was created");
-            self.actor(name);
-        }
-        Ok((
-            if existed { Put::Updated } else { Put::Created },
-            self.info(name)?,
-        ))
-    }
-
-    /// Changes some properties; null removes one.
-    pub(crate) async fn patch(
-        &self,
-        name: &str,
-        patch: Vec<(String, Option<String>)>,
-    ) -> Result<Json, WorkerError> {
-        let mut config = self.config(name)?;
-        for (key, value) in patch {
-            match value {
-                Some(value) => config.set(key, value),
-                None => drop(config.remove(&key)),
-            }
-        }
-        if let Some(other) = config.raw("name").filter(|other| *other != name) {
-            return Err(WorkerError::bad_request(format!(
-                "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
-            )));
-        }
-        self.check(&config, &[]).await?;
-        Ok(self.put(name, config).await?.1)
-    }
-
-    pub(crate) async fn delete(&self, name: &str) -> Result<(), WorkerError> {
-        let _changing = self.changing.lock().await;
-        self.entry(name)?;
-        self.shared.configs.remove_connector(name).await?;
-        self.ask(name, |done| Command::Shutdown {
-            deleted: true,
-            done,
-        })
-        .await?;
-        self.actors.lock().expect("no holder panics").remove(name);
-        info!("connector {name} was deleted");
-        Ok(())
-    }
-
-    /// Pauses, resumes or stops.
-    pub(crate) async fn set_target(
-        &self,
-        name: &str,
-        target: TargetState,
-    ) -> Result<(), WorkerError> {
-        if self.shared.configs.connector(name).is_none() {
-            return Err(WorkerError::not_found(format!("Unknown connector {name}")));
-        }
-        if target == TargetState::Stopped {
-            self.shared.configs.put_tasks(name, &[]).await?;
-        }
-        self.shared.configs.put_target(name, target).await?;
-        self.tell(name, Command::TargetStateChanged).await
     }
 
     fn known(&self, name: &str) -> Result<(), WorkerError> {

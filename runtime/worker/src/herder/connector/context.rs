@@ -1,0 +1,63 @@
+//! What a connector may ask of the worker.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidegate_api::{
+    ConnectError, ConnectorContext, OffsetFieldsMap, OffsetStorageReader, SourcePartition,
+};
+use tidegate_tasks::OffsetBackingStore as _;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::Command;
+use crate::herder::Shared;
+
+pub(super) struct Context {
+    pub(super) name: Arc<str>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) actor: mpsc::WeakSender<Command>,
+}
+
+impl Context {
+    fn tell(&self, command: Command) {
+        if let Some(actor) = self.actor.upgrade()
+            && actor.try_send(command).is_err()
+        {
+            warn!(
+                "connector {} has too many requests waiting; one is dropped",
+                self.name
+            );
+        }
+    }
+}
+
+impl ConnectorContext for Context {
+    fn request_task_reconfiguration(&self) {
+        self.tell(Command::Reconfigure);
+    }
+    fn raise_error(&self, error: ConnectError) {
+        self.tell(Command::Raised(error));
+    }
+    fn offset_reader(&self) -> Option<Arc<dyn OffsetStorageReader>> {
+        Some(Arc::new(Offsets {
+            name: Arc::clone(&self.name),
+            shared: Arc::clone(&self.shared),
+        }))
+    }
+}
+
+struct Offsets {
+    name: Arc<str>,
+    shared: Arc<Shared>,
+}
+
+#[async_trait]
+impl OffsetStorageReader for Offsets {
+    async fn offsets(
+        &self,
+        partitions: &[SourcePartition],
+    ) -> Result<Vec<Option<OffsetFieldsMap>>, ConnectError> {
+        self.shared.offsets.get(&self.name, partitions).await
+    }
+}

@@ -1,0 +1,205 @@
+//! The tasks of one connector: their configurations, and those that run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_api::{ConnectError, ConnectorKind, ConnectorTaskId, Props};
+use tidegate_tasks::{
+    TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX, TargetState, TaskEnvironment, run_task,
+};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::ConnectorActor;
+use crate::herder::status::TaskReports;
+use crate::providers::ConfigProviders;
+use crate::stores::config_store::ConnectorEntry;
+use crate::stores::status_store::state;
+
+/// Before task configurations that could not be made or stored are tried again; doubles up to [`RETRY_DELAY_MAX`].
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+const RETRY_DELAY_MAX: Duration = Duration::from_mins(1);
+
+pub(super) struct RunningTask {
+    stop: CancellationToken,
+    cancel: CancellationToken,
+    handle: JoinHandle<()>,
+}
+
+impl ConnectorActor {
+    /// Makes task configurations, stores them if they are new, and runs them.
+    pub(super) async fn configure_tasks(&mut self) {
+        match self.new_task_configs().await {
+            Ok(()) => self.retry = None,
+            Err(error) if error.is_retriable() => {
+                let delay = self
+                    .retry
+                    .map_or(RETRY_DELAY, |(_, delay)| (delay * 2).min(RETRY_DELAY_MAX));
+                warn!(
+                    "Task configurations of connector {} could not be made, next attempt in {delay:?}: {}",
+                    self.name,
+                    error.chain()
+                );
+                self.retry = Some((Instant::now() + delay, delay));
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn new_task_configs(&mut self) -> Result<(), ConnectError> {
+        let Some(entry) = self.entry() else {
+            return Ok(());
+        };
+        let props = self.shared.providers.resolve(&entry.config)?;
+        let max = usize::try_from(props.get(&TASKS_MAX)?).unwrap_or(1);
+        let Some(instance) = &mut self.instance else {
+            return Ok(());
+        };
+        let mut configs = instance.task_configs(max).await?;
+        if configs.len() > max && props.get(&TASKS_MAX_ENFORCE)? {
+            return Err(ConnectError::fatal(format!(
+                "The connector {} has generated {} tasks, which is greater than {max}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.",
+                self.name,
+                configs.len()
+            )));
+        }
+        if let Some(plugin) = self.plugin_of(&props) {
+            let is_sink = matches!(plugin.kind, ConnectorKind::Sink(_));
+            for config in &mut configs {
+                config.set("task.class", plugin.task_class);
+                for key in [TOPICS.name(), TOPICS_REGEX.name()] {
+                    if let (true, Some(value)) = (is_sink, props.raw(key)) {
+                        config.set(key, value);
+                    }
+                }
+                restore_placeholders(config, &entry.config);
+            }
+        }
+        let unchanged = entry.tasks == configs && entry.applied.as_ref() == Some(&entry.config);
+        if !unchanged {
+            self.shared.configs.put_tasks(&self.name, &configs).await?;
+            self.stop_tasks(self.tasks.keys().copied().collect()).await;
+            self.shared
+                .statuses
+                .remove_tasks(&self.name, u32::try_from(configs.len()).unwrap_or(u32::MAX));
+        }
+        if let Some(entry) = self.entry() {
+            self.run_tasks(&entry);
+        }
+        Ok(())
+    }
+
+    pub(super) fn task_id(&self, task: u32) -> ConnectorTaskId {
+        ConnectorTaskId {
+            connector: Arc::clone(&self.name),
+            task,
+        }
+    }
+
+    /// Starts tasks that are configured and do not run.
+    pub(super) fn run_tasks(&mut self, entry: &ConnectorEntry) {
+        for (task, config) in (0_u32..).zip(&entry.tasks) {
+            if self.tasks.contains_key(&task) {
+                continue;
+            }
+            match self.start_task(task, config, &entry.config) {
+                Ok(running) => {
+                    self.tasks.insert(task, running);
+                }
+                Err(error) => {
+                    error!(
+                        "Failed to start task {}-{task}: {}",
+                        self.name,
+                        error.chain()
+                    );
+                    let version = self.version();
+                    self.shared.statuses.set_task(
+                        &self.task_id(task),
+                        state::FAILED,
+                        Some(error.trace()),
+                        version,
+                    );
+                }
+            }
+        }
+    }
+
+    fn start_task(
+        &self,
+        task: u32,
+        config: &Props,
+        connector: &Props,
+    ) -> Result<RunningTask, ConnectError> {
+        let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
+        let environment = TaskEnvironment {
+            id: self.task_id(task),
+            connector_props: self.shared.providers.resolve(connector)?,
+            task_props: self.shared.providers.resolve(config)?,
+            plugins: Arc::clone(&self.shared.plugins),
+            log: Arc::clone(&self.shared.log),
+            settings: self.shared.config.tasks.clone(),
+            offsets: Arc::clone(&self.shared.offsets) as _,
+            topics: Arc::clone(&self.shared.statuses) as _,
+            status: Arc::new(TaskReports {
+                statuses: Arc::clone(&self.shared.statuses),
+                version: self.version(),
+            }),
+            target_state: self.target.subscribe(),
+            stop: stop.clone(),
+            cancel: cancel.clone(),
+        };
+        let handle = self.shared.tasks.spawn(run_task(environment));
+        Ok(RunningTask {
+            stop,
+            cancel,
+            handle,
+        })
+    }
+
+    pub(super) async fn restart_tasks(&mut self, tasks: &[u32]) {
+        self.stop_tasks(tasks.to_vec()).await;
+        if let Some(entry) = self.entry()
+            && *self.target.borrow() != TargetState::Stopped
+        {
+            self.run_tasks(&entry);
+        }
+    }
+
+    /// All get the graceful time together; who needs longer is cancelled.
+    pub(super) async fn stop_tasks(&mut self, tasks: Vec<u32>) {
+        let running: Vec<(u32, RunningTask)> = tasks
+            .into_iter()
+            .filter_map(|task| Some((task, self.tasks.remove(&task)?)))
+            .collect();
+        for (_, task) in &running {
+            task.stop.cancel();
+        }
+        let deadline = Instant::now() + self.shared.config.graceful_timeout;
+        for (id, mut task) in running {
+            if tokio::time::timeout_at(deadline, &mut task.handle)
+                .await
+                .is_err()
+            {
+                warn!(
+                    "task {}-{id} did not stop within {:?} (task.shutdown.graceful.timeout.ms)",
+                    self.name, self.shared.config.graceful_timeout
+                );
+                task.cancel.cancel();
+            }
+        }
+    }
+}
+
+/// Values that hold placeholders in the connector's configuration go back to them, so that no secret is stored.
+fn restore_placeholders(task: &mut Props, connector: &Props) {
+    for (name, raw) in connector
+        .iter()
+        .filter(|(_, raw)| ConfigProviders::has_placeholder(raw))
+    {
+        if task.contains(name) {
+            task.set(name, raw);
+        }
+    }
+}
