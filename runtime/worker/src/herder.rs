@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 use tidegate_api::{Plugins, Props};
 use tidegate_log::Log;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::WorkerConfig;
@@ -25,6 +26,7 @@ use crate::stores::config_store::{ConfigStore, ConnectorEntry};
 use crate::stores::offset_store::OffsetStore;
 use crate::stores::status_store::{StatusStore, state};
 use crate::validation::{ConfigInfos, Validator};
+use changes::Changing;
 pub(crate) use changes::Put;
 use connector::{Command, ConnectorActor};
 
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) offsets: Arc<OffsetStore>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) tasks: TaskTracker,
+    /// The worker's end: nothing new is started.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// Serves the requests of REST.
@@ -50,8 +54,7 @@ pub(crate) struct Shared {
 pub(crate) struct Herder {
     pub(crate) shared: Arc<Shared>,
     actors: Arc<Mutex<BTreeMap<String, mpsc::Sender<Command>>>>,
-    /// Changes of the set of connectors happen one at a time.
-    changing: Arc<tokio::sync::Mutex<()>>,
+    changing: Arc<Changing>,
 }
 
 impl Herder {
@@ -71,22 +74,39 @@ impl Herder {
             }
         }
         for name in self.shared.configs.names() {
-            self.actor(&name);
+            // Refused only if the worker is to stop already.
+            self.actor(&name).ok();
         }
     }
 
-    /// The connector's actor, which starts the connector by itself if it is new.
-    fn actor(&self, name: &str) -> mpsc::Sender<Command> {
+    /// The connector's actor; a new one starts the connector by itself. One that has ended early is replaced.
+    fn actor(&self, name: &str) -> Result<mpsc::Sender<Command>, WorkerError> {
         let mut actors = self.actors.lock().expect("no holder panics");
-        if let Some(actor) = actors.get(name) {
-            return actor.clone();
+        if let Some(actor) = actors.get(name).filter(|actor| !actor.is_closed()) {
+            return Ok(actor.clone());
+        }
+        if self.shared.stopping.is_cancelled() || self.shared.configs.connector(name).is_none() {
+            return Err(self.gone(name));
         }
         let (sender, commands) = mpsc::channel(COMMANDS);
         let actor =
             ConnectorActor::new(name, Arc::clone(&self.shared), commands, sender.downgrade());
         self.shared.tasks.spawn(actor.run());
         actors.insert(name.to_owned(), sender.clone());
-        sender
+        Ok(sender)
+    }
+
+    /// Why a connector's actor does not answer.
+    fn gone(&self, name: &str) -> WorkerError {
+        if self.shared.stopping.is_cancelled() {
+            WorkerError::internal("Worker is shutting down")
+        } else if self.shared.configs.connector(name).is_none() {
+            WorkerError::not_found(format!("Unknown connector: {name}"))
+        } else {
+            WorkerError::internal(format!(
+                "connector {name} ended unexpectedly, see the worker's log; changing its configuration starts it again"
+            ))
+        }
     }
 
     /// Sends a command and waits for its answer.
@@ -96,13 +116,9 @@ impl Herder {
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, WorkerError> {
         let (answer, result) = oneshot::channel();
-        let gone = || WorkerError::internal("Worker is shutting down");
         let asked = async {
-            self.actor(name)
-                .send(command(answer))
-                .await
-                .map_err(|_| gone())?;
-            result.await.map_err(|_| gone())
+            self.tell(name, command(answer)).await?;
+            result.await.map_err(|_| self.gone(name))
         };
         tokio::time::timeout(REQUEST_TIMEOUT, asked)
             .await
@@ -119,10 +135,8 @@ impl Herder {
     }
 
     async fn tell(&self, name: &str, command: Command) -> Result<(), WorkerError> {
-        self.actor(name)
-            .send(command)
-            .await
-            .map_err(|_| WorkerError::internal("Worker is shutting down"))
+        let sent = self.actor(name)?.send(command).await;
+        sent.map_err(|_| self.gone(name))
     }
 
     pub(crate) fn connectors(&self) -> Vec<String> {
@@ -268,6 +282,7 @@ impl Herder {
 
     /// Stops everything; within the graceful time all offsets are committed.
     pub(crate) async fn stop(&self) {
+        self.shared.stopping.cancel();
         let actors: Vec<_> = {
             let mut actors = self.actors.lock().expect("no holder panics");
             std::mem::take(&mut *actors).into_values().collect()

@@ -12,6 +12,8 @@ mod providers;
 mod rest;
 mod run;
 mod stores;
+#[cfg(test)]
+mod testing;
 mod validation;
 mod versions;
 

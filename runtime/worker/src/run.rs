@@ -142,6 +142,7 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
         offsets: Arc::new(offsets),
         statuses: Arc::new(statuses),
         tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
     });
     herder.start();
     let servers = TaskTracker::new();

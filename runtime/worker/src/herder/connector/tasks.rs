@@ -9,7 +9,7 @@ use tidegate_tasks::{
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
 use super::ConnectorActor;
@@ -24,7 +24,8 @@ const RETRY_DELAY_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct RunningTask {
     stop: CancellationToken,
-    cancel: CancellationToken,
+    /// Given up when dropped: an actor that panics leaves no task behind.
+    _cancel: DropGuard,
     handle: JoinHandle<()>,
 }
 
@@ -153,7 +154,7 @@ impl ConnectorActor {
         let handle = self.shared.tasks.spawn(run_task(environment));
         Ok(RunningTask {
             stop,
-            cancel,
+            _cancel: cancel.drop_guard(),
             handle,
         })
     }
@@ -186,7 +187,6 @@ impl ConnectorActor {
                     "task {}-{id} did not stop within {:?} (task.shutdown.graceful.timeout.ms)",
                     self.name, self.shared.config.graceful_timeout
                 );
-                task.cancel.cancel();
             }
         }
     }
