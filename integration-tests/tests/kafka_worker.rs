@@ -162,6 +162,28 @@ async fn a_broker_that_dies_is_waited_for() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_worker_whose_broker_is_away_ends_when_told() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let worker = TidegateWorker::start(Mode::Distributed, &quick_sessions(&kafka)).await?;
+    let rest = worker.rest();
+    let mut files = Files::new()?;
+    files.write(1000)?;
+    files.register(&rest).await?;
+    files.all_arrive().await?;
+    kafka.kill9();
+    files.write(1000)?;
+    // A change that waits for the broker is no reason to stay either.
+    let name = format!("{}-source", files.name);
+    let (_no_answer, ended) = tokio::join!(rest.pause(&name), worker.stop());
+    let ended = ended?;
+    ensure!(ended.success(), "{ended}: {}", worker.log_tail());
+    kafka.start_again().await?;
+    worker.start_again().await?;
+    rest.resume(&name).await?;
+    files.all_arrive().await
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_continues_under_its_id() -> Result<()> {
     let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
     let props = quick_sessions(&kafka);

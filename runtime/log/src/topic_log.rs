@@ -129,7 +129,7 @@ impl TopicLog {
         result.await.map_err(|_| stopped())?
     }
 
-    /// Stops following the topic.
+    /// Stops following the topic, also in the middle of a [`Self::read_to_end`], which then fails.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.wait().await;
@@ -153,13 +153,18 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, mut on_record: impl FnMut(ConsumedRecord) + Send + 'static) {
+        let stop = self.stop.clone();
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => break,
+                () = stop.cancelled() => break,
                 request = self.inbox.recv() => {
                     let Some(request) = request else { break };
-                    let result = self.read_to_end(&mut on_record).await;
+                    let result = tokio::select! {
+                        // A log that is away must not hold up the end.
+                        () = stop.cancelled() => break,
+                        result = self.read_to_end(&mut on_record) => result,
+                    };
                     if request.send(result).is_err() {
                         debug!("whoever asked for the end of the topic is gone");
                     }
@@ -168,8 +173,7 @@ impl Follower {
                     Ok(records) => records.into_iter().for_each(&mut on_record),
                     Err(error) => {
                         warn!(%error, "could not read the topic; trying again");
-                        let stopped = self.stop.cancelled();
-                        if tokio::time::timeout(POLL_TIMEOUT, stopped).await.is_ok() {
+                        if tokio::time::timeout(POLL_TIMEOUT, stop.cancelled()).await.is_ok() {
                             break;
                         }
                     }

@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use tidegate_api::{Plugins, Props};
 use tidegate_log::Log;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 use crate::config::WorkerConfig;
 use crate::errors::WorkerError;
@@ -28,12 +30,15 @@ use crate::stores::status_store::{StatusStore, state};
 use crate::validation::{ConfigInfos, Validator};
 use changes::Changing;
 pub(crate) use changes::Put;
-use connector::{Command, ConnectorActor};
+use connector::{CONNECTOR_STOP_TIMEOUT, Command, ConnectorActor};
 
 /// Commands that may wait for one connector.
 const COMMANDS: usize = 64;
 /// Every request waits this long at most.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// At the worker's end connectors may take this much longer than their tasks and instances are given.
+const STOP_MARGIN: Duration = Duration::from_secs(3);
 
 /// Everything that connectors and requests share.
 pub(crate) struct Shared {
@@ -45,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) offsets: Arc<OffsetStore>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) tasks: TaskTracker,
-    /// The worker's end: nothing new is started.
+    /// The worker's end: every task stops, and nothing new is started.
     pub(crate) stopping: CancellationToken,
 }
 
@@ -280,31 +285,28 @@ impl Herder {
         Ok(answer)
     }
 
-    /// Stops everything; within the graceful time all offsets are committed.
+    /// Stops everything; within the graceful time all offsets are committed. Ends also if the log does not answer.
     pub(crate) async fn stop(&self) {
         self.shared.stopping.cancel();
-        let actors: Vec<_> = {
-            let mut actors = self.actors.lock().expect("no holder panics");
-            std::mem::take(&mut *actors).into_values().collect()
-        };
-        let mut answers = Vec::new();
-        for actor in actors {
-            let (done, result) = oneshot::channel();
-            if actor
-                .send(Command::Shutdown {
-                    deleted: false,
-                    done,
-                })
-                .await
-                .is_ok()
-            {
-                answers.push(result);
+        let actors = std::mem::take(&mut *self.actors.lock().expect("no holder panics"));
+        let patience = self.shared.config.graceful_timeout + CONNECTOR_STOP_TIMEOUT + STOP_MARGIN;
+        let ends = actors.into_iter().map(|(name, actor)| async move {
+            let (done, ended) = oneshot::channel();
+            let shutdown = Command::Shutdown {
+                deleted: false,
+                done,
+            };
+            let stopped = async {
+                // An actor that is gone has nothing left to stop.
+                if actor.send(shutdown).await.is_ok() {
+                    ended.await.ok();
+                }
+            };
+            if tokio::time::timeout(patience, stopped).await.is_err() {
+                warn!("connector {name} did not stop within {patience:?}; it is left behind");
             }
-        }
-        for answer in answers {
-            // An actor that is gone has nothing left to stop.
-            drop(answer.await);
-        }
+        });
+        join_all(ends).await;
         self.shared.tasks.close();
         self.shared.statuses.stop().await;
         self.shared.offsets.stop().await;
@@ -321,3 +323,6 @@ pub(crate) fn props_json(props: &Props) -> Json {
             .collect(),
     )
 }
+
+#[cfg(test)]
+mod tests;

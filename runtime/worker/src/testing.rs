@@ -41,6 +41,8 @@ pub(crate) struct Bench {
     pub(crate) herder: Herder,
     pub(crate) script: Arc<Script>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) config: WorkerConfig,
     _directory: tempfile::TempDir,
 }
 
@@ -94,10 +96,10 @@ impl Bench {
         tidegate_json::register(&mut plugins);
         plugins.connectors.push(script.plugin());
         let herder = Herder::new(Shared {
-            config,
+            config: config.clone(),
             plugins: Arc::new(plugins),
             providers,
-            log,
+            log: Arc::clone(&log),
             configs,
             offsets: Arc::new(offsets),
             statuses: Arc::new(statuses),
@@ -108,6 +110,8 @@ impl Bench {
             herder,
             script,
             gate,
+            log,
+            config,
             _directory: directory,
         }
     }

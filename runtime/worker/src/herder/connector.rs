@@ -51,7 +51,7 @@ pub(crate) enum Command {
 }
 
 /// A connector gets this long to stop.
-const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct ConnectorActor {
     name: Arc<str>,

@@ -2,16 +2,18 @@
 //!
 //! Source: `org.apache.kafka.connect.storage.{KafkaStatusBackingStore,MemoryStatusBackingStore}`.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tidegate_api::{ConnectError, ConnectorTaskId, Props, Value};
-use tidegate_log::{Log, TopicLog};
+use tidegate_log::Log;
 use tidegate_tasks::TopicTracker;
-use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::warn;
 
+use self::queue::Queue;
 use crate::config::StorageTopic;
 use crate::stores::json;
 use crate::stores::topic::{self, Replay};
@@ -128,35 +130,11 @@ fn render(status: &Status) -> Option<Bytes> {
     json::write(json::map(fields)).ok()
 }
 
-/// Status updates on their way to the topic, in the order in which they were made: the last one must win there, too.
-#[derive(Debug)]
-struct Queue {
-    topic: TopicLog,
-    waiting: Mutex<Vec<(Option<Bytes>, Option<Bytes>)>>,
-    /// Whoever holds it appends.
-    writing: tokio::sync::Mutex<()>,
-}
-
-impl Queue {
-    async fn write(&self) {
-        let _writing = self.writing.lock().await;
-        let updates = std::mem::take(&mut *self.waiting.lock().expect("no holder panics"));
-        if updates.is_empty() {
-            return;
-        }
-        let count = updates.len();
-        if let Err(error) = self.topic.send_all(updates).await {
-            error!("Failed to write {count} status updates: {error}");
-        }
-    }
-}
-
 /// The worker's store of states: memory, and a topic behind it in distributed mode.
 #[derive(Debug)]
 pub(crate) struct StatusStore {
     statuses: Arc<Mutex<Statuses>>,
-    topic: Option<Arc<Queue>>,
-    writes: TaskTracker,
+    topic: Option<Queue>,
     worker_id: String,
     generation: i64,
 }
@@ -166,7 +144,6 @@ impl StatusStore {
         Self {
             statuses: Arc::default(),
             topic: None,
-            writes: TaskTracker::new(),
             worker_id,
             generation: 0,
         }
@@ -194,12 +171,7 @@ impl StatusStore {
         };
         Ok(Self {
             statuses,
-            topic: Some(Arc::new(Queue {
-                topic,
-                waiting: Mutex::default(),
-                writing: tokio::sync::Mutex::default(),
-            })),
-            writes: TaskTracker::new(),
+            topic: Some(Queue::start(topic)),
             worker_id,
             generation,
         })
@@ -212,14 +184,9 @@ impl StatusStore {
     /// Seen at once here; the topic follows.
     fn put(&self, key: String, value: Option<Bytes>) {
         self.lock().apply(&key, value.as_ref());
-        let Some(topic) = &self.topic else { return };
-        topic
-            .waiting
-            .lock()
-            .expect("no holder panics")
-            .push((Some(Bytes::from(key)), value));
-        let topic = Arc::clone(topic);
-        self.writes.spawn(async move { topic.write().await });
+        if let Some(topic) = &self.topic {
+            topic.push(Bytes::from(key), value);
+        }
     }
 
     fn status(&self, state: &str, trace: Option<String>, version: Option<&str>) -> Status {
@@ -302,12 +269,10 @@ impl StatusStore {
         }
     }
 
-    /// Waits for writes under way, then stops following the topic.
+    /// Waits a while for what is still to be written, then stops following the topic.
     pub(crate) async fn stop(&self) {
-        self.writes.close();
-        self.writes.wait().await;
         if let Some(topic) = &self.topic {
-            topic.topic.stop().await;
+            topic.stop().await;
         }
     }
 }
@@ -340,3 +305,6 @@ impl TopicTracker for StatusStore {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

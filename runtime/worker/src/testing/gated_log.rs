@@ -31,6 +31,10 @@ pub(crate) struct Gate {
     waiting: watch::Sender<usize>,
     /// The next batch with a key that starts so is stored, but called unavailable.
     lost: Mutex<Option<String>>,
+    /// Batches with a key that starts so are refused.
+    refused: Mutex<Option<String>>,
+    /// Batches that were not taken for lack of room.
+    full: watch::Sender<usize>,
     appends: TaskTracker,
 }
 
@@ -40,6 +44,8 @@ impl Default for Gate {
             answers: watch::Sender::new(Answers::Yes),
             waiting: watch::Sender::new(0),
             lost: Mutex::default(),
+            refused: Mutex::default(),
+            full: watch::Sender::new(0),
             appends: TaskTracker::new(),
         }
     }
@@ -69,13 +75,20 @@ impl Gate {
         *self.lost.lock().unwrap() = Some(key.to_owned());
     }
 
+    /// Batches with a key that starts so are refused.
+    pub(crate) fn refuse(&self, key: &str) {
+        *self.refused.lock().unwrap() = Some(key.to_owned());
+    }
+
+    /// Once a batch was not taken for lack of room.
+    pub(crate) async fn refused(&self) {
+        let mut full = self.full.subscribe();
+        full.wait_for(|count| *count > 0).await.unwrap();
+    }
+
     fn loses(&self, records: &[ProducerRecord]) -> bool {
         let mut lost = self.lost.lock().unwrap();
-        let starts = |record: &ProducerRecord| {
-            let (key, lost) = (record.key.as_ref(), lost.as_ref());
-            lost.is_some_and(|lost| key.is_some_and(|key| key.starts_with(lost.as_bytes())))
-        };
-        let found = records.iter().any(starts);
+        let found = starts_with(records, lost.as_deref());
         if found {
             *lost = None;
         }
@@ -90,6 +103,12 @@ impl Gate {
         let opened = answers.wait_for(|answers| *answers != Answers::Later);
         opened.await.unwrap();
     }
+}
+
+fn starts_with(records: &[ProducerRecord], start: Option<&str>) -> bool {
+    let Some(start) = start else { return false };
+    let mut keys = records.iter().filter_map(|record| record.key.as_ref());
+    keys.any(|key| key.starts_with(start.as_bytes()))
 }
 
 fn away() -> LogError {
@@ -112,8 +131,12 @@ impl Producer for GatedProducer {
     async fn append(&self, records: Vec<ProducerRecord>) -> Result<AppendReceipt, LogError> {
         let count = records.len();
         if *self.gate.answers.borrow() == Answers::Full {
+            self.gate.full.send_modify(|count| *count += 1);
             let full = LogError::Full("the disk is full".to_owned());
             return Ok(async move { vec![Err(full); count] }.boxed());
+        }
+        if starts_with(&records, self.gate.refused.lock().unwrap().as_deref()) {
+            return Err(LogError::Invalid("the record is too large".to_owned()));
         }
         let lost = self.gate.loses(&records);
         let (inner, gate) = (Arc::clone(&self.inner), Arc::clone(&self.gate));

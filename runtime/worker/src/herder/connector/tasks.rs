@@ -133,7 +133,8 @@ impl ConnectorActor {
         config: &Props,
         connector: &Props,
     ) -> Result<RunningTask, ConnectError> {
-        let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
+        // The worker's end reaches tasks also while their actor waits for the log.
+        let (stop, cancel) = (self.shared.stopping.child_token(), CancellationToken::new());
         let environment = TaskEnvironment {
             id: self.task_id(task),
             connector_props: self.shared.providers.resolve(connector)?,
