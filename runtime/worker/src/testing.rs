@@ -128,6 +128,12 @@ impl Bench {
         let what = format!("states of {name} are {expected:?}");
         eventually(&what, || self.states(name) == expected).await;
     }
+
+    /// How many task configurations are stored.
+    pub(crate) fn stored_tasks(&self, name: &str) -> usize {
+        let entry = self.herder.shared.configs.connector(name);
+        entry.map_or(0, |entry| entry.tasks.len())
+    }
 }
 
 /// A configuration of the tested connector class, which hands `setting` on to its tasks.

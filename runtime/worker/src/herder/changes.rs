@@ -230,7 +230,9 @@ impl Herder {
                 configs.put_target(&name, target).await
             };
             let written = herder.outcome(written.await).await;
-            herder.tell(&name, Command::TargetStateChanged).await?;
+            let target = configs.target(&name);
+            let command = Command::TargetStateChanged(target);
+            herder.tell(&name, command).await?;
             Ok(written?)
         })
         .await

@@ -24,7 +24,8 @@ use crate::stores::status_store::state;
 /// What an actor is told.
 pub(crate) enum Command {
     ConfigUpdated,
-    TargetStateChanged,
+    /// One after the other: who stops and resumes a busy connector wants both.
+    TargetStateChanged(TargetState),
     RestartConnector {
         done: oneshot::Sender<Result<(), ConnectError>>,
     },
@@ -126,7 +127,7 @@ impl ConnectorActor {
                 self.stop_instance().await;
                 self.start_or_fail().await;
             }
-            Command::TargetStateChanged => self.change_target().await,
+            Command::TargetStateChanged(target) => self.change_target(target).await,
             Command::RestartConnector { done } => {
                 self.stop_instance().await;
                 let result = self.start().await;
@@ -156,11 +157,7 @@ impl ConnectorActor {
                 }
                 self.restart_tasks(&tasks).await;
             }
-            Command::Reconfigure => {
-                if self.started && *self.target.borrow() == TargetState::Started {
-                    self.configure_tasks().await;
-                }
-            }
+            Command::Reconfigure => self.configure_tasks().await,
             Command::Raised(error) => self.failed(&error),
             Command::Settle { done } => {
                 done.send(()).ok();
@@ -193,6 +190,7 @@ impl ConnectorActor {
     fn failed(&mut self, error: &ConnectError) {
         error!("Connector {} failed:\n{}", self.name, error.trace());
         self.started = false;
+        self.retry = None;
         self.report(state::FAILED, Some(error.trace()));
     }
 
@@ -235,7 +233,7 @@ impl ConnectorActor {
                 // Its tasks show PAUSED, too, and stay in their group.
                 self.run_tasks(&entry);
             }
-            TargetState::Stopped => self.report(state::STOPPED, None),
+            TargetState::Stopped => self.be_stopped().await,
         }
         Ok(())
     }
@@ -271,23 +269,27 @@ impl ConnectorActor {
         self.started = false;
     }
 
-    async fn change_target(&mut self) {
-        let target = self.shared.configs.target(&self.name);
+    async fn change_target(&mut self, target: TargetState) {
         let before = self.target.send_replace(target);
         match target {
-            TargetState::Started if before == TargetState::Started => {}
+            // A stop that went no further than the task configurations has taken them away.
+            TargetState::Started if before == TargetState::Started => self.configure_tasks().await,
             TargetState::Started => self.start_or_fail().await,
             TargetState::Paused => {
                 self.stop_instance().await;
                 self.report(state::PAUSED, None);
             }
-            TargetState::Stopped => {
-                self.stop_tasks(self.tasks.keys().copied().collect()).await;
-                self.shared.statuses.remove_tasks(&self.name, 0);
-                self.stop_instance().await;
-                self.report(state::STOPPED, None);
-            }
+            TargetState::Stopped => self.be_stopped().await,
         }
+    }
+
+    /// Nothing runs, and no tasks are configured: those that were being made when the stop was asked for go, too.
+    async fn be_stopped(&mut self) {
+        self.stop_tasks(self.tasks.keys().copied().collect()).await;
+        self.shared.statuses.remove_tasks(&self.name, 0);
+        self.stop_instance().await;
+        self.report(state::STOPPED, None);
+        self.configure_tasks().await;
     }
 
     async fn shut_down(&mut self, deleted: bool) {
@@ -301,3 +303,6 @@ impl ConnectorActor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

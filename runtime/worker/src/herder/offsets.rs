@@ -70,12 +70,17 @@ impl Herder {
 
     /// The configuration of a connector whose tasks have ended.
     async fn check_stopped(&self, name: &str) -> Result<Props, WorkerError> {
-        let entry = self.entry(name)?;
-        if self.shared.configs.target(name) != TargetState::Stopped || !entry.tasks.is_empty() {
-            return Err(WorkerError::bad_request(NOT_STOPPED.replace("{}", name)));
+        let not_stopped = || WorkerError::bad_request(NOT_STOPPED.replace("{}", name));
+        self.entry(name)?;
+        if self.shared.configs.target(name) != TargetState::Stopped {
+            return Err(not_stopped());
         }
         // Its tasks may still be on their way out.
         self.settled(name).await?;
+        let entry = self.entry(name)?;
+        if !entry.tasks.is_empty() {
+            return Err(not_stopped());
+        }
         Ok(entry.config)
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Gate {
     waiting: watch::Sender<usize>,
     /// The next batch with a key that starts so is stored, but called unavailable.
     lost: Mutex<Option<String>>,
+    /// After so many batches with a key that starts so, one is not stored.
+    failing: Mutex<Option<(String, usize)>>,
     /// Batches with a key that starts so are refused.
     refused: Mutex<Option<String>>,
     /// Batches that were not taken for lack of room.
@@ -44,6 +46,7 @@ impl Default for Gate {
             answers: watch::Sender::new(Answers::Yes),
             waiting: watch::Sender::new(0),
             lost: Mutex::default(),
+            failing: Mutex::default(),
             refused: Mutex::default(),
             full: watch::Sender::new(0),
             appends: TaskTracker::new(),
@@ -73,6 +76,27 @@ impl Gate {
     /// The answer to the next batch with a key that starts so is lost.
     pub(crate) fn lose(&self, key: &str) {
         *self.lost.lock().unwrap() = Some(key.to_owned());
+    }
+
+    /// The second batch from now on with a key that starts so is not stored.
+    pub(crate) fn fail_second(&self, key: &str) {
+        *self.failing.lock().unwrap() = Some((key.to_owned(), 1));
+    }
+
+    fn fails(&self, records: &[ProducerRecord]) -> bool {
+        let mut failing = self.failing.lock().unwrap();
+        let Some((_, left)) = failing
+            .as_mut()
+            .filter(|(key, _)| starts_with(records, Some(key.as_str())))
+        else {
+            return false;
+        };
+        let fails = *left == 0;
+        *left = left.saturating_sub(1);
+        if fails {
+            *failing = None;
+        }
+        fails
     }
 
     /// Batches with a key that starts so are refused.
@@ -137,6 +161,9 @@ impl Producer for GatedProducer {
         }
         if starts_with(&records, self.gate.refused.lock().unwrap().as_deref()) {
             return Err(LogError::Invalid("the record is too large".to_owned()));
+        }
+        if self.gate.fails(&records) {
+            return Ok(async move { vec![Err(away()); count] }.boxed());
         }
         let lost = self.gate.loses(&records);
         let (inner, gate) = (Arc::clone(&self.inner), Arc::clone(&self.gate));

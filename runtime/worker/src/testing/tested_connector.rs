@@ -1,5 +1,6 @@
 //! A source connector without a source.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ impl Door {
 pub(crate) struct Script {
     pub(crate) connector_starts: Door,
     pub(crate) task_stops: Door,
+    refuses_next: AtomicBool,
     /// Values of `setting` that tasks which run were started with.
     running: Mutex<Vec<String>>,
 }
@@ -78,6 +80,11 @@ impl Script {
         }
     }
 
+    /// The next connector does not start.
+    pub(crate) fn refuse_next(&self) {
+        self.refuses_next.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn running(&self) -> Vec<String> {
         self.running.lock().unwrap().clone()
     }
@@ -98,8 +105,8 @@ impl Connector for TestedConnector {
         self.script.connector_starts.pass().await;
         self.setting = props.raw("setting").unwrap_or_default().to_owned();
         assert!(self.setting != "panic", "the test wants it");
-        if self.setting == "refused" {
-            return Err(ConnectError::config("this setting is refused"));
+        if self.script.refuses_next.swap(false, Ordering::Relaxed) {
+            return Err(ConnectError::config("the test wants it"));
         }
         Ok(())
     }

@@ -30,11 +30,17 @@ pub(super) struct RunningTask {
 }
 
 impl ConnectorActor {
-    /// Makes task configurations, stores them if they are new, and runs them.
+    /// Makes the task configurations that the connector should have, stores them if they are new, and runs them.
     pub(super) async fn configure_tasks(&mut self) {
-        match self.new_task_configs().await {
+        let target = *self.target.borrow();
+        let made = match target {
+            TargetState::Started if self.started => self.new_task_configs().await,
+            TargetState::Stopped => self.no_task_configs().await,
+            TargetState::Started | TargetState::Paused => Ok(()),
+        };
+        match made {
             Ok(()) => self.retry = None,
-            Err(error) if error.is_retriable() => {
+            Err(error) if error.is_retriable() || target == TargetState::Stopped => {
                 let delay = self
                     .retry
                     .map_or(RETRY_DELAY, |(_, delay)| (delay * 2).min(RETRY_DELAY_MAX));
@@ -47,6 +53,13 @@ impl ConnectorActor {
             }
             Err(error) => self.failed(&error),
         }
+    }
+
+    async fn no_task_configs(&self) -> Result<(), ConnectError> {
+        if self.entry().is_none_or(|entry| entry.tasks.is_empty()) {
+            return Ok(());
+        }
+        self.shared.configs.put_tasks(&self.name, &[]).await
     }
 
     async fn new_task_configs(&mut self) -> Result<(), ConnectError> {
