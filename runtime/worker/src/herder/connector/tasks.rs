@@ -23,6 +23,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(250);
 const RETRY_DELAY_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct RunningTask {
+    /// The task's and the connector's configuration that it was started with.
+    started_with: (Props, Props),
     stop: CancellationToken,
     /// Given up when dropped: an actor that panics leaves no task behind.
     _cancel: DropGuard,
@@ -94,14 +96,22 @@ impl ConnectorActor {
         let unchanged = entry.tasks == configs && entry.applied.as_ref() == Some(&entry.config);
         if !unchanged {
             self.shared.configs.put_tasks(&self.name, &configs).await?;
-            self.stop_tasks(self.tasks.keys().copied().collect()).await;
-            self.shared
-                .statuses
-                .remove_tasks(&self.name, u32::try_from(configs.len()).unwrap_or(u32::MAX));
         }
-        if let Some(entry) = self.entry() {
-            self.run_tasks(&entry);
-        }
+        let Some(entry) = self.entry() else {
+            return Ok(());
+        };
+        // Configurations may also have been stored by an earlier attempt, whose write was not answered.
+        let outdated = self.tasks.iter().filter(|(task, running)| {
+            let (config, connector) = &running.started_with;
+            !unchanged
+                || entry.tasks.get(**task as usize) != Some(config)
+                || entry.config != *connector
+        });
+        self.stop_tasks(outdated.map(|(task, _)| *task).collect())
+            .await;
+        let configured = u32::try_from(entry.tasks.len()).unwrap_or(u32::MAX);
+        self.shared.statuses.remove_tasks(&self.name, configured);
+        self.run_tasks(&entry);
         Ok(())
     }
 
@@ -167,6 +177,7 @@ impl ConnectorActor {
         };
         let handle = self.shared.tasks.spawn(run_task(environment));
         Ok(RunningTask {
+            started_with: (config.clone(), connector.clone()),
             stop,
             _cancel: cancel.drop_guard(),
             handle,

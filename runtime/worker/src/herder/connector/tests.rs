@@ -76,3 +76,12 @@ async fn a_failed_connector_stopped_and_resumed_while_it_is_busy_starts_again() 
     bench.script.connector_starts.open();
     bench.states_become("a", &["RUNNING", "RUNNING"]).await;
 }
+
+#[tokio::test]
+async fn tasks_follow_configurations_whose_write_was_not_answered() {
+    let bench = running("1").await;
+    bench.gate.lose("commit-a");
+    bench.herder.put("a", tested("a", "2")).await.unwrap();
+    eventually("the task runs anew", || bench.script.running() == ["2"]).await;
+    bench.states_become("a", &["RUNNING", "RUNNING"]).await;
+}
