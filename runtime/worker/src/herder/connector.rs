@@ -130,11 +130,7 @@ impl ConnectorActor {
             Command::TargetStateChanged(target) => self.change_target(target).await,
             Command::RestartConnector { done } => {
                 self.stop_instance().await;
-                let result = self.start().await;
-                if let Err(error) = &result {
-                    self.failed(error);
-                }
-                drop(done.send(result));
+                drop(done.send(self.start().await));
             }
             Command::RestartTask { task, done } => {
                 self.restart_tasks(&[task]).await;
@@ -195,16 +191,34 @@ impl ConnectorActor {
     }
 
     async fn start_or_fail(&mut self) {
-        if let Err(error) = self.start().await {
-            self.failed(&error);
+        // Its state shows the error.
+        self.start().await.ok();
+    }
+
+    /// Starts what is wanted. Tasks do not depend on the instance: if it fails, those that are configured run all the
+    /// same, or show why they cannot.
+    async fn start(&mut self) -> Result<(), ConnectError> {
+        let result = self.start_wanted().await;
+        if let Err(error) = &result {
+            self.failed(error);
+            if let Some(entry) = self.entry()
+                && *self.target.borrow() != TargetState::Stopped
+            {
+                self.run_tasks(&entry);
+            }
         }
+        result
     }
 
     /// Makes and starts an instance, if it is wanted, and its tasks.
-    async fn start(&mut self) -> Result<(), ConnectError> {
+    async fn start_wanted(&mut self) -> Result<(), ConnectError> {
         let Some(entry) = self.entry() else {
             return Ok(());
         };
+        let target = self.shared.configs.target(&self.name);
+        self.target.send_replace(target);
+        // A worker that was killed may have left states of more tasks.
+        self.forget_tasks(entry.tasks.len());
         let props = self.shared.providers.resolve(&entry.config)?;
         let class = props.raw("connector.class").unwrap_or_default();
         let plugin = self.plugin_of(&props).ok_or_else(|| {
@@ -220,9 +234,6 @@ impl ConnectorActor {
             check_topic_creation(&props, self.shared.config.tasks.topic_creation_enable)?;
         }
         self.instance = Some((plugin.create)());
-        self.target
-            .send_replace(self.shared.configs.target(&self.name));
-        let target = *self.target.borrow();
         match target {
             TargetState::Started => {
                 self.start_instance(&props).await?;
@@ -286,7 +297,7 @@ impl ConnectorActor {
     /// Nothing runs, and no tasks are configured: those that were being made when the stop was asked for go, too.
     async fn be_stopped(&mut self) {
         self.stop_tasks(self.tasks.keys().copied().collect()).await;
-        self.shared.statuses.remove_tasks(&self.name, 0);
+        self.forget_tasks(0);
         self.stop_instance().await;
         self.report(state::STOPPED, None);
         self.configure_tasks().await;

@@ -109,8 +109,7 @@ impl ConnectorActor {
         });
         self.stop_tasks(outdated.map(|(task, _)| *task).collect())
             .await;
-        let configured = u32::try_from(entry.tasks.len()).unwrap_or(u32::MAX);
-        self.shared.statuses.remove_tasks(&self.name, configured);
+        self.forget_tasks(entry.tasks.len());
         self.run_tasks(&entry);
         Ok(())
     }
@@ -120,6 +119,12 @@ impl ConnectorActor {
             connector: Arc::clone(&self.name),
             task,
         }
+    }
+
+    /// Removes the states of all tasks but the first `configured` ones.
+    pub(super) fn forget_tasks(&self, configured: usize) {
+        let from = u32::try_from(configured).unwrap_or(u32::MAX);
+        self.shared.statuses.remove_tasks(&self.name, from);
     }
 
     /// Starts tasks that are configured and do not run.

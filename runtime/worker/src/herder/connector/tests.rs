@@ -1,4 +1,5 @@
-use tidegate_tasks::TargetState::{Started, Stopped};
+use tidegate_api::{ConnectorTaskId, Props};
+use tidegate_tasks::TargetState::{self, Started, Stopped};
 
 use crate::testing::{Bench, eventually, tested};
 
@@ -22,7 +23,7 @@ async fn a_stop_wins_over_tasks_that_are_being_made() {
     // Its offsets may be changed once it has stopped, which the request waits for.
     herder.reset_offsets("a").await.unwrap();
     assert_eq!(bench.stored_tasks("a"), 0);
-    assert_eq!(bench.states("a"), ["STOPPED"]);
+    bench.states_become("a", &["STOPPED"]).await;
     assert_eq!(bench.script.running(), [""; 0]);
     herder.set_target("a", Started).await.unwrap();
     bench.states_become("a", &["RUNNING", "RUNNING"]).await;
@@ -84,4 +85,76 @@ async fn tasks_follow_configurations_whose_write_was_not_answered() {
     bench.herder.put("a", tested("a", "2")).await.unwrap();
     eventually("the task runs anew", || bench.script.running() == ["2"]).await;
     bench.states_become("a", &["RUNNING", "RUNNING"]).await;
+}
+
+/// What a worker that was killed has left: `configured` tasks, and states of `states` ones.
+async fn prepared(config: Props, target: TargetState, configured: usize, states: u32) -> Bench {
+    let provider = "org.apache.kafka.common.config.provider.FileConfigProvider";
+    let providers = [
+        ("config.providers", "file"),
+        ("config.providers.file.class", provider),
+    ];
+    let bench = Bench::distributed(&providers).await;
+    let shared = &bench.herder.shared;
+    let task = Props::from([("task.class", "TestedTask"), ("setting", "1")]);
+    let (configs, tasks) = (&shared.configs, vec![task; configured]);
+    configs.put_connector("a", &config, None).await.unwrap();
+    configs.put_tasks("a", &tasks).await.unwrap();
+    configs.put_target("a", target).await.unwrap();
+    shared.statuses.set_connector("a", "RUNNING", None, None);
+    for task in 0..states {
+        let id = ConnectorTaskId {
+            connector: "a".into(),
+            task,
+        };
+        shared.statuses.set_task(&id, "RUNNING", None, None);
+    }
+    bench
+}
+
+async fn left_behind(config: Props, target: TargetState, configured: usize, states: u32) -> Bench {
+    let bench = prepared(config, target, configured, states).await;
+    bench.herder.start();
+    bench
+}
+
+#[tokio::test]
+async fn tasks_that_cannot_run_after_a_crash_show_it() {
+    let mut config = tested("a", "1");
+    config.set("secret", "${file:/no/such/file:key}");
+    let bench = left_behind(config, Started, 2, 2).await;
+    bench.states_become("a", &["FAILED"; 3]).await;
+    let traces = bench.herder.shared.statuses.tasks("a").into_values();
+    for trace in traces.filter_map(|status| status.trace) {
+        assert!(trace.contains("/no/such/file"), "{trace}");
+    }
+
+    let mut config = tested("a", "1");
+    config.set("connector.class", "Gone");
+    let bench = left_behind(config, Started, 1, 1).await;
+    bench.states_become("a", &["FAILED"; 2]).await;
+    let status = bench.herder.shared.statuses.tasks("a").remove(&0).unwrap();
+    assert!(status.trace.unwrap().contains("Gone"));
+}
+
+#[tokio::test]
+async fn tasks_run_though_their_connector_does_not_start() {
+    let bench = prepared(tested("a", "1"), Started, 1, 1).await;
+    bench.script.refuse_next();
+    bench.herder.start();
+    bench.states_become("a", &["FAILED", "RUNNING"]).await;
+    eventually("its task runs", || bench.script.running() == ["1"]).await;
+}
+
+#[tokio::test]
+async fn states_of_tasks_that_are_no_longer_configured_go() {
+    let bench = left_behind(tested("a", "1"), Stopped, 0, 2).await;
+    bench.states_become("a", &["STOPPED"]).await;
+    let bench = left_behind(tested("a", "1"), Stopped, 2, 2).await;
+    bench.states_become("a", &["STOPPED"]).await;
+    eventually("no tasks are stored", || bench.stored_tasks("a") == 0).await;
+    let bench = left_behind(tested("a", "1"), TargetState::Paused, 1, 3).await;
+    bench.states_become("a", &["PAUSED"; 2]).await;
+    let bench = left_behind(tested("a", "1"), Started, 1, 3).await;
+    bench.states_become("a", &["RUNNING"; 2]).await;
 }
