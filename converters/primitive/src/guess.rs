@@ -321,6 +321,10 @@ impl<'a> Parser<'a> {
             if self.eat("}") {
                 let schema = key_schema.schema().zip(value_schema.schema());
                 let schema = schema.map(|(keys, values)| SchemaBuilder::map(keys, values).build());
+                // Values are left alone if the keys have nothing in common.
+                if !matches!(key_schema, Common::Schema(..)) {
+                    value_schema = Common::Different;
+                }
                 let keys = key_schema.align(keys)?;
                 let values = value_schema.align(values)?;
                 return Ok(SchemaAndValue {
@@ -417,11 +421,20 @@ impl Common {
         }
     }
 
-    /// The items' values as the schema has them, which holds no null.
+    /// The items' values as the schema has them, which holds no null. No date becomes a mere number.
     fn align(&self, items: Vec<SchemaAndValue>) -> Result<Vec<Value>, Failure> {
-        let values = items.into_iter().map(|item| match self {
-            Self::Schema(..) if item.value.is_null() => Err(Failure::Invalid),
-            Self::Schema(Type::Number(to), _) => Ok(widened(item.value, *to)),
+        let Self::Schema(common, schema) = self else {
+            return Ok(items.into_iter().map(|item| item.value).collect());
+        };
+        let is_named = |schema: &Option<Arc<Schema>>| {
+            schema.as_ref().is_some_and(|schema| schema.name.is_some())
+        };
+        let is_mere = !is_named(schema);
+        let values = items.into_iter().map(|item| match common {
+            _ if item.value.is_null() || (is_mere && is_named(&item.schema)) => {
+                Err(Failure::Invalid)
+            }
+            Type::Number(to) => Ok(widened(item.value, *to)),
             _ => Ok(item.value),
         });
         values.collect()

@@ -273,6 +273,16 @@ mod tests {
         ] {
             assert_eq!(read(text).value, Value::string(text));
         }
+        let date = "[2020-01-02,5000000000]";
+        assert_eq!(read(date).value, Value::string(date));
+        // Keys without a common type leave the values as they are.
+        let map = read("{\"a\":1,1:1.5,true:null}").value;
+        let entries = vec![
+            ("a".into(), Value::Int8(1)),
+            (Value::Int8(1), Value::Float32(1.5)),
+            (Value::Boolean(true), Value::Null),
+        ];
+        assert_eq!(map, Value::Map(entries));
         let map = read("{\"a\":1,\"b\":\"x\",\"a\":2}").value;
         let entries = vec![("a".into(), Value::Int8(2)), ("b".into(), "x".into())];
         assert_eq!(map, Value::Map(entries));
