@@ -124,7 +124,6 @@ impl Bench {
         all.map(|status| status.state).collect()
     }
 
-    /// The topic is read back behind the states that are shown, and older ones may pass once more.
     pub(crate) async fn states_become(&self, name: &str, expected: &[&str]) {
         let what = format!("states of {name} are {expected:?}");
         eventually(&what, || self.states(name) == expected).await;

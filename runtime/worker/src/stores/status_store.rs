@@ -4,7 +4,7 @@
 
 mod queue;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -44,11 +44,16 @@ struct Statuses {
     connectors: BTreeMap<String, Status>,
     tasks: BTreeMap<String, BTreeMap<u32, Status>>,
     topics: BTreeMap<String, BTreeSet<String>>,
+    /// Keys that this worker has written. Nobody else writes them now, so what the topic gives back for them is older
+    /// than what is here, or the same.
+    own: HashSet<String>,
 }
 
 impl Replay for Statuses {
     fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) {
-        if let Ok(key) = std::str::from_utf8(key) {
+        if let Ok(key) = std::str::from_utf8(key)
+            && !self.own.contains(key)
+        {
             self.apply(key, value);
         }
     }
@@ -183,7 +188,11 @@ impl StatusStore {
 
     /// Seen at once here; the topic follows.
     fn put(&self, key: String, value: Option<Bytes>) {
-        self.lock().apply(&key, value.as_ref());
+        {
+            let mut statuses = self.lock();
+            statuses.apply(&key, value.as_ref());
+            statuses.own.insert(key.clone());
+        }
         if let Some(topic) = &self.topic {
             topic.push(Bytes::from(key), value);
         }

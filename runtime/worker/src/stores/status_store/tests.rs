@@ -80,3 +80,24 @@ async fn the_end_does_not_wait_for_a_log_that_is_away() {
     let stopped = tokio::time::timeout(Duration::from_secs(30), statuses.stop());
     stopped.await.expect("an end");
 }
+
+#[tokio::test]
+async fn what_the_topic_gives_back_later_is_no_news() {
+    let bench = Bench::distributed(&[]).await;
+    let statuses = &bench.herder.shared.statuses;
+    statuses.set_task(&id(0), state::RUNNING, None, None);
+    let running = render(&statuses.tasks("a")[&0]);
+    statuses.set_task(&id(0), state::FAILED, None, None);
+    let replay = |task: u32| {
+        let key = Bytes::from(format!("status-task-a-{task}"));
+        statuses.lock().replay(&key, running.as_ref());
+    };
+    replay(0);
+    assert_eq!(state_of(statuses, 0).as_deref(), Some(state::FAILED));
+    statuses.remove_tasks("a", 0);
+    replay(0);
+    assert_eq!(state_of(statuses, 0), None);
+    // The worker before this one may have written last.
+    replay(1);
+    assert_eq!(state_of(statuses, 1).as_deref(), Some(state::RUNNING));
+}
