@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bitvec::slice::BitSlice;
 use mysql_async::binlog::events::{Event, RowsEventData, TableMapEvent};
 use tidegate_cdc::envelope::Operation;
 use tidegate_relational::TableId;
@@ -88,6 +89,11 @@ impl Streaming<'_> {
             }
             Some(Mapped::NotCaptured) | None => return Ok(()),
         };
+        for present in [rows.columns_before_image(), rows.columns_after_image()] {
+            if let Some(present) = present.filter(|present| present.not_all()) {
+                return Err(self.partial_image(&mapped.table, present));
+            }
+        }
         let mut image = rows.rows_data();
         let mut number = 0_u64;
         let mut out = std::mem::take(&mut self.scratch);
@@ -151,6 +157,24 @@ impl Streaming<'_> {
         }
         self.scratch = out;
         Ok(())
+    }
+
+    /// Null would stand for values that nobody has changed: no mode allows it.
+    fn partial_image(&self, table: &CapturedTable, present: &BitSlice<u8>) -> BinlogError {
+        let columns = &table.plan.table.columns;
+        let missing: Vec<&str> = present
+            .iter_zeros()
+            .filter_map(|index| Some(&*columns.get(index)?.name))
+            .collect();
+        BinlogError::Schema(format!(
+            "The rows of table {} at {}/{} do not have all columns, {} is missing: the session that wrote them has another \
+             binlog_row_image than FULL. Set binlog_row_image=FULL in all sessions, and take a new snapshot \
+             (snapshot.mode=always for one start)",
+            table.plan.table.id,
+            self.context.event_file,
+            self.context.event_pos,
+            missing.join(", ")
+        ))
     }
 
     /// Rows that were handed over before a restart may have other columns than the history, which was rebuilt since. More

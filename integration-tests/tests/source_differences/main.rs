@@ -1,0 +1,6 @@
+//! What the sources do better than the originals on purpose, see `DIFFERENCES.md`.
+
+mod images;
+mod pair;
+mod restarts;
+mod values;

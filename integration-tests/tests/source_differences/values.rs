@@ -1,0 +1,69 @@
+//! Snapshot and stream agree where those of the originals do not.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tidegate_integration_tests::{MariaDb, MySql, MySqlOptions, MySqlServer};
+
+use crate::pair::Pair;
+
+/// Row 1 is in the snapshot and row 2 in the stream; both are as expected.
+async fn agree(server: MySqlServer, columns: &str, values: &str, expected: &Value) -> Result<()> {
+    let pair = Pair::start(server).await?;
+    let mode = "SET NAMES utf8mb4; SET sql_mode=''";
+    pair.server
+        .exec(
+            "",
+            &format!(
+                "{mode}; CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop; CREATE TABLE mark (id INT PRIMARY KEY);
+                 CREATE TABLE t (id INT PRIMARY KEY, {columns}); INSERT INTO t VALUES (1, {values})"
+            ),
+        )
+        .await?;
+    pair.post(&json!({})).await?;
+    pair.marked("mark").await?;
+    pair.server
+        .exec(
+            "shop",
+            &format!("{mode}; INSERT INTO t VALUES (2, {values})"),
+        )
+        .await?;
+    pair.marked("mark").await?;
+    let rows = pair.rows("t").await?;
+    for (id, origin) in [(1, "snapshot"), (2, "stream")] {
+        let row = rows
+            .get(&id)
+            .with_context(|| format!("{origin}: {rows:?}"))?;
+        ensure!(row == expected, "{origin}: {row} instead of {expected}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn mariadb_values_agree() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    let columns = "u UUID, i4 INET4, i6 INET6, i6m INET6, jp VARCHAR(20) CHARACTER SET cp932, d DATETIME";
+    let values = "'123e4567-e89b-12d3-a456-426655440000', '10.0.0.255', '2001:db8::1:0:0:1', '::ffff:1.2.3.4', '漢字①ｶﾅ', '1582-10-10 00:00:00'";
+    let expected = json!({
+        "u": "123e4567-e89b-12d3-a456-426655440000",
+        "i4": "10.0.0.255",
+        "i6": "2001:db8::1:0:0:1",
+        "i6m": "::ffff:1.2.3.4",
+        "jp": "漢字①ｶﾅ",
+        "d": -12_219_724_800_000_i64,
+    });
+    agree(server, columns, values, &expected).await
+}
+
+#[tokio::test]
+async fn mysql_values_agree() -> Result<()> {
+    let server = MySql::start(MySqlOptions::default()).await?;
+    let columns =
+        "jp VARCHAR(20) CHARACTER SET cp932, ua VARCHAR(20) CHARACTER SET koi8u, d DATETIME";
+    let values = "'漢字①ｶﾅ', 'Їжак ґ', '1582-10-10 00:00:00'";
+    let expected = json!({
+        "jp": "漢字①ｶﾅ",
+        "ua": "Їжак ґ",
+        "d": -12_219_724_800_000_i64,
+    });
+    agree(server, columns, values, &expected).await
+}
