@@ -63,11 +63,12 @@ impl GtidSet {
         }
     }
 
-    pub(crate) fn add_mysql(&mut self, source: &str, number: u64) {
+    /// Both ends included.
+    pub(crate) fn add_mysql(&mut self, source: &str, first: u64, last: u64) {
         if let Self::MySql(sets) = self {
             match sets.get_mut(source) {
-                Some(intervals) => add_interval(intervals, (number, number)),
-                None => drop(sets.insert(source.to_owned(), vec![(number, number)])),
+                Some(intervals) => add_interval(intervals, (first, last)),
+                None => drop(sets.insert(source.to_owned(), vec![(first, last)])),
             }
         }
     }
@@ -163,8 +164,8 @@ mod tests {
     fn sets_grow_and_print_as_servers_print_them() {
         let mut mysql = set(Flavor::MySql, &format!("{UUID}:1-5:7,\n{UUID}:tag:1"));
         assert_eq!(mysql.to_string(), format!("{UUID}:1-5:7,{UUID}:tag:1"));
-        mysql.add_mysql(UUID, 6);
-        mysql.add_mysql(UUID, 8);
+        mysql.add_mysql(UUID, 6, 6);
+        mysql.add_mysql(UUID, 8, 8);
         assert_eq!(mysql.to_string(), format!("{UUID}:1-8,{UUID}:tag:1"));
         let mut mariadb = set(Flavor::MariaDb, "0-1-5,1-2-3");
         mariadb.add_mariadb(0, 1, 6);

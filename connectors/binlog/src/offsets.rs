@@ -119,6 +119,7 @@ impl Position {
         let fields = json.iter().filter_map(|(name, value)| {
             let value = match value {
                 Json::String(text) => Value::string(text),
+                Json::Bool(flag) => Value::Boolean(*flag),
                 other => Value::Int64(other.as_i64()?),
             };
             Some((Str::new(name), value))
@@ -126,37 +127,30 @@ impl Position {
         Self::parse(&fields.collect()).ok()
     }
 
-    /// Whether a history record of position `recorded` belongs to what happened up to here.
-    pub(crate) fn is_at_or_after(&self, flavor: Flavor, recorded: &Map<String, Json>) -> bool {
-        let text = |name: &str| recorded.get(name).and_then(Json::as_str);
-        let number = |name: &str| recorded.get(name).and_then(Json::as_u64).unwrap_or(0);
-        if let (Some(own), Some(other)) = (
-            self.gtids.as_deref(),
-            text("gtids").filter(|text| !text.is_empty()),
-        ) {
-            let (Some(own), Some(other)) =
-                (GtidSet::parse(flavor, own), GtidSet::parse(flavor, other))
-            else {
-                return true;
-            };
-            if own != other {
-                return own.contains(&other);
-            }
-            // Equal sets: the place in the transaction decides, within one file.
-            if text("file") == Some(&*self.file) {
-                return (number("pos"), number("event"), number("row"))
-                    <= (self.pos, self.events, self.rows)
-                    || number("pos") <= self.pos;
-            }
-            return true;
+    /// Whether a history record of position `recorded` belongs to what happened up to here. What the server is going to send
+    /// again does not: a statement must not be applied twice.
+    pub(crate) fn is_at_or_after(&self, flavor: Flavor, recorded: &Self) -> bool {
+        let set = |text: &Arc<str>| GtidSet::parse(flavor, text);
+        match (&self.gtids, &recorded.gtids) {
+            (Some(own), Some(other)) => match (set(own), set(other)) {
+                // The set beside a statement does not have the statement's own id: with that set it comes again.
+                (Some(own), Some(other)) if own == other => recorded.in_snapshot,
+                (Some(own), Some(other)) => own.contains(&other),
+                _ => true,
+            },
+            (Some(_), None) => true,
+            (None, _) => self.is_place_at_or_after(recorded),
         }
-        let file = text("file").unwrap_or_default();
-        (
-            file_number(file),
-            number("pos"),
-            number("event"),
-            number("row"),
-        ) <= (file_number(&self.file), self.pos, self.events, self.rows)
+    }
+
+    fn is_place_at_or_after(&self, recorded: &Self) -> bool {
+        let place = |position: &Self| (file_number(&position.file), position.pos);
+        // `pos` is where a transaction begins, and it comes again from there.
+        let is_inside = recorded.events > 0 && !recorded.in_snapshot;
+        if is_inside && place(self) == place(recorded) {
+            return false;
+        }
+        (place(recorded), recorded.events, recorded.rows) <= (place(self), self.events, self.rows)
     }
 }
 
@@ -179,6 +173,9 @@ pub(crate) struct OffsetContext {
     /// Where a restart begins.
     pub(crate) restart: Position,
     pub(crate) current_gtids: GtidSet,
+    /// Whether `current_gtids` is everything that was read and may be stored. MySQL sends all that a stored set lacks, so
+    /// that a stream from a file and position alone must not store the few ids that it has seen.
+    has_whole_set: bool,
     pub(crate) in_transaction: bool,
     /// Start of the event at hand.
     pub(crate) event_file: Arc<str>,
@@ -200,6 +197,7 @@ impl OffsetContext {
             .as_deref()
             .and_then(|text| GtidSet::parse(flavor, text));
         Self {
+            has_whole_set: flavor == Flavor::MariaDb || position.gtids.is_some(),
             event_file: Arc::clone(&position.file),
             event_pos: position.pos,
             event_end: position.pos,
@@ -221,17 +219,23 @@ impl OffsetContext {
         self.event_pos = start;
         self.event_end = end;
         if !self.in_transaction {
+            self.restart.file.clone_from(&self.event_file);
             self.restart.pos = end;
             self.restart.events = 0;
             self.restart.rows = 0;
         }
     }
 
-    pub(crate) fn rotate(&mut self, file: &str, pos: u64) {
+    /// `is_artificial`: the server names the file that it begins with. By transaction ids that is the first one that may have
+    /// something new, which is no place that was reached.
+    pub(crate) fn rotate(&mut self, file: &str, pos: u64, is_artificial: bool) {
         if *self.event_file != *file {
             self.event_file = Arc::from(file);
         }
         self.event_pos = pos;
+        if is_artificial && self.restart.gtids.is_some() {
+            return;
+        }
         if !self.in_transaction || *self.restart.file != *file {
             self.restart.file = Arc::clone(&self.event_file);
             self.restart.pos = pos;
@@ -261,9 +265,21 @@ impl OffsetContext {
         self.restart.ts_sec = Some(micros.div_euclid(MICROS_PER_SECOND));
     }
 
+    /// The beginning of a file of MySQL tells all transactions before it.
+    pub(crate) fn previous_gtids(&mut self, previous: GtidSet) {
+        if !self.has_whole_set {
+            self.current_gtids = previous;
+            self.has_whole_set = true;
+        }
+    }
+
     /// Before the new transaction is added to `current_gtids`.
     pub(crate) fn begin_gtid(&mut self) {
-        if !self.current_gtids.is_empty() {
+        self.store_gtids();
+    }
+
+    fn store_gtids(&mut self) {
+        if self.has_whole_set && !self.current_gtids.is_empty() {
             self.restart.gtids = Some(Arc::from(self.current_gtids.to_string()));
         }
     }
@@ -279,9 +295,7 @@ impl OffsetContext {
 
     /// At the end of a transaction, which the event at hand is.
     pub(crate) fn commit(&mut self) {
-        if !self.current_gtids.is_empty() {
-            self.restart.gtids = Some(Arc::from(self.current_gtids.to_string()));
-        }
+        self.store_gtids();
         self.restart.file = Arc::clone(&self.event_file);
         self.restart.pos = self.event_end;
         self.restart.events = 0;
@@ -355,42 +369,131 @@ mod tests {
         assert_eq!(error.text(), "Source offset 'file' parameter is missing");
     }
 
+    /// Whether a record of position `recorded` is applied by who begins at `own`.
+    fn check_history(flavor: Flavor, own: &Json, recorded: &Json, expected: bool) {
+        let position = |json: &Json| {
+            let json = json.as_object().expect("an object");
+            Position::from_json(json).expect("a position")
+        };
+        assert_eq!(
+            position(own).is_at_or_after(flavor, &position(recorded)),
+            expected,
+            "{recorded} for {own}"
+        );
+    }
+
     #[test]
     fn history_belongs_to_what_was_before() {
-        fn check(recorded: Json, expected: bool) {
-            let recorded = recorded.as_object().expect("an object").clone();
-            assert_eq!(
-                position().is_at_or_after(Flavor::MariaDb, &recorded),
-                expected,
-                "{recorded:?}"
-            );
+        fn check(recorded: &Json, expected: bool) {
+            let own = json!({"file": "mysql-bin.000003", "pos": 197, "gtids": "0-1-20", "event": 2, "row": 1});
+            check_history(Flavor::MariaDb, &own, recorded, expected);
         }
         check(
-            json!({"file": "mysql-bin.000003", "pos": 197, "gtids": "0-1-20"}),
-            true,
-        );
-        check(
-            json!({"file": "mysql-bin.000003", "pos": 500, "gtids": "0-1-21"}),
+            &json!({"file": "mysql-bin.000003", "pos": 500, "gtids": "0-1-21"}),
             false,
         );
         check(
-            json!({"file": "mysql-bin.000002", "pos": 900, "gtids": "0-1-3"}),
+            &json!({"file": "mysql-bin.000002", "pos": 900, "gtids": "0-1-3"}),
             true,
         );
-        check(json!({"file": "mysql-bin.000002", "pos": 900}), true);
-        check(json!({"file": "mysql-bin.000003", "pos": 198}), false);
+        // Another server after a failover.
+        check(
+            &json!({"file": "other.000009", "pos": 900, "gtids": "0-2-19"}),
+            true,
+        );
+        // Before the server had transaction ids.
+        check(&json!({"file": "mysql-bin.000002", "pos": 900}), true);
+        check(&json!({"file": "mysql-bin.000003", "pos": 198}), true);
+    }
+
+    #[test]
+    fn statements_that_come_again_are_not_taken_from_the_history() {
+        let file = "mysql-bin.000003";
+        let set = "24bc7850-2c16-11e6-a073-0242ac110002:1-20";
+        // The offset of a schema change, and what recorded it.
+        let change = json!({"file": file, "pos": 900, "gtids": set, "server_id": 1});
+        check_history(Flavor::MySql, &change, &change, false);
+        let change = json!({"file": file, "pos": 900, "gtids": "0-1-20", "event": 1});
+        check_history(Flavor::MariaDb, &change, &change, false);
+        let change = json!({"file": file, "pos": 900, "event": 1});
+        check_history(Flavor::MariaDb, &change, &change, false);
+        let later = json!({"file": file, "pos": 900, "event": 3});
+        check_history(Flavor::MariaDb, &later, &change, false);
+        // Without transaction ids MySQL's position is behind the statement.
+        let change = json!({"file": file, "pos": 900});
+        check_history(Flavor::MySql, &change, &change, true);
+        let before = json!({"file": file, "pos": 899});
+        check_history(Flavor::MySql, &before, &change, false);
+    }
+
+    #[test]
+    fn a_snapshot_is_what_its_set_begins_with() {
+        let file = "mysql-bin.000003";
+        for snapshot in [json!("INITIAL"), json!(true)] {
+            let recorded =
+                json!({"file": file, "pos": 5000, "gtids": "0-1-20", "snapshot": snapshot});
+            for pos in [4, 5000] {
+                let own = json!({"file": file, "pos": pos, "gtids": "0-1-20"});
+                check_history(Flavor::MariaDb, &own, &recorded, true);
+            }
+            let recorded = json!({"file": file, "pos": 5000, "event": 2, "snapshot": snapshot});
+            let own = json!({"file": file, "pos": 5000, "event": 2});
+            check_history(Flavor::MariaDb, &own, &recorded, true);
+        }
+    }
+
+    fn context(flavor: Flavor, gtids: Option<&str>) -> OffsetContext {
+        let position = Position {
+            gtids: gtids.map(Arc::from),
+            events: 0,
+            rows: 0,
+            ..position()
+        };
+        OffsetContext::new(flavor, position)
+    }
+
+    #[test]
+    fn the_file_that_a_server_begins_with_is_no_place_that_was_reached() {
+        fn check(gtids: Option<&str>, is_artificial: bool, file: &str, expected: (&str, u64)) {
+            let mut context = context(Flavor::MySql, gtids);
+            context.rotate(file, 4, is_artificial);
+            let place = (&*context.restart.file, context.restart.pos);
+            assert_eq!(place, expected, "{gtids:?} {is_artificial} {file}");
+            context.at_event(300, 400);
+            assert_eq!((&*context.restart.file, context.restart.pos), (file, 400));
+        }
+        let gtids = Some("24bc7850-2c16-11e6-a073-0242ac110002:1-20");
+        let reached = ("mysql-bin.000003", 197);
+        check(gtids, true, "mysql-bin.000003", reached);
+        check(gtids, true, "other.000001", reached);
+        check(gtids, false, "mysql-bin.000004", ("mysql-bin.000004", 4));
+        check(None, true, "mysql-bin.000004", ("mysql-bin.000004", 4));
+    }
+
+    #[test]
+    fn only_whole_sets_are_stored() {
+        const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110002";
+        fn transaction(context: &mut OffsetContext, number: u64) -> Option<&str> {
+            context.at_event(300, 400);
+            context.begin_gtid();
+            context.current_gtids.add_mysql(UUID, number, number);
+            context.begin();
+            context.commit();
+            context.restart.gtids.as_deref()
+        }
+        let set = |text: &str| format!("{UUID}:{text}");
+        let mut whole = context(Flavor::MySql, Some(&set("1-20")));
+        assert_eq!(transaction(&mut whole, 21), Some(&*set("1-21")));
+        let mut some = context(Flavor::MySql, None);
+        assert_eq!(transaction(&mut some, 21), None);
+        let previous = GtidSet::parse(Flavor::MySql, &set("1-21")).expect("a set");
+        some.previous_gtids(previous);
+        assert_eq!(transaction(&mut some, 22), Some(&*set("1-22")));
     }
 
     #[test]
     fn positions_move_as_transactions_do() {
-        let mut context = OffsetContext::new(
-            Flavor::MariaDb,
-            Position {
-                events: 0,
-                rows: 0,
-                ..position()
-            },
-        );
+        let mut context = context(Flavor::MariaDb, Some("0-1-20"));
         context.at_event(197, 240);
         context.begin_gtid();
         context.current_gtids.add_mariadb(0, 1, 21);

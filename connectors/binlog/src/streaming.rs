@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _};
 use mysql_async::binlog::EventType;
 use mysql_async::binlog::events::{Event, EventData};
+use mysql_common::packets::Tag;
 use mysql_common::proto::MySerialize as _;
 use tidegate_api::{SourceRecord, Str};
 use tidegate_cdc::queue::BatchSender;
@@ -25,6 +26,7 @@ use crate::compressed;
 use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
+use crate::gtid::GtidSet;
 use crate::offsets::{OffsetContext, Position};
 use crate::record::RecordMaker;
 use crate::schema::RowSkipper;
@@ -40,8 +42,20 @@ use statements::sql_mode;
 /// MariaDB's own events.
 mod mariadb {
     pub(super) const ANNOTATE_ROWS: u8 = 160;
+    pub(super) const BINLOG_CHECKPOINT: u8 = 161;
     pub(super) const GTID: u8 = 162;
+    pub(super) const GTID_LIST: u8 = 163;
+    pub(super) const START_ENCRYPTION: u8 = 164;
 }
+/// Events about the log itself; a position behind them is no further than before.
+const ABOUT_THE_LOG: [u8; 6] = [
+    EventType::HEARTBEAT_EVENT as u8,
+    EventType::FORMAT_DESCRIPTION_EVENT as u8,
+    EventType::PREVIOUS_GTIDS_EVENT as u8,
+    mariadb::BINLOG_CHECKPOINT,
+    mariadb::GTID_LIST,
+    mariadb::START_ENCRYPTION,
+];
 /// Rows of MySQL's partial JSON updates, which cannot be decoded without the row before.
 const PARTIAL_UPDATE_ROWS: u8 = 39;
 
@@ -174,10 +188,7 @@ impl<'a> Streaming<'a> {
         })?;
         let (size, end) = (u64::from(header.event_size()), u64::from(header.log_pos()));
         // Artificial events have no place in the log, those of a payload have the payload's.
-        let has_place = !is_inner
-            && end > 0
-            && raw_type != EventType::HEARTBEAT_EVENT as u8
-            && raw_type != EventType::FORMAT_DESCRIPTION_EVENT as u8;
+        let has_place = !is_inner && end > 0 && !ABOUT_THE_LOG.contains(&raw_type);
         if has_place && raw_type != EventType::ROTATE_EVENT as u8 {
             self.context.at_event(end.saturating_sub(size), end);
             self.context.restart.server_id = header.server_id();
@@ -268,22 +279,32 @@ impl<'a> Streaming<'a> {
                 let name = rotate.name_raw();
                 let has_checksum = !self.is_format_known && ends_with_checksum(event);
                 let end = name.len() - if has_checksum { CHECKSUM_BYTES } else { 0 };
-                self.context
-                    .rotate(&String::from_utf8_lossy(&name[..end]), rotate.position());
+                let is_artificial = event.header().log_pos() == 0;
+                let name = String::from_utf8_lossy(&name[..end]);
+                self.context.rotate(&name, rotate.position(), is_artificial);
                 self.file = Str::new(&self.context.event_file);
                 self.tables.clear();
             }
             EventData::GtidEvent(gtid) => {
-                let sid = uuid(&gtid.sid());
-                let source = match gtid.tag() {
-                    Some(tag) => format!("{sid}:{tag}"),
-                    None => sid,
-                };
+                let source = gtid_source(&gtid.sid(), gtid.tag());
                 self.context
                     .at_commit(gtid.original_commit_timestamp(), event.header().timestamp());
                 self.context.begin_gtid();
-                self.context.current_gtids.add_mysql(&source, gtid.gno());
-                self.context.gtid = Some(Str::from(format!("{source}:{}", gtid.gno())));
+                let number = gtid.gno();
+                self.context
+                    .current_gtids
+                    .add_mysql(&source, number, number);
+                self.context.gtid = Some(Str::from(format!("{source}:{number}")));
+            }
+            EventData::PreviousGtidsEvent(previous) => {
+                let mut set = GtidSet::empty(Flavor::MySql);
+                for sid in previous.sids() {
+                    let source = gtid_source(&sid.uuid(), sid.tag());
+                    for interval in sid.intervals() {
+                        set.add_mysql(&source, interval.start(), interval.end().saturating_sub(1));
+                    }
+                }
+                self.context.previous_gtids(set);
             }
             EventData::QueryEvent(query) => {
                 if let Some(mode) = sql_mode(&query) {
@@ -347,6 +368,10 @@ impl<'a> Streaming<'a> {
         ) else {
             return;
         };
+        if self.context.in_transaction {
+            // That of a statement has no end of its own.
+            self.skips_no_more();
+        }
         let server = event.header().server_id();
         self.context.begin_gtid();
         self.context
@@ -358,6 +383,10 @@ impl<'a> Streaming<'a> {
 
     fn commit(&mut self) {
         self.context.commit();
+        self.skips_no_more();
+    }
+
+    fn skips_no_more(&mut self) {
         self.skipping = false;
         self.skip_events = 0;
         self.first_row = 0;
@@ -380,6 +409,14 @@ fn ends_with_checksum(event: &Event) -> bool {
     event.header().serialize(&mut bytes);
     bytes.extend_from_slice(body);
     crc32fast::hash(&bytes) == u32::from_le_bytes(*checksum)
+}
+
+/// `uuid` or `uuid:tag`
+fn gtid_source(id: &[u8; 16], tag: Option<&Tag<'_>>) -> String {
+    match tag {
+        Some(tag) => format!("{}:{tag}", uuid(id)),
+        None => uuid(id),
+    }
 }
 
 fn uuid(bytes: &[u8; 16]) -> String {

@@ -149,7 +149,9 @@ impl Tracker {
         let schemas = &mut self.schemas;
         self.history
             .replay(|record| {
-                if record.source.get("server") != Some(&server) || !position.is_at_or_after(flavor, &record.position) {
+                let is_past = Position::from_json(&record.position)
+                    .is_none_or(|recorded| position.is_at_or_after(flavor, &recorded));
+                if record.source.get("server") != Some(&server) || !is_past {
                     return Ok(());
                 }
                 count += 1;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use tidegate_integration_tests::{MariaDb, MySqlOptions};
+use tidegate_integration_tests::{
+    MariaDb, MySql, MySqlOptions, MySqlServer, SERVER_DEADLINE, eventually,
+};
 
 use crate::pair::Pair;
 
@@ -51,4 +53,83 @@ async fn a_rename_by_alter_is_known_after_a_restart() -> Result<()> {
         "{new:?}"
     );
     Ok(())
+}
+
+/// The stored offset is that of the schema change, and the server sends its statement again.
+async fn statements_are_applied_once(server: MySqlServer) -> Result<()> {
+    let tables = "CREATE TABLE a (id INT PRIMARY KEY, v INT); CREATE TABLE b (id INT PRIMARY KEY, w VARCHAR(5));
+                  CREATE TABLE t (id INT PRIMARY KEY, v INT)";
+    let pair = Pair::streaming(server, tables).await?;
+    for change in [
+        "ALTER TABLE t ADD COLUMN n INT",
+        "RENAME TABLE a TO c, b TO a, c TO b",
+        "ALTER TABLE t CHANGE v n INT, CHANGE n v INT",
+    ] {
+        pair.change_schema(change).await?;
+        pair.stop().await?;
+        pair.rest().resume("d").await?;
+        pair.marked("mark").await?;
+    }
+    let rows = "INSERT INTO a VALUES (1, 'one'); INSERT INTO b VALUES (1, 1); INSERT INTO t (id, n, v) VALUES (1, 2, 3)";
+    pair.server.exec("shop", rows).await?;
+    pair.marked("mark").await?;
+    for (table, row) in [
+        ("a", json!({"w": "one"})),
+        ("b", json!({"v": 1})),
+        ("t", json!({"n": 2, "v": 3})),
+    ] {
+        let rows = pair.rows(table).await?;
+        ensure!(rows == BTreeMap::from([(1, row)]), "{table}: {rows:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn statements_of_mariadb_are_applied_once() -> Result<()> {
+    statements_are_applied_once(MariaDb::start(MySqlOptions::default()).await?).await
+}
+
+#[tokio::test]
+async fn statements_of_mysql_are_applied_once() -> Result<()> {
+    statements_are_applied_once(MySql::start(MySqlOptions::default()).await?).await
+}
+
+/// A server that is asked for transactions begins with the whole file.
+async fn a_heartbeat_after_the_snapshot_keeps_its_tables(server: MySqlServer) -> Result<()> {
+    let pair = Pair::start(server).await?;
+    let setup = "CREATE DATABASE shop; USE shop; CREATE TABLE mark (id INT PRIMARY KEY)";
+    pair.server.exec("", setup).await?;
+    pair.post(&json!({"heartbeat.interval.ms": "1"})).await?;
+    let rest = pair.rest();
+    eventually(SERVER_DEADLINE, "a heartbeat", || async {
+        let topics = rest.get("/connectors/d/topics").await?.success()?;
+        ensure!(
+            topics.to_string().contains("__debezium-heartbeat.d"),
+            "{topics}"
+        );
+        Ok(())
+    })
+    .await?;
+    pair.stop().await?;
+    let offset = pair.offset().await?;
+    let (file, end) = pair.end_of_log().await?;
+    ensure!(
+        offset["file"] == file.as_str() && offset["pos"] == end,
+        "{offset}"
+    );
+    rest.resume("d").await?;
+    pair.marked("mark").await?;
+    rest.wait_running("d").await.map(drop)
+}
+
+#[tokio::test]
+async fn a_heartbeat_after_the_snapshot_of_mariadb_keeps_its_tables() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    a_heartbeat_after_the_snapshot_keeps_its_tables(server).await
+}
+
+#[tokio::test]
+async fn a_heartbeat_after_the_snapshot_of_mysql_keeps_its_tables() -> Result<()> {
+    let server = MySql::start(MySqlOptions::default()).await?;
+    a_heartbeat_after_the_snapshot_keeps_its_tables(server).await
 }

@@ -474,7 +474,18 @@ impl Alter {
             .collect();
         for (placed, place) in self.placed {
             let column = match placed {
-                Placed::New(column) => column,
+                // As in the original, a column that is added again replaces the one that is there.
+                Placed::New(column) => match (table.column_index(&column.name), &place) {
+                    (Some(index), Place::Last) => {
+                        table.columns[index] = column;
+                        continue;
+                    }
+                    (Some(index), _) => {
+                        table.columns.remove(index);
+                        column
+                    }
+                    (None, _) => column,
+                },
                 Placed::Moved(name) => match table.column_index(&name) {
                     Some(index) => table.columns.remove(index),
                     None => continue,

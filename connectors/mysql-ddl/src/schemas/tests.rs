@@ -121,6 +121,7 @@ fn alterations_are_applied_in_order() {
     check("ADD COLUMN d int", "a,b,c,d", "a");
     check("ADD d int FIRST", "d,a,b,c", "a");
     check("ADD d int AFTER a, DROP COLUMN c", "a,d,b", "a");
+    check("ADD c int, ADD B int AFTER c", "a,c,B", "a");
     check(
         "ADD (d int, e decimal(5,2) DEFAULT 1, KEY k (d))",
         "a,b,c,d,e",
@@ -152,6 +153,19 @@ fn alterations_are_applied_in_order() {
         "ENGINE=InnoDB ROW_FORMAT=COMPRESSED, COMMENT='x, y'",
         "a,b,c",
         "a",
+    );
+}
+
+#[test]
+fn a_column_that_is_added_again_is_the_new_one() {
+    let table = table(&[
+        "CREATE TABLE t (a int, b int)",
+        "ALTER TABLE t ADD a varchar(5) NOT NULL",
+    ]);
+    let lines: Vec<_> = table.columns.iter().map(line).collect();
+    assert_eq!(
+        lines,
+        ["VARCHAR 5 - not-null 12 none", "INT - - null 4 default"]
     );
 }
 
