@@ -78,18 +78,19 @@ impl Snapshot<'_> {
         let tables = self.tables(&mut conn).await?;
         info!("Snapshot step 3 - Locking captured tables");
         let lock = self.lock(&mut conn, &tables).await?;
-        if lock != Lock::Tables {
-            conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-                .await?;
-        }
-        info!("Snapshot step 4 - Determining snapshot offset");
-        let status = match queries::master_status(&mut conn, self.flavor).await {
-            // Who streams nothing afterwards needs no position.
-            Err(BinlogError::NoBinlog) if !streams => {
-                warn!("{}", BinlogError::NoBinlog);
-                MasterStatus::default()
+        let status = match lock {
+            // Nobody may write: the position is that of the transaction.
+            Lock::Global => {
+                begin_transaction(&mut conn).await?;
+                self.status(&mut conn, streams).await?
             }
-            status => status?,
+            Lock::Tables => self.status(&mut conn, streams).await?,
+            // What comes between the two is in both snapshot and stream. The other way round it would be in neither.
+            Lock::None => {
+                let status = self.status(&mut conn, streams).await?;
+                begin_transaction(&mut conn).await?;
+                status
+            }
         };
         let position = Position {
             file: Arc::from(status.file),
@@ -102,7 +103,7 @@ impl Snapshot<'_> {
             in_snapshot: true,
         };
         info!("Snapshot step 5 - Reading structure of captured tables");
-        let statements = self.schema_statements(&mut conn, &tables).await?;
+        let statements = self.schema_statements(&mut conn, &tables, lock).await?;
         if lock == Lock::Global && self.settings.locking_mode == LockingMode::Minimal {
             conn.query_drop("UNLOCK TABLES").await?;
         }
@@ -152,6 +153,18 @@ impl Snapshot<'_> {
         conn.disconnect().await?;
         info!("Snapshot completed");
         Ok(done)
+    }
+
+    async fn status(&self, conn: &mut Conn, streams: bool) -> Result<MasterStatus, BinlogError> {
+        info!("Snapshot step 4 - Determining snapshot offset");
+        match queries::master_status(conn, self.flavor).await {
+            // Who streams nothing afterwards needs no position.
+            Err(BinlogError::NoBinlog) if !streams => {
+                warn!("{}", BinlogError::NoBinlog);
+                Ok(MasterStatus::default())
+            }
+            status => status,
+        }
     }
 
     /// Tables whose schema is read.
@@ -211,7 +224,13 @@ impl Snapshot<'_> {
         &self,
         conn: &mut Conn,
         tables: &[TableId],
+        lock: Lock,
     ) -> Result<Vec<(String, String)>, BinlogError> {
+        // A session that has locked some tables may look at no others.
+        let mut other = match lock {
+            Lock::Tables => Some(connection::open(self.settings).await?),
+            Lock::Global | Lock::None => None,
+        };
         let mut statements = Vec::new();
         let mut variables = Vec::new();
         for name in ["character_set_server", "collation_server"] {
@@ -247,8 +266,16 @@ impl Snapshot<'_> {
                 statements.push((own.clone(), format!("USE {}", quoted(&own))));
                 current = Some(own.clone());
             }
-            let text = queries::show_create_table(conn, &own, &id.table).await?;
+            let text = match &mut other {
+                Some(other) if !self.settings.filters.table(id) => {
+                    queries::show_create_table(other, &own, &id.table).await?
+                }
+                _ => queries::show_create_table(conn, &own, &id.table).await?,
+            };
             statements.push((own, text));
+        }
+        if let Some(other) = other {
+            other.disconnect().await?;
         }
         Ok(statements)
     }
@@ -472,6 +499,11 @@ impl Snapshot<'_> {
         }
         Ok(count)
     }
+}
+
+async fn begin_transaction(conn: &mut Conn) -> Result<(), mysql_async::Error> {
+    conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        .await
 }
 
 /// Sets `source.snapshot` of a record.

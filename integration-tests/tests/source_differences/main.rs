@@ -4,4 +4,5 @@ mod images;
 mod offsets;
 mod pair;
 mod restarts;
+mod snapshots;
 mod values;
