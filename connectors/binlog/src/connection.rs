@@ -9,6 +9,9 @@ use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 
+/// As much as the protocol's largest setting allows.
+const MAX_PACKET_BYTES: usize = 1 << 30;
+
 fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(settings.hostname.clone())
@@ -18,6 +21,8 @@ fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
         .prefer_socket(false)
         .tcp_keepalive(Some(Duration::from_mins(1)))
         .stmt_cache_size(0)
+        // By default it is the server's, which an event may exceed: its own limit is that of a statement.
+        .max_allowed_packet(Some(MAX_PACKET_BYTES))
         .wait_timeout(Some(86_400))
         .ssl_opts(tls)
         .into()

@@ -101,3 +101,23 @@ async fn only_full_images_of_mysql_pass() -> Result<()> {
     let f = "a INT, g INT AS (a + 1) VIRTUAL, s INT AS (a + 2) STORED, i INT INVISIBLE, INDEX ((a * 2))";
     only_full_images_pass(MySql::start(MySqlOptions::default()).await?, f).await
 }
+
+/// What one event has may be more than the server takes of a client.
+#[tokio::test]
+async fn events_may_be_larger_than_the_servers_packets() -> Result<()> {
+    let options = MySqlOptions::default().arg("--max-allowed-packet=16M");
+    let server = MariaDb::start(options).await?;
+    let pair = Pair::start(server).await?;
+    let tables = "CREATE DATABASE shop; USE shop; CREATE TABLE mark (id INT PRIMARY KEY);
+                  CREATE TABLE t (id INT PRIMARY KEY, a INT, b LONGTEXT); INSERT INTO t VALUES (1, 1, REPEAT('x', 9000000))";
+    pair.server.exec("", tables).await?;
+    pair.post(&json!({"column.exclude.list": "shop.t.b"}))
+        .await?;
+    pair.marked("mark").await?;
+    let update = "UPDATE t SET a = 2, b = REPEAT('y', 9000000)";
+    pair.server.exec("shop", update).await?;
+    pair.marked("mark").await?;
+    let rows = pair.rows("t").await?;
+    ensure!(rows[&1] == json!({"a": 2}), "{rows:?}");
+    Ok(())
+}
