@@ -41,13 +41,17 @@ async fn agree(server: MySqlServer, columns: &str, values: &str, expected: &Valu
 #[tokio::test]
 async fn mariadb_values_agree() -> Result<()> {
     let server = MariaDb::start(MySqlOptions::default()).await?;
-    let columns = "u UUID, i4 INET4, i6 INET6, i6m INET6, jp VARCHAR(20) CHARACTER SET cp932, d DATETIME";
-    let values = "'123e4567-e89b-12d3-a456-426655440000', '10.0.0.255', '2001:db8::1:0:0:1', '::ffff:1.2.3.4', '漢字①ｶﾅ', '1582-10-10 00:00:00'";
+    let columns = "u UUID, i4 INET4, i40 INET4, i4z INET4, i6 INET6, i6m INET6, i60 INET6, i6z INET6, jp VARCHAR(20) CHARACTER SET cp932, d DATETIME";
+    let values = "'123e4567-e89b-12d3-a456-426655440000', '10.0.0.255', '10.0.0.0', '0.0.0.0', '2001:db8::1:0:0:1', '::ffff:1.2.3.4', '2001:db8::', '::', '漢字①ｶﾅ', '1582-10-10 00:00:00'";
     let expected = json!({
         "u": "123e4567-e89b-12d3-a456-426655440000",
         "i4": "10.0.0.255",
         "i6": "2001:db8::1:0:0:1",
         "i6m": "::ffff:1.2.3.4",
+        "i40": "10.0.0.0",
+        "i4z": "0.0.0.0",
+        "i60": "2001:db8::",
+        "i6z": "::",
         "jp": "漢字①ｶﾅ",
         "d": -12_219_724_800_000_i64,
     });

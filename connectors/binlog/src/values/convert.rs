@@ -9,6 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
+use compact_str::ToCompactString as _;
 use tidegate_api::{Decimal, Schema, SchemaBuilder, Str, Struct, Value, logical};
 use tidegate_relational::Column;
 
@@ -71,7 +72,8 @@ pub(crate) enum Target {
     Geometry(Arc<Schema>),
     FloatVector,
     Uuid,
-    Inet,
+    Inet4,
+    Inet6,
 }
 
 /// How binary columns appear, and the length that BINARY is padded to.
@@ -169,7 +171,8 @@ impl Target {
             }
             "VECTOR" => Self::FloatVector,
             "UUID" => Self::Uuid,
-            "INET4" | "INET6" => Self::Inet,
+            "INET4" => Self::Inet4,
+            "INET6" => Self::Inet6,
             _ => return Ok(None),
         }))
     }
@@ -190,7 +193,9 @@ impl Target {
             Self::Decimal { precision, scale } => {
                 logical::decimal(*scale).parameter(DECIMAL_PRECISION, precision.to_string())
             }
-            Self::DecimalAsString { .. } | Self::String(_) | Self::Inet => SchemaBuilder::string(),
+            Self::DecimalAsString { .. } | Self::String(_) | Self::Inet4 | Self::Inet6 => {
+                SchemaBuilder::string()
+            }
             Self::Bytes(form) if form.handling == BinaryHandling::Bytes => SchemaBuilder::bytes(),
             Self::Bytes(_) => SchemaBuilder::string(),
             Self::Bits { bits } => named(SchemaBuilder::bytes(), "io.debezium.data.Bits")
@@ -281,7 +286,12 @@ impl Target {
             }
             (Self::String(charset), Raw::Bytes(bytes)) => Value::String(charset.decode(&bytes)),
             (
-                Self::String(_) | Self::Enum(_) | Self::Set(_) | Self::Uuid | Self::Inet,
+                Self::String(_)
+                | Self::Enum(_)
+                | Self::Set(_)
+                | Self::Uuid
+                | Self::Inet4
+                | Self::Inet6,
                 Raw::Text(text),
             ) => Value::String(text.into()),
             (Self::Bytes(form), Raw::Bytes(bytes)) => form.value(&bytes),
@@ -346,7 +356,12 @@ impl Target {
                     .collect(),
             ),
             (Self::Uuid, Raw::Bytes(bytes)) => Value::String(uuid_text(&bytes)),
-            (Self::Inet, Raw::Bytes(bytes)) => Value::String(inet_text(&bytes)?),
+            (Self::Inet4, Raw::Bytes(bytes)) => {
+                Value::String(Ipv4Addr::from(padded(&bytes)?).to_compact_string())
+            }
+            (Self::Inet6, Raw::Bytes(bytes)) => {
+                Value::String(Ipv6Addr::from(padded(&bytes)?).to_compact_string())
+            }
             (_, raw) => return Err(format!("the cell holds {}", describe(&raw))),
         };
         Ok(Some(value))
@@ -373,9 +388,12 @@ impl Target {
             Self::DecimalAsString { scale } => {
                 Value::string(Decimal::new(0, *scale).to_plain_string())
             }
-            Self::String(_) | Self::Enum(_) | Self::Set(_) | Self::Uuid | Self::Inet => {
-                Value::string("")
-            }
+            Self::String(_)
+            | Self::Enum(_)
+            | Self::Set(_)
+            | Self::Uuid
+            | Self::Inet4
+            | Self::Inet6 => Value::string(""),
             Self::Bytes(form) if form.handling == BinaryHandling::Bytes => {
                 Value::Bytes(Bytes::new())
             }
@@ -543,14 +561,14 @@ fn uuid_text(bytes: &[u8]) -> Str {
     text
 }
 
-fn inet_text(bytes: &[u8]) -> Result<Str, String> {
-    use compact_str::ToCompactString as _;
-    if let Ok(address) = <[u8; 4]>::try_from(bytes) {
-        return Ok(Ipv4Addr::from(address).to_compact_string());
-    }
-    <[u8; 16]>::try_from(bytes)
-        .map(|address| Ipv6Addr::from(address).to_compact_string())
-        .map_err(|_| format!("{} bytes are no address", bytes.len()))
+/// An address; the log does not have its last bytes if they are zero.
+fn padded<const N: usize>(bytes: &[u8]) -> Result<[u8; N], String> {
+    let mut whole = [0; N];
+    whole
+        .get_mut(..bytes.len())
+        .ok_or_else(|| format!("{} bytes are no address", bytes.len()))?
+        .copy_from_slice(bytes);
+    Ok(whole)
 }
 
 fn geometry_schema() -> SchemaBuilder {

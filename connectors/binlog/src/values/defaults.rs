@@ -27,9 +27,12 @@ pub(crate) fn of(column: &Column, target: &Target) -> Result<Option<Value>, Stri
         return value;
     }
     let raw = match target {
-        Target::String(_) | Target::Enum(_) | Target::Set(_) | Target::Json | Target::Inet => {
-            Raw::Text(literal.into())
-        }
+        Target::String(_)
+        | Target::Enum(_)
+        | Target::Set(_)
+        | Target::Json
+        | Target::Inet4
+        | Target::Inet6 => Raw::Text(literal.into()),
         Target::Bytes(form) => return Ok(Some(form.value(literal.as_bytes()))),
         Target::Bit | Target::Bits { .. } => bits(literal.trim())?,
         Target::Boolean | Target::Int16 | Target::Int32 | Target::Int64 => integer(literal.trim())?,

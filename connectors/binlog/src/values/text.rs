@@ -29,7 +29,8 @@ pub(crate) fn read<'a>(target: &Target, bytes: &'a [u8]) -> Option<Raw<'a>> {
         | Target::Set(_)
         | Target::Json
         | Target::Uuid
-        | Target::Inet => Raw::Text(String::from_utf8_lossy(bytes)),
+        | Target::Inet4
+        | Target::Inet6 => Raw::Text(String::from_utf8_lossy(bytes)),
         Target::Bytes(_)
         | Target::Bit
         | Target::Bits { .. }
