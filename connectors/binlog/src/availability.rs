@@ -23,10 +23,7 @@ pub(crate) async fn unavailable(
     let gtids = position.gtids.as_deref();
     let reason = match (gtids, flavor) {
         (Some(stored), Flavor::MySql) => missing_in_mysql(&mut conn, stored).await?,
-        (Some(stored), Flavor::MariaDb) => match missing_in_mariadb(&mut conn, stored).await? {
-            None => missing_file(&mut conn, position).await?,
-            reason => reason,
-        },
+        (Some(stored), Flavor::MariaDb) => missing_in_mariadb(&mut conn, stored).await?,
         (None, _) => missing_file(&mut conn, position).await?,
     };
     conn.disconnect().await?;
@@ -70,22 +67,31 @@ async fn missing_in_mysql(conn: &mut Conn, stored: &str) -> Result<Option<String
     })
 }
 
-/// After `RESET MASTER` the numbers begin anew. A server that is asked for one that it has not reached waits for it and
-/// passes over everything before.
+/// File and position are not asked for: after a failover they are those of another server.
 async fn missing_in_mariadb(conn: &mut Conn, stored: &str) -> Result<Option<String>, BinlogError> {
     let status = queries::master_status(conn, Flavor::MariaDb).await?;
     let server = status.gtids.unwrap_or_default();
-    let sets = (
-        GtidSet::parse(Flavor::MariaDb, stored),
-        GtidSet::parse(Flavor::MariaDb, &server),
-    );
-    let known = match &sets {
-        (Some(stored), Some(server)) => server.contains(stored),
-        (Some(stored), None) => stored.is_empty(),
-        // The server says what is wrong with it.
-        (None, _) => true,
+    // The server says what is wrong with a set that is none.
+    let Some(set) = GtidSet::parse(Flavor::MariaDb, stored) else {
+        return Ok(None);
     };
-    Ok((!known).then(|| unknown_gtids(stored, &server)))
+    // After `RESET MASTER` the numbers begin anew. A server that is asked for one that it has not reached waits for it and
+    // passes over everything before.
+    let is_known = GtidSet::parse(Flavor::MariaDb, &server).is_none_or(|all| all.contains(&set));
+    if !is_known {
+        return Ok(Some(unknown_gtids(stored, &server)));
+    }
+    let Some(first) = queries::binary_logs(conn).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    let before_first = queries::gtids_before(conn, &first).await?;
+    let has_all =
+        GtidSet::parse(Flavor::MariaDb, &before_first).is_none_or(|gone| set.contains(&gone));
+    Ok((!has_all).then(|| {
+        format!(
+            "Connector last known GTIDs are '{stored}', but the server's first binlog file '{first}' begins after '{before_first}': those between have been purged"
+        )
+    }))
 }
 
 fn unknown_gtids(stored: &str, server: &str) -> String {

@@ -68,6 +68,14 @@ pub(crate) async fn binary_logs(conn: &mut Conn) -> Result<Vec<String>, BinlogEr
         .collect())
 }
 
+/// MariaDB's transactions before a binary log: the last one of each domain; empty if there are none.
+pub(crate) async fn gtids_before(conn: &mut Conn, file: &str) -> Result<String, BinlogError> {
+    let set: Option<Option<String>> = conn
+        .exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,))
+        .await?;
+    Ok(set.flatten().unwrap_or_default())
+}
+
 /// Tables of all databases but the server's own, without views.
 pub(crate) async fn tables(
     conn: &mut Conn,
