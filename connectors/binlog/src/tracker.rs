@@ -63,7 +63,8 @@ pub(crate) struct Tracker {
     history: SchemaHistory,
     schemas: Schemas,
     source: SourceInfo,
-    /// `None` for tables that are not captured.
+    ignore_case: bool,
+    /// By [`Tracker::key`]; `None` for tables that are not captured.
     captured: HashMap<TableId, Option<Arc<CapturedTable>>>,
 }
 
@@ -89,7 +90,17 @@ impl Tracker {
             history,
             schemas: Schemas::new(options),
             source,
+            ignore_case,
             captured: HashMap::new(),
+        }
+    }
+
+    /// Statements and table maps may spell a name in two ways.
+    fn key(&self, id: &TableId) -> TableId {
+        if self.ignore_case {
+            id.to_lowercase()
+        } else {
+            id.clone()
         }
     }
 
@@ -235,7 +246,7 @@ impl Tracker {
         }
         for change in &changes {
             for id in change.changes.iter().map(TableChange::id) {
-                self.captured.remove(id);
+                self.captured.remove(&self.key(id));
             }
             if change.table.is_none() {
                 self.captured.clear();
@@ -346,7 +357,8 @@ impl Tracker {
         &mut self,
         id: &TableId,
     ) -> Result<Option<Arc<CapturedTable>>, BinlogError> {
-        if let Some(known) = self.captured.get(id) {
+        let key = self.key(id);
+        if let Some(known) = self.captured.get(&key) {
             return Ok(known.clone());
         }
         let found = match self.schemas.table(id) {
@@ -355,7 +367,7 @@ impl Tracker {
         };
         // A table that is not known may become known.
         if found.is_some() || !self.settings.filters.table(id) {
-            self.captured.insert(id.clone(), found.clone());
+            self.captured.insert(key, found.clone());
         }
         Ok(found)
     }

@@ -133,3 +133,19 @@ async fn a_heartbeat_after_the_snapshot_of_mysql_keeps_its_tables() -> Result<()
     let server = MySql::start(MySqlOptions::default()).await?;
     a_heartbeat_after_the_snapshot_keeps_its_tables(server).await
 }
+
+/// With `lower_case_table_names=1` statements may spell names as they like; the log has them in lower case.
+#[tokio::test]
+async fn names_in_any_case_are_those_of_one_table() -> Result<()> {
+    let options = MySqlOptions::default().arg("--lower-case-table-names=1");
+    let server = MariaDb::start(options).await?;
+    let pair = Pair::streaming(server, "").await?;
+    let changes = "CREATE TABLE T (id INT PRIMARY KEY); INSERT INTO t VALUES (1); ALTER TABLE T ADD COLUMN v INT; \
+                   INSERT INTO t VALUES (2, 2); ALTER TABLE Shop.t DROP COLUMN V, ADD COLUMN w INT; INSERT INTO t VALUES (3, 3)";
+    pair.server.exec("shop", changes).await?;
+    pair.marked("mark").await?;
+    let rows = pair.rows("T").await?;
+    let expected = [(1, json!({})), (2, json!({"v": 2})), (3, json!({"w": 3}))];
+    ensure!(rows == BTreeMap::from(expected), "{rows:?}");
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Databases and variables: where the charset of a table comes from if it names none.
 
+use std::borrow::Cow;
+
 use tidegate_relational::TableId;
 
 use super::{DdlEvent, Schemas, other};
@@ -9,11 +11,19 @@ use crate::sql_mode::SqlMode;
 
 impl Schemas {
     pub(super) fn charset_of(&self, id: &TableId) -> Option<String> {
-        let database = id.catalog.as_deref().unwrap_or_default();
+        let database = self.database_key(id.catalog.as_deref().unwrap_or_default());
         self.database_charsets
-            .get(database)
+            .get(&*database)
             .or(self.server_charset.as_ref())
             .cloned()
+    }
+
+    pub(super) fn database_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        if self.options.ignore_case {
+            Cow::Owned(name.to_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
     }
 
     /// `CREATE` or `ALTER DATABASE`.
@@ -45,15 +55,16 @@ impl Schemas {
                 parser.skip_one()?;
             }
         }
-        let is_known = self.database_charsets.contains_key(&name);
+        let key = self.database_key(&name).into_owned();
+        let is_known = self.database_charsets.contains_key(&key);
         if charset.is_given() || (create && !(if_not_exists && is_known)) {
             match charset
                 .name()
                 .map(str::to_owned)
                 .or(self.server_charset.clone())
             {
-                Some(charset) => drop(self.database_charsets.insert(name.clone(), charset)),
-                None => drop(self.database_charsets.remove(&name)),
+                Some(charset) => drop(self.database_charsets.insert(key, charset)),
+                None => drop(self.database_charsets.remove(&key)),
             }
         }
         Ok(vec![other(&name, parser.sql)])

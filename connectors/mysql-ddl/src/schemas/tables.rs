@@ -65,7 +65,7 @@ impl Schemas {
             for id in gone {
                 self.tables.remove(&id);
             }
-            self.database_charsets.remove(&name);
+            self.database_charsets.remove(&*self.database_key(&name));
             return Ok(vec![DdlEvent {
                 kind: DdlEventKind::Database,
                 ..other(&name, parser.sql)

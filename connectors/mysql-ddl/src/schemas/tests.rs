@@ -424,3 +424,21 @@ fn deep_nesting_is_no_danger() {
         )
         .expect("a statement");
 }
+
+#[test]
+fn databases_in_any_case_have_one_charset() {
+    let mut schemas = Schemas::new(Options {
+        ignore_case: true,
+        ..Options::default()
+    });
+    for statement in [
+        "SET character_set_server=utf8mb4",
+        "CREATE DATABASE Shop CHARACTER SET latin1",
+        "CREATE TABLE shop.t (c varchar(5))",
+    ] {
+        schemas.apply("", statement).expect(statement);
+    }
+    let table = schemas.table(&TableId::in_database("SHOP", "T"));
+    let charset = &table.expect("a table").columns[0].charset;
+    assert_eq!(charset.as_deref(), Some("latin1"));
+}
