@@ -226,6 +226,14 @@ impl OffsetContext {
         }
     }
 
+    /// The event at hand could not be handled: a restart begins with it.
+    pub(crate) fn step_back(&mut self) {
+        if !self.in_transaction {
+            self.restart.file.clone_from(&self.event_file);
+            self.restart.pos = self.event_pos;
+        }
+    }
+
     /// `is_artificial`: the server names the file that it begins with. By transaction ids that is the first one that may have
     /// something new, which is no place that was reached.
     pub(crate) fn rotate(&mut self, file: &str, pos: u64, is_artificial: bool) {
@@ -468,6 +476,21 @@ mod tests {
         check(gtids, true, "other.000001", reached);
         check(gtids, false, "mysql-bin.000004", ("mysql-bin.000004", 4));
         check(None, true, "mysql-bin.000004", ("mysql-bin.000004", 4));
+    }
+
+    #[test]
+    fn a_statement_that_could_not_be_handled_comes_again() {
+        let mut context = context(Flavor::MySql, None);
+        context.at_event(197, 276);
+        context.at_event(276, 400);
+        context.step_back();
+        assert_eq!(context.restart.pos, 276);
+        context.at_event(276, 400);
+        context.begin();
+        context.event_done();
+        context.at_event(400, 500);
+        context.step_back();
+        assert_eq!((context.restart.pos, context.restart.events), (276, 1));
     }
 
     #[test]

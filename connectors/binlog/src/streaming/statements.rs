@@ -61,7 +61,8 @@ impl Streaming<'_> {
 
     async fn ddl(&mut self, event: &Event, database: &str, sql: &str) -> Result<(), BinlogError> {
         let position = self.context.restart.clone();
-        let changes = self.tracker.apply(database, sql, &position).await?;
+        let applied = self.tracker.apply(database, sql, &position).await;
+        let changes = applied.inspect_err(|_| self.context.step_back())?;
         // Numbers of tables belong to versions of them.
         self.tables.clear();
         let tables = table_names(&changes);
