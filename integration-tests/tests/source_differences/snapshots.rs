@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use serde_json::json;
 use tidegate_integration_tests::{MariaDb, MySqlOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,32 +45,35 @@ async fn pass_on(client: TcpStream, port: u16) -> Result<()> {
     let server = TcpStream::connect(("127.0.0.1", port)).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
-    let mut buffer = vec![0; 65_536];
-    loop {
-        let length = from_client.read(&mut buffer).await?;
-        if length == 0 {
-            return Ok(());
+    let questions = async {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let length = from_client.read(&mut buffer).await?;
+            let bytes = &mut buffer[..length];
+            let found = bytes.windows(LOCK.len()).position(|window| window == LOCK);
+            if let Some(at) = found {
+                bytes[at..at + LOCK.len()].copy_from_slice(REFUSED);
+            }
+            to_server.write_all(bytes).await?;
+            if length == 0 {
+                return to_server.shutdown().await;
+            }
         }
-        let bytes = &mut buffer[..length];
-        let found = bytes.windows(LOCK.len()).position(|window| window == LOCK);
-        if let Some(at) = found {
-            bytes[at..at + LOCK.len()].copy_from_slice(REFUSED);
-        }
-        to_server.write_all(bytes).await?;
-    }
+    };
+    let answers = tokio::io::copy(&mut from_server, &mut to_client);
+    tokio::try_join!(questions, answers)?;
+    Ok(())
 }
 
-/// A port where the server is a managed one.
-async fn managed(port: u16) -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let own = listener.local_addr()?.port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(pass_on(client, port));
+/// Makes a managed server of the one at `port`, until it fails.
+async fn manage(listener: TcpListener, port: u16) -> Result<()> {
+    let mut sessions = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => sessions.push(pass_on(accepted?.0, port)),
+            Some(ended) = sessions.next() => ended?,
         }
-    });
-    Ok(own)
+    }
 }
 
 /// Under locks of tables a session may not look at others, whose schema the history has, too.
@@ -81,7 +86,15 @@ async fn tables_are_locked_one_by_one_where_the_global_lock_is_refused() -> Resu
                  CREATE USER reader@'%' IDENTIFIED BY 'reader';
                  GRANT SELECT, RELOAD, LOCK TABLES, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO reader@'%'";
     pair.server.exec("", setup).await?;
-    let port = managed(pair.server.port()).await?;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let port = listener.local_addr()?.port();
+    tokio::select! {
+        ended = manage(listener, pair.server.port()) => ended,
+        ended = reads_as_managed(&pair, port) => ended,
+    }
+}
+
+async fn reads_as_managed(pair: &Pair, port: u16) -> Result<()> {
     let mut config = json!({
         "database.port": port.to_string(), "database.user": "reader", "database.password": "reader",
         "table.include.list": "shop.t,shop.mark",
