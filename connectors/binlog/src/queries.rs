@@ -89,7 +89,7 @@ pub(crate) async fn tables(
     {
         let rows: Vec<(String, String)> = conn
             .query(format!(
-                "SHOW FULL TABLES IN {} WHERE Table_Type = 'BASE TABLE'",
+                "SHOW FULL TABLES IN {} WHERE Table_Type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
                 quoted(&database)
             ))
             .await?;

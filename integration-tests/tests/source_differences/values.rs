@@ -71,3 +71,25 @@ async fn mysql_values_agree() -> Result<()> {
     });
     agree(server, columns, values, &expected).await
 }
+
+/// The original stops at the first value of a sequence.
+#[tokio::test]
+async fn sequences_are_passed_over() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    let pair = Pair::streaming(
+        server,
+        "CREATE SEQUENCE early; CREATE TABLE t (id INT PRIMARY KEY)",
+    )
+    .await?;
+    let changes = "SELECT NEXTVAL(early); CREATE SEQUENCE late; SELECT NEXTVAL(late); SELECT SETVAL(late, 100);
+                   RENAME TABLE late TO later; SELECT NEXTVAL(later); ALTER SEQUENCE later INCREMENT BY 5; DROP SEQUENCE later;
+                   INSERT INTO t VALUES (NEXTVAL(early))";
+    pair.server.exec("shop", changes).await?;
+    pair.stop().await?;
+    pair.server.exec("shop", "SELECT NEXTVAL(early)").await?;
+    pair.rest().resume("d").await?;
+    pair.marked("mark").await?;
+    let rows = pair.rows("t").await?;
+    ensure!(rows.len() == 1, "{rows:?}");
+    Ok(())
+}

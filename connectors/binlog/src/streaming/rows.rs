@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bitvec::slice::BitSlice;
 use mysql_async::binlog::events::{Event, RowsEventData, TableMapEvent};
+use mysql_async::consts::ColumnType;
 use tidegate_cdc::envelope::Operation;
 use tidegate_relational::TableId;
 use tracing::{debug, warn};
@@ -40,6 +41,10 @@ impl Streaming<'_> {
             return Ok(Mapped::NotCaptured);
         }
         let Some(table) = self.tracker.captured(id)? else {
+            if self.flavor == Flavor::MariaDb && is_sequence(map) {
+                debug!("{id} is a sequence");
+                return Ok(Mapped::NotCaptured);
+            }
             let text = format!(
                 "Encountered change event for table {id} whose schema isn't known to this connector. One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery.\n{}",
                 self.mysqlbinlog(event)
@@ -200,4 +205,27 @@ impl Streaming<'_> {
             self.context.event_file, self.context.event_pos
         )))
     }
+}
+
+/// A sequence writes its state as rows of a table of its name, which no schema has. All of them have the same columns.
+///
+/// Source: MariaDB `sql_sequence.cc`, `sequence_structure`.
+fn is_sequence(map: &TableMapEvent<'_>) -> bool {
+    const LONG: ColumnType = ColumnType::MYSQL_TYPE_LONGLONG;
+    // next_not_cached_value, minimum, maximum, start, increment, cache_size, cycle_option, cycle_count
+    const COLUMNS: [ColumnType; 8] = [
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        ColumnType::MYSQL_TYPE_TINY,
+        LONG,
+    ];
+    map.columns_count() == 8
+        && map.null_bitmask().not_any()
+        && (0..).zip(COLUMNS).all(
+            |(index, column)| matches!(map.get_column_type(index), Ok(Some(own)) if own == column),
+        )
 }
