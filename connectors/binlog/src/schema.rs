@@ -199,8 +199,11 @@ impl TablePlan {
     /// # Errors
     /// If the table map does not match this version of the table.
     pub fn decoder(self: &Arc<Self>, map: &TableMapEvent<'_>) -> Result<RowDecoder, ValueError> {
-        self.check_count(usize::try_from(map.columns_count()).unwrap_or(usize::MAX))?;
-        let wire = (0..self.columns.len())
+        let count = usize::try_from(map.columns_count()).unwrap_or(usize::MAX);
+        if !self.has_versions(map, count) {
+            self.check_count(count)?;
+        }
+        let wire = (0..count)
             .map(|index| {
                 WireType::of(map, index).map_err(|problem| {
                     let (table, column, type_name) = self.place_of(index);
@@ -217,6 +220,18 @@ impl TablePlan {
             plan: Arc::clone(self),
             wire,
         })
+    }
+
+    /// Whether MariaDB keeps versions of the rows in two columns more, which no statement names: their beginning and end
+    /// (`WITH SYSTEM VERSIONING`).
+    fn has_versions(&self, map: &TableMapEvent<'_>, count: usize) -> bool {
+        let known = self.columns.len();
+        let is_hidden = |index: usize| {
+            let wire = WireType::of(map, index);
+            matches!(wire, Ok(WireType::Timestamp { fraction: 6 }))
+                && map.null_bitmask().get(index).is_some_and(|bit| !*bit)
+        };
+        count == known + 2 && (known..count).all(is_hidden)
     }
 
     fn check_count(&self, actual: usize) -> Result<(), ValueError> {
@@ -304,11 +319,16 @@ impl RowDecoder {
         &self.plan
     }
 
-    /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image.
+    /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image. `None` if it is a
+    /// version of the row that has ended.
     ///
     /// # Errors
     /// If a value does not fit its column, or the image is cut off.
-    pub fn decode_row(&self, present: &BitSlice<u8>, image: &mut &[u8]) -> Result<Row, ValueError> {
+    pub fn decode_row(
+        &self,
+        present: &BitSlice<u8>,
+        image: &mut &[u8],
+    ) -> Result<Option<Row>, ValueError> {
         let plan = &*self.plan;
         let nulls = image
             .split_off(..present.count_ones().div_ceil(8))
@@ -336,7 +356,14 @@ impl RowDecoder {
                 values.put(index, plan.convert(index, raw, Origin::Stream)?);
             }
         }
-        Ok(values.finish())
+        let mut is_past = false;
+        for wire in &self.wire[plan.columns.len()..] {
+            let end = wire
+                .read(image, false)
+                .ok_or_else(|| self.cut_off(plan.columns.len() - 1))?;
+            is_past = !is_end_of_time(&end);
+        }
+        Ok((!is_past).then(|| values.finish()))
     }
 
     fn cut_off(&self, index: usize) -> ValueError {
@@ -347,6 +374,15 @@ impl RowDecoder {
             type_name,
         }
     }
+}
+
+/// Where versions end that have not ended: the last moment of 32 bits, with sign (before MariaDB 11.5) or without.
+fn is_end_of_time(raw: &Raw<'_>) -> bool {
+    const ENDS: [i64; 2] = [i32::MAX as i64, u32::MAX as i64];
+    ENDS.iter().any(|seconds| {
+        let epoch_micros = (seconds + 1) * 1_000_000 - 1;
+        matches!(raw, Raw::Timestamp { epoch_micros: own, .. } if *own == epoch_micros)
+    })
 }
 
 /// Passes over rows whose columns are not the plan's: by the types that their table map announced alone.

@@ -126,8 +126,8 @@ impl Pair {
         self.rest().wait_state("d", "STOPPED").await.map(drop)
     }
 
-    /// Stops the worker; `after` of the records of a table by their key `id`.
-    pub(crate) async fn rows(&self, table: &str) -> Result<BTreeMap<i64, Value>> {
+    /// Stops the worker; the records of a table without tombstones.
+    async fn records(&self, table: &str) -> Result<Vec<Value>> {
         if self.worker.is_running() {
             self.worker.stop().await?;
         }
@@ -138,19 +138,37 @@ impl Pair {
         let mut reader = log
             .reader(&ClientConfig::default(), &[(partition.clone(), first)])
             .await?;
-        let mut rows = BTreeMap::new();
+        let mut records = Vec::new();
         while reader.position(&partition).is_none_or(|at| at < next) {
             for record in reader.poll(Duration::from_secs(10)).await? {
                 let Some(value) = record.value else { continue };
-                let mut value: Value = serde_json::from_slice(&value)?;
-                let mut after = value["after"].take();
-                if after.is_null() {
-                    continue;
-                }
-                let id = after["id"].take().as_i64().context("an id")?;
-                after.as_object_mut().context("a row")?.remove("id");
-                rows.insert(id, after);
+                records.push(serde_json::from_slice(&value)?);
             }
+        }
+        Ok(records)
+    }
+
+    /// Stops the worker; operation and key of a table's records.
+    pub(crate) async fn operations(&self, table: &str) -> Result<Vec<String>> {
+        let records = self.records(table).await?;
+        let line = |record: &Value| {
+            let id = record["after"].get("id").unwrap_or(&record["before"]["id"]);
+            format!("{} {id}", record["op"].as_str().unwrap_or_default())
+        };
+        Ok(records.iter().map(line).collect())
+    }
+
+    /// Stops the worker; `after` of the records of a table by their key `id`.
+    pub(crate) async fn rows(&self, table: &str) -> Result<BTreeMap<i64, Value>> {
+        let mut rows = BTreeMap::new();
+        for mut record in self.records(table).await? {
+            let mut after = record["after"].take();
+            if after.is_null() {
+                continue;
+            }
+            let id = after["id"].take().as_i64().context("an id")?;
+            after.as_object_mut().context("a row")?.remove("id");
+            rows.insert(id, after);
         }
         Ok(rows)
     }

@@ -93,3 +93,27 @@ async fn sequences_are_passed_over() -> Result<()> {
     ensure!(rows.len() == 1, "{rows:?}");
     Ok(())
 }
+
+/// The original stops at the first row.
+#[tokio::test]
+async fn versions_of_rows_that_have_ended_are_no_changes() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    let tables = "CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING; INSERT INTO t VALUES (1, 1), (2, 1), (3, 1)";
+    let pair = Pair::streaming(server, tables).await?;
+    let changes = "UPDATE t SET v = 2; DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (4, 1);
+                   SET system_versioning_alter_history=KEEP; ALTER TABLE t ADD COLUMN w INT DEFAULT 7;
+                   UPDATE t SET v = 3 WHERE id = 2; DELETE HISTORY FROM t; ALTER TABLE t DROP SYSTEM VERSIONING;
+                   INSERT INTO t VALUES (5, 5, 5)";
+    pair.server.exec("shop", changes).await?;
+    pair.marked("mark").await?;
+    let operations = pair.operations("t").await?;
+    let expected = [
+        "r 1", "r 2", "r 3", "u 1", "u 2", "u 3", "d 3", "c 4", "u 2", "c 5",
+    ];
+    ensure!(operations == expected, "{operations:?}");
+    let rows = pair.rows("t").await?;
+    ensure!(rows[&1] == json!({"v": 2}), "{rows:?}");
+    ensure!(rows[&2] == json!({"v": 3, "w": 7}), "{rows:?}");
+    ensure!(rows[&5] == json!({"v": 5, "w": 5}), "{rows:?}");
+    Ok(())
+}

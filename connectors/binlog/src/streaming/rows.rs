@@ -122,23 +122,24 @@ impl Streaming<'_> {
         while !image.is_empty() {
             let before = match rows.columns_before_image() {
                 Some(present) if operation != Operation::Create => {
-                    Some(mapped.decoder.decode_row(present, &mut image)?)
+                    mapped.decoder.decode_row(present, &mut image)?
                 }
                 _ => None,
             };
             let after = match rows.columns_after_image() {
                 Some(present) if operation != Operation::Delete => {
-                    Some(mapped.decoder.decode_row(present, &mut image)?)
+                    mapped.decoder.decode_row(present, &mut image)?
                 }
                 _ => None,
             };
             if number >= first_row {
                 let block = self.source.block(&moment_row(number));
                 let offset = offset_of(number);
+                // Where rows have versions, a version that ends is a delete, and one that has ended is nothing new.
                 match (before, after) {
                     (None, Some(after)) => out.push(self.records.insert(
                         &mapped.table,
-                        operation,
+                        Operation::Create,
                         after,
                         block,
                         offset,
