@@ -184,6 +184,36 @@ async fn a_worker_whose_broker_is_away_ends_when_told() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_change_that_its_client_gave_up_takes_effect() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let worker = TidegateWorker::start(Mode::Distributed, &kafka.distributed_props()).await?;
+    let rest = worker.rest();
+    let mut files = Files::new()?;
+    files.write(100)?;
+    files.register(&rest).await?;
+    let source = format!("{}-source", files.name);
+    let path = format!("/connectors/{source}/config");
+    let mut config = rest.get(&path).await?.success()?;
+    config["topic"] = json!(format!("{}-other", files.name));
+    kafka.freeze();
+    let put = rest.put(&path, Some(&config));
+    let answer = tokio::time::timeout(Duration::from_secs(3), put).await;
+    ensure!(answer.is_err(), "{answer:?}");
+    // By the time that it answers another one, the worker has seen this client go.
+    rest.get(&path).await?.success()?;
+    kafka.thaw();
+    eventually(DEADLINE, "the task has the new configuration", || async {
+        let tasks = rest.get(&format!("/connectors/{source}/tasks")).await?;
+        let tasks = tasks.success()?;
+        ensure!(tasks[0]["config"]["topic"] == config["topic"], "{tasks}");
+        Ok(())
+    })
+    .await?;
+    rest.wait_running(&source).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_continues_under_its_id() -> Result<()> {
     let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
     let props = quick_sessions(&kafka);
