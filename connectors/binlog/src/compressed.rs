@@ -1,12 +1,16 @@
-//! MariaDB's compressed events (`log_bin_compress=ON`) become the plain ones that they stand for.
+//! MariaDB's compressed events (`log_bin_compress=ON`) and columns (`COMPRESSED`) become the plain ones that they stand for.
 //!
-//! Source: MariaDB `log_event.cc`, `query_event_uncompress`, `row_log_event_uncompress`. The original does not read them.
+//! Source: MariaDB `log_event.cc`, `query_event_uncompress`, `row_log_event_uncompress`; `field_comp.cc`. The original does
+//! not read them.
 
+use std::borrow::Cow;
 use std::io::Read as _;
+use std::ops::Range;
 
-use flate2::read::ZlibDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use mysql_async::binlog::EventType;
 use mysql_async::binlog::events::{BinlogEventHeader, Event};
+use mysql_async::consts::ColumnType;
 
 const QUERY_COMPRESSED: u8 = 165;
 const WRITE_ROWS_COMPRESSED_V1: u8 = 166;
@@ -50,6 +54,88 @@ pub(crate) fn uncompressed(event: &Event) -> Result<Option<Event>, String> {
     rebuild(event, kind, plain, packed).map(Some)
 }
 
+/// Column types of the log that mean the other ones, compressed.
+const COMPRESSED_TYPES: [(u8, ColumnType); 2] = [
+    (140, ColumnType::MYSQL_TYPE_BLOB),
+    (141, ColumnType::MYSQL_TYPE_VARCHAR),
+];
+
+/// The table map with plain types in place of compressed ones, and which columns have them, from 0; `None` if none has.
+///
+/// # Errors
+/// If it cannot be read, with the reason.
+pub(crate) fn plain_table_map(event: &Event) -> Result<Option<(Event, Vec<usize>)>, String> {
+    let data = event.data();
+    let Some(types) = column_types(data) else {
+        return Ok(None);
+    };
+    let plain = |kind: u8| COMPRESSED_TYPES.iter().find(|(packed, _)| *packed == kind);
+    let columns: Vec<usize> = (types.clone())
+        .zip(0..)
+        .filter(|(at, _)| plain(data[*at]).is_some())
+        .map(|(_, column)| column)
+        .collect();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let mut copy = data.to_vec();
+    for kind in &mut copy[types] {
+        if let Some((_, plain)) = plain(*kind) {
+            *kind = *plain as u8;
+        }
+    }
+    let mut bytes = Vec::with_capacity(BinlogEventHeader::LEN + copy.len() + CHECKSUM_BYTES);
+    mysql_common::proto::MySerialize::serialize(&event.header(), &mut bytes);
+    bytes.extend_from_slice(&copy);
+    if event.checksum().is_some() {
+        bytes.extend_from_slice(&[0; CHECKSUM_BYTES]);
+    }
+    let event = Event::read(event.fde(), &bytes[..]).map_err(|error| error.to_string())?;
+    Ok(Some((event, columns)))
+}
+
+/// Where a table map has its types: behind number and flags of the table, names of database and table with their lengths
+/// and a zero each, and the number of columns.
+fn column_types(data: &[u8]) -> Option<Range<usize>> {
+    let mut at = 8;
+    for _ in 0..2 {
+        at += 2 + usize::from(*data.get(at)?);
+    }
+    let (count, width) = column_count(data.get(at..)?)?;
+    let types = at + width..at + width + count;
+    (types.end <= data.len()).then_some(types)
+}
+
+/// The value of a compressed column; `None` if it is broken.
+pub(crate) fn column(stored: &[u8]) -> Option<Cow<'_, [u8]>> {
+    const IS_COMPRESSED: u8 = 0x80;
+    const HAS_NO_ZLIB_HEADER: u8 = 0x08;
+    let Some((head, rest)) = stored.split_first() else {
+        return Some(Cow::Borrowed(stored));
+    };
+    if *head == 0 {
+        return Some(Cow::Borrowed(rest));
+    }
+    if head & IS_COMPRESSED == 0 {
+        return None;
+    }
+    let (length, packed) = rest.split_at_checked(usize::from(head & 0x07))?;
+    let length = length
+        .iter()
+        .fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+    let mut plain = Vec::with_capacity(length.min(FIRST_RESERVE));
+    // One byte more than announced shows that there is more.
+    let limit = u64::try_from(length).ok()?.saturating_add(1);
+    let read = if head & HAS_NO_ZLIB_HEADER == 0 {
+        ZlibDecoder::new(packed).take(limit).read_to_end(&mut plain)
+    } else {
+        DeflateDecoder::new(packed)
+            .take(limit)
+            .read_to_end(&mut plain)
+    };
+    (read.ok()? == length).then_some(Cow::Owned(plain))
+}
+
 /// Bytes before the statement.
 fn query_head(data: &[u8]) -> Option<usize> {
     let database = usize::from(*data.get(8)?);
@@ -67,16 +153,18 @@ fn rows_head(data: &[u8], has_extra: bool, images: usize) -> Option<usize> {
     } else {
         ROWS_POST_HEADER_V1
     };
-    let (columns, width) = match *data.get(post_header)? {
-        0xfc => (
-            u16::from_le_bytes(*data.get(post_header + 1..)?.first_chunk()?).into(),
-            3,
-        ),
-        small @ 0..=0xfa => (usize::from(small), 1),
-        // A table has at most 4096 columns.
-        _ => return None,
-    };
+    let (columns, width) = column_count(data.get(post_header..)?)?;
     Some(post_header + width + images * columns.div_ceil(8))
+}
+
+/// A number of columns, and how many bytes it has.
+fn column_count(data: &[u8]) -> Option<(usize, usize)> {
+    match *data.first()? {
+        0xfc => Some((u16::from_le_bytes(*data.get(1..)?.first_chunk()?).into(), 3)),
+        small @ 0..=0xfa => Some((usize::from(small), 1)),
+        // A table has at most 4096 columns.
+        _ => None,
+    }
 }
 
 fn rebuild(event: &Event, kind: EventType, plain: &[u8], packed: &[u8]) -> Result<Event, String> {
@@ -144,6 +232,35 @@ mod tests {
     use mysql_async::binlog::events::{EventData, FormatDescriptionEvent};
 
     use super::*;
+
+    #[test]
+    fn values_of_compressed_columns_are_whole() {
+        fn packed(head: u8, encoder: impl std::io::Read) -> Vec<u8> {
+            let mut stored = vec![head, 1, 44];
+            let mut encoder = encoder;
+            encoder.read_to_end(&mut stored).expect("compressed");
+            stored
+        }
+        let text = "abc".repeat(100);
+        let level = flate2::Compression::fast();
+        let zlib = packed(0x82, flate2::read::ZlibEncoder::new(text.as_bytes(), level));
+        let raw = packed(
+            0x8a,
+            flate2::read::DeflateEncoder::new(text.as_bytes(), level),
+        );
+        for stored in [&zlib, &raw] {
+            assert_eq!(column(stored).as_deref(), Some(text.as_bytes()));
+        }
+        assert_eq!(column(b"").as_deref(), Some(&b""[..]));
+        assert_eq!(column(b"\0short").as_deref(), Some(&b"short"[..]));
+        // Another way of compression, another length than announced, an end too early.
+        assert_eq!(column(b"\x01short"), None);
+        let mut longer = zlib.clone();
+        longer[2] -= 1;
+        assert_eq!(column(&longer), None);
+        assert_eq!(column(&zlib[..zlib.len() / 2]), None);
+        assert_eq!(column(b"\x82"), None);
+    }
 
     fn packed(text: &[u8]) -> Vec<u8> {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());

@@ -194,28 +194,36 @@ impl TablePlan {
         Ok(values.finish())
     }
 
-    /// Decoder of the rows events that follow `map`.
+    /// Decoder of the rows events that follow `map`; `compressed` are the columns that MariaDB compresses, from 0.
     ///
     /// # Errors
     /// If the table map does not match this version of the table.
-    pub fn decoder(self: &Arc<Self>, map: &TableMapEvent<'_>) -> Result<RowDecoder, ValueError> {
+    pub fn decoder(
+        self: &Arc<Self>,
+        map: &TableMapEvent<'_>,
+        compressed: &[usize],
+    ) -> Result<RowDecoder, ValueError> {
         let count = usize::try_from(map.columns_count()).unwrap_or(usize::MAX);
         if !self.has_versions(map, count) {
             self.check_count(count)?;
         }
-        let wire = (0..count)
-            .map(|index| {
-                WireType::of(map, index).map_err(|problem| {
-                    let (table, column, type_name) = self.place_of(index);
-                    ValueError::Column {
-                        table,
-                        column,
-                        type_name,
-                        problem,
-                    }
-                })
+        let wire_of = |index: usize| {
+            let wire = WireType::of(map, index).map_err(|problem| {
+                let (table, column, type_name) = self.place_of(index);
+                ValueError::Column {
+                    table,
+                    column,
+                    type_name,
+                    problem,
+                }
+            })?;
+            Ok(if compressed.contains(&index) {
+                wire.compressed()
+            } else {
+                wire
             })
-            .collect::<Result<_, _>>()?;
+        };
+        let wire = (0..count).map(wire_of).collect::<Result<_, _>>()?;
         Ok(RowDecoder {
             plan: Arc::clone(self),
             wire,

@@ -72,6 +72,8 @@ pub(crate) struct Streaming<'a> {
     context: OffsetContext,
     /// Tables by their number in the log, with the map that announced them: each transaction repeats it.
     tables: HashMap<u64, (Box<[u8]>, Mapped)>,
+    /// Columns of the last table map that MariaDB compresses.
+    compressed_columns: Vec<usize>,
     skip_events: u64,
     first_row: u64,
     skipping: bool,
@@ -126,6 +128,7 @@ impl<'a> Streaming<'a> {
             file: Str::new(&position.file),
             context: OffsetContext::new(flavor, position),
             tables: HashMap::new(),
+            compressed_columns: Vec::new(),
             skip_events,
             first_row,
             skipping: skip_events > 0 || first_row > 0,
@@ -219,9 +222,16 @@ impl<'a> Streaming<'a> {
     }
 
     /// What a compressed event of MariaDB stands for.
-    fn plain(&self, event: &Event) -> Result<Option<Event>, BinlogError> {
+    fn plain(&mut self, event: &Event) -> Result<Option<Event>, BinlogError> {
         if self.flavor != Flavor::MariaDb {
             return Ok(None);
+        }
+        if event.header().event_type_raw() == EventType::TABLE_MAP_EVENT as u8 {
+            let map = compressed::plain_table_map(event)
+                .map_err(|reason| self.undecodable(event, &reason))?;
+            let (event, columns) = map.unzip();
+            self.compressed_columns = columns.unwrap_or_default();
+            return Ok(event);
         }
         compressed::uncompressed(event).map_err(|reason| self.undecodable(event, &reason))
     }

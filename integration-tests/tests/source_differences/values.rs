@@ -58,6 +58,27 @@ async fn mariadb_values_agree() -> Result<()> {
     agree(server, columns, values, &expected).await
 }
 
+/// The original stops at the first row.
+#[tokio::test]
+async fn compressed_columns_agree() -> Result<()> {
+    let server = MariaDb::start(MySqlOptions::default()).await?;
+    let columns = "long_text TEXT COMPRESSED, latin VARCHAR(1000) COMPRESSED CHARACTER SET latin1, short BLOB COMPRESSED,
+                   empty VARBINARY(500) COMPRESSED=zlib, nothing LONGTEXT COMPRESSED NULL, after_them VARCHAR(20), n DECIMAL(5,2)";
+    let long = "漢字①".repeat(300);
+    let latin = "äbc".repeat(200);
+    let values = format!("'{long}', '{latin}', 'x', '', NULL, 'end', 1.25");
+    let expected = json!({
+        "long_text": long,
+        "latin": latin,
+        "short": "eA==",
+        "empty": "",
+        "nothing": null,
+        "after_them": "end",
+        "n": "fQ==",
+    });
+    agree(server, columns, &values, &expected).await
+}
+
 #[tokio::test]
 async fn mysql_values_agree() -> Result<()> {
     let server = MySql::start(MySqlOptions::default()).await?;

@@ -58,7 +58,7 @@ impl Streaming<'_> {
                 EventFailure::Skip => Ok(Mapped::NotCaptured),
             };
         };
-        let decoder = table.plan.decoder(map)?;
+        let decoder = table.plan.decoder(map, &self.compressed_columns)?;
         Ok(Mapped::Table(MappedTable { table, decoder }))
     }
 

@@ -11,6 +11,7 @@ use tidegate_api::Decimal;
 
 use super::raw::Raw;
 use super::temporal::{CivilDate, CivilDateTime, MICROS_PER_SECOND};
+use crate::compressed;
 
 /// Type of a column as its table map announces it: everything needed to find the end of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(crate) enum WireType {
     },
     /// Text or bytes behind a little-endian length of 1 to 4 bytes.
     Bytes {
+        length_bytes: u8,
+    },
+    /// As `Bytes`; of a column that MariaDB compresses.
+    Compressed {
         length_bytes: u8,
     },
     /// As `Bytes`; the content is MySQL's binary JSON.
@@ -126,6 +131,14 @@ impl WireType {
         })
     }
 
+    /// The same type in a column that is compressed.
+    pub(crate) fn compressed(self) -> Self {
+        match self {
+            Self::Bytes { length_bytes } => Self::Compressed { length_bytes },
+            other => other,
+        }
+    }
+
     /// Reads the cell at the start of `image` and moves behind it; `None` if the image ends inside it.
     pub(crate) fn read<'a>(self, image: &mut &'a [u8], unsigned: bool) -> Option<Raw<'a>> {
         Some(match self {
@@ -138,6 +151,9 @@ impl WireType {
             }
             Self::Bytes { length_bytes } => {
                 Raw::Bytes(Cow::Borrowed(prefixed(image, length_bytes)?))
+            }
+            Self::Compressed { length_bytes } => {
+                Raw::Bytes(compressed::column(prefixed(image, length_bytes)?)?)
             }
             Self::Json { length_bytes } => Raw::BinaryJson(prefixed(image, length_bytes)?),
             Self::Bit { bytes } => Raw::Bytes(Cow::Borrowed(take(image, bytes.into())?)),
