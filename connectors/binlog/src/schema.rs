@@ -194,17 +194,18 @@ impl TablePlan {
         Ok(values.finish())
     }
 
-    /// Decoder of the rows events that follow `map`; `compressed` are the columns that MariaDB compresses, from 0.
+    /// Decoder of the rows events that follow `map`; `compressed` are the columns that MariaDB compresses, from 0. `None` for
+    /// another server.
     ///
     /// # Errors
     /// If the table map does not match this version of the table.
     pub fn decoder(
         self: &Arc<Self>,
         map: &TableMapEvent<'_>,
-        compressed: &[usize],
+        compressed: Option<&[usize]>,
     ) -> Result<RowDecoder, ValueError> {
         let count = usize::try_from(map.columns_count()).unwrap_or(usize::MAX);
-        if !self.has_versions(map, count) {
+        if compressed.is_none() || !self.has_versions(map, count) {
             self.check_count(count)?;
         }
         let wire_of = |index: usize| {
@@ -217,7 +218,7 @@ impl TablePlan {
                     problem,
                 }
             })?;
-            Ok(if compressed.contains(&index) {
+            Ok(if compressed.is_some_and(|all| all.contains(&index)) {
                 wire.compressed()
             } else {
                 wire
@@ -325,6 +326,11 @@ pub struct RowDecoder {
 impl RowDecoder {
     pub fn plan(&self) -> &Arc<TablePlan> {
         &self.plan
+    }
+
+    /// Whether the rows have two columns more than their table, see [`TablePlan::decoder`].
+    pub fn has_versions(&self) -> bool {
+        self.wire.len() > self.plan.columns.len()
     }
 
     /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image. `None` if it is a

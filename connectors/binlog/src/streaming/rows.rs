@@ -7,7 +7,7 @@ use mysql_async::binlog::events::{Event, RowsEventData, TableMapEvent};
 use mysql_async::consts::ColumnType;
 use tidegate_cdc::envelope::Operation;
 use tidegate_relational::TableId;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::Streaming;
 use crate::errors::BinlogError;
@@ -58,7 +58,16 @@ impl Streaming<'_> {
                 EventFailure::Skip => Ok(Mapped::NotCaptured),
             };
         };
-        let decoder = table.plan.decoder(map, &self.compressed_columns)?;
+        let compressed = match self.flavor {
+            Flavor::MariaDb => Some(&*self.compressed_columns),
+            Flavor::MySql => None,
+        };
+        let decoder = table.plan.decoder(map, compressed)?;
+        if decoder.has_versions() {
+            info!(
+                "Rows of {id} begin and end (WITH SYSTEM VERSIONING); those that have ended are passed over"
+            );
+        }
         Ok(Mapped::Table(MappedTable { table, decoder }))
     }
 
