@@ -79,8 +79,9 @@ async fn only_full_images_pass(server: MySqlServer, f: &str) -> Result<()> {
         // The cure; and no mode lets such rows pass.
         let always =
             json!({"snapshot.mode": "always", "event.processing.failure.handling.mode": "skip"});
+        pair.stop().await?;
         pair.post(&always).await?;
-        pair.rest().restart("d").await?;
+        pair.rest().resume("d").await?;
         pair.marked("mark").await?;
     }
     let rows = pair.rows("t").await?;

@@ -108,10 +108,12 @@ async fn reads_as_managed(pair: &Pair, port: u16) -> Result<()> {
         pair.worker.log_tail()
     );
     config["table.include.list"] = "shop.*".into();
-    pair.post(&config).await?;
+    pair.stop().await?;
     pair.server
         .exec("shop", "INSERT INTO a_other VALUES (1, 1)")
         .await?;
+    pair.post(&config).await?;
+    pair.rest().resume("d").await?;
     pair.marked("mark").await?;
     for table in ["t", "a_other"] {
         let rows = pair.rows(table).await?;
