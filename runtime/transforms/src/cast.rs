@@ -102,20 +102,20 @@ impl Target {
             Value::Decimal(decimal) => decimal.low_i64(),
             other => other.as_i64().ok_or_else(|| unexpected(value))?,
         };
-        let float = match value {
+        let float = || match value {
             Value::Float32(number) => f64::from(*number),
             Value::Float64(number) => *number,
             Value::Decimal(decimal) => decimal.to_f64(),
             _ => whole as f64,
         };
-        let single = match value {
-            Value::Float32(_) | Value::Float64(_) => float as f32,
+        let single = || match value {
+            Value::Float32(_) | Value::Float64(_) => float() as f32,
             Value::Decimal(decimal) => decimal.to_f32(),
             _ => whole as f32,
         };
         // From a float to the short integers Java goes by way of int.
         let narrow = if matches!(value, Value::Float32(_) | Value::Float64(_)) {
-            i64::from(float as i32)
+            i64::from(float() as i32)
         } else {
             whole
         };
@@ -124,8 +124,8 @@ impl Target {
             Self::Int16 => Value::Int16(narrow as i16),
             Self::Int32 => Value::Int32(narrow as i32),
             Self::Int64 => Value::Int64(whole),
-            Self::Float32 => Value::Float32(single),
-            Self::Float64 => Value::Float64(float),
+            Self::Float32 => Value::Float32(single()),
+            Self::Float64 => Value::Float64(float()),
             Self::Boolean => Value::Boolean(whole != 0),
             Self::String => Value::Null,
         })
