@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+/// Says how long to wait before each attempt.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     limit: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, limit: Duration) -> Self {
+    /// `first` before the second attempt, never more than `limit`.
+    pub fn new(first: Duration, limit: Duration) -> Self {
         Self {
             first,
             limit,
@@ -21,14 +23,14 @@ impl Backoff {
     }
 
     /// The wait before the next attempt, up to a fifth shorter than its nominal length.
-    pub(crate) fn next_delay(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         let nominal = self.next;
         self.next = (nominal * 2).min(self.limit);
         nominal.mul_f64(rand::rng().random_range(0.8..=1.0))
     }
 
     /// After a success.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = self.first;
     }
 }

@@ -19,6 +19,7 @@ mod testing;
 mod tolerance;
 mod topic_creation;
 
+pub use backoff::Backoff;
 pub use clients::sink_group_id;
 pub use connector_config::{
     ERRORS_DEAD_LETTER_TOPIC, PLUGIN_VERSION, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX,
@@ -29,4 +30,5 @@ pub use environment::{
     TopicTracker,
 };
 pub use run::run_task;
+pub use source::stored_offsets;
 pub use topic_creation::check_topic_creation;

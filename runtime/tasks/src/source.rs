@@ -83,10 +83,10 @@ pub(crate) async fn run(
         .log
         .producer(&clients::producer(environment, "connector-producer"))
         .await?;
-    let reader = Arc::new(Offsets {
-        connector: Arc::clone(&environment.id.connector),
-        store: Arc::clone(&environment.offsets),
-    });
+    let reader = stored_offsets(
+        Arc::clone(&environment.id.connector),
+        Arc::clone(&environment.offsets),
+    );
     let context = SourceTaskContext {
         task: environment.id.clone(),
         offset_reader: reader,
@@ -407,14 +407,21 @@ async fn sleep_until(instant: Option<Instant>) {
     }
 }
 
-/// Stored offsets as the task's plugin sees them.
-struct Offsets {
+/// A connector's stored offsets as plugins see them.
+pub fn stored_offsets(
+    connector: Arc<str>,
+    store: Arc<dyn OffsetBackingStore>,
+) -> Arc<dyn OffsetStorageReader> {
+    Arc::new(StoredOffsets { connector, store })
+}
+
+struct StoredOffsets {
     connector: Arc<str>,
     store: Arc<dyn OffsetBackingStore>,
 }
 
 #[async_trait]
-impl OffsetStorageReader for Offsets {
+impl OffsetStorageReader for StoredOffsets {
     async fn offsets(
         &self,
         partitions: &[SourcePartition],

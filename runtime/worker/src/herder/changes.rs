@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use serde_json::Value as Json;
 use tidegate_api::{ConnectError, Props};
-use tidegate_tasks::TargetState;
+use tidegate_tasks::{Backoff, TargetState};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -18,7 +18,7 @@ use super::connector::Command;
 use super::{Herder, REQUEST_TIMEOUT};
 use crate::errors::WorkerError;
 
-/// Before a topic that cannot be read is asked again what became of a write; doubles up to the second one.
+/// Before a topic that cannot be read is asked again what became of a write.
 const READ_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
 /// Whether a request made a connector or changed one.
@@ -76,10 +76,11 @@ impl Herder {
 
     /// What has become of a write, once it can be read: one that was not answered may be stored all the same.
     async fn outcome(&self, written: Result<(), ConnectError>) -> Result<(), ConnectError> {
-        let (mut delay, limit) = READ_RETRY;
+        let mut backoff = Backoff::new(READ_RETRY.0, READ_RETRY.1);
         while written.is_err()
             && let Err(error) = self.shared.configs.refresh().await
         {
+            let delay = backoff.next_delay();
             warn!(
                 "The config topic cannot be read, next attempt in {delay:?}: {}",
                 error.chain()
@@ -88,7 +89,6 @@ impl Herder {
                 () = self.shared.stopping.cancelled() => break,
                 () = tokio::time::sleep(delay) => {}
             }
-            delay = (delay * 2).min(limit);
         }
         written
     }

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use tidegate_api::{
-    ConnectError, ConnectorContext, OffsetFieldsMap, OffsetStorageReader, SourcePartition,
-};
-use tidegate_tasks::OffsetBackingStore as _;
+use tidegate_api::{ConnectError, ConnectorContext, OffsetStorageReader};
+use tidegate_tasks::stored_offsets;
 use tokio::sync::mpsc;
 use tracing::warn;
 
@@ -40,24 +37,7 @@ impl ConnectorContext for Context {
         self.tell(Command::Raised(error));
     }
     fn offset_reader(&self) -> Option<Arc<dyn OffsetStorageReader>> {
-        Some(Arc::new(Offsets {
-            name: Arc::clone(&self.name),
-            shared: Arc::clone(&self.shared),
-        }))
-    }
-}
-
-struct Offsets {
-    name: Arc<str>,
-    shared: Arc<Shared>,
-}
-
-#[async_trait]
-impl OffsetStorageReader for Offsets {
-    async fn offsets(
-        &self,
-        partitions: &[SourcePartition],
-    ) -> Result<Vec<Option<OffsetFieldsMap>>, ConnectError> {
-        self.shared.offsets.get(&self.name, partitions).await
+        let store = Arc::clone(&self.shared.offsets);
+        Some(stored_offsets(Arc::clone(&self.name), store))
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_log::TopicLog;
+use tidegate_tasks::Backoff;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-/// Before updates that could not be written are tried again; doubles up to the second one.
+/// Before updates that could not be written are tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// At the end, what could not be written within this time is lost.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -90,7 +91,7 @@ impl Updates {
 
     /// Returns when nothing waits any more.
     async fn write_all(&self) {
-        let (mut delay, limit) = RETRY;
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         loop {
             let updates = latest(std::mem::take(&mut *self.waiting()));
             if updates.is_empty() {
@@ -98,9 +99,10 @@ impl Updates {
             }
             let mut left = self.write(updates).await;
             if left.is_empty() {
-                delay = RETRY.0;
+                backoff.reset();
                 continue;
             }
+            let delay = backoff.next_delay();
             warn!(
                 "{} status updates could not be written, next attempt in {delay:?}",
                 left.len()
@@ -112,7 +114,6 @@ impl Updates {
                 *waiting = left;
             }
             tokio::time::sleep(delay).await;
-            delay = (delay * 2).min(limit);
         }
     }
 
