@@ -9,13 +9,12 @@ use tidegate_api::config::ConfigDef;
 use tidegate_api::plugin::HeaderConverterPlugin;
 use tidegate_api::{
     ConnectError, HeaderConverter, Kind, Plugins, Schema, SchemaAndValue, SchemaBuilder, Value,
-    date_format, java_text, logical,
+    date_format, java_text,
 };
 
 use crate::guess::{self, guess};
 
 const CLASS: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
-const MILLIS_PER_DAY: i64 = 86_400_000;
 
 fn config_def() -> ConfigDef {
     ConfigDef::new(&[])
@@ -120,22 +119,17 @@ fn push(text: &mut String, schema: Option<&Schema>, value: &Value, embedded: boo
             }
             text.push('}');
         }
-        other => match schema.and_then(|schema| Some((schema.name.as_deref()?, other.as_i64()?))) {
-            Some((logical::DATE, days)) => {
-                text.push_str(&date_format::connect_text(
-                    days.saturating_mul(MILLIS_PER_DAY),
-                ));
-            }
-            Some((logical::TIME | logical::TIMESTAMP, millis)) => {
-                text.push_str(&date_format::connect_text(millis));
-            }
-            _ => text.push_str(&java_text::value(other)),
-        },
+        other => {
+            let logical = date_format::logical_text(schema, other);
+            text.push_str(&logical.unwrap_or_else(|| java_text::value(other)));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::logical;
+
     use super::*;
 
     fn read(text: &str) -> SchemaAndValue {

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::{Schema, Value, logical};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Field {
     Literal(String),
@@ -174,9 +176,18 @@ impl DateFormat {
     }
 }
 
-/// The text of a Connect date, time or timestamp: a time of day up to the end of 1970-01-01, a date for whole days, both for
-/// others. Source: `Values.dateFormatFor`.
-pub fn connect_text(millis: i64) -> String {
+/// The text of a Connect date, time or timestamp; `None` if the value is none by its schema.
+pub fn logical_text(schema: Option<&Schema>, value: &Value) -> Option<String> {
+    let millis = match (schema?.name.as_deref()?, value.as_i64()?) {
+        (logical::DATE, days) => days.saturating_mul(DAY),
+        (logical::TIME | logical::TIMESTAMP, millis) => millis,
+        _ => return None,
+    };
+    Some(connect_text(millis))
+}
+
+/// A time of day up to the end of 1970-01-01, a date for whole days, both for others. Source: `Values.dateFormatFor`.
+fn connect_text(millis: i64) -> String {
     static TIME: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_TIME));
     static DATE: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_DATE));
     static TIMESTAMP: LazyLock<DateFormat> = LazyLock::new(|| fixed(CONNECT_TIMESTAMP));

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance};
 use tidegate_api::{
     ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
-    date_format, java_text, logical,
+    date_format, java_text,
 };
 
 use crate::part::{Part, register_parts};
@@ -175,17 +175,8 @@ fn unexpected(value: &Value) -> ConnectError {
 }
 
 fn text(value: &Value, schema: Option<&Schema>) -> Result<String, ConnectError> {
-    const DAY: i64 = 86_400_000;
-    let millis = match (
-        schema.and_then(|schema| schema.name.as_deref()),
-        value.as_i64(),
-    ) {
-        (Some(logical::DATE), Some(days)) => Some(days.saturating_mul(DAY)),
-        (Some(logical::TIME | logical::TIMESTAMP), Some(millis)) => Some(millis),
-        _ => None,
-    };
-    if let Some(millis) = millis {
-        return Ok(date_format::connect_text(millis));
+    if let Some(text) = date_format::logical_text(schema, value) {
+        return Ok(text);
     }
     Ok(match value {
         Value::Bytes(bytes) => STANDARD.encode(bytes),
@@ -359,6 +350,8 @@ impl Transform for Cast {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::logical;
+
     use super::*;
     use crate::part::Part;
 
