@@ -1,11 +1,12 @@
 #!/bin/bash
 # Installs what building and testing need, each part only if it is missing.
 #
-#   install.sh [build|mariadb|postgres|kafka|jvm-connect|mysql|all]...
+#   install.sh [build|mariadb|postgres|pgbouncer|kafka|jvm-connect|mysql|lint|all]...
 #
-# Packages come from Debian through the machine's own apt configuration, jars through its Maven configuration. No service
-# is started and no cluster created: tests run private instances. Jars and the MySQL server, which Debian's stable release
-# lacks, go to ${TIDEGATE_TEST_CACHE:-$HOME/.cache/tidegate}. Runs may overlap.
+# Packages come from Debian through the machine's own apt configuration, jars through its Maven configuration, the programs
+# of `make lint`, which `all` leaves out, through cargo. No service is started and no cluster created: tests run private
+# instances. Jars and the MySQL server, which Debian's stable release lacks, go to
+# ${TIDEGATE_TEST_CACHE:-$HOME/.cache/tidegate}. Runs may overlap.
 set -euo pipefail
 
 KAFKA_VERSION=4.3.0
@@ -13,6 +14,8 @@ MARIADB_CONNECTOR_VERSION=3.5.0.Final
 MYSQL_CONNECTOR_VERSION=3.6.1.Final
 JDBC_CONNECTOR_VERSION=3.6.0.Final
 LOG4J_VERSION=2.25.1
+MACHETE_VERSION=0.9.2
+DENY_VERSION=0.20.2
 DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
 CACHE=${TIDEGATE_TEST_CACHE:-$HOME/.cache/tidegate}
@@ -112,6 +115,9 @@ have_mariadb() {
 have_postgres() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && command -v psql >/dev/null
 }
+have_pgbouncer() {
+    command -v pgbouncer >/dev/null
+}
 
 install_build() {
     have_build || install_packages cmake pkg-config libssl-dev libsasl2-dev libzstd-dev build-essential curl openssl
@@ -121,6 +127,9 @@ install_mariadb() {
 }
 install_postgres() {
     have_postgres || install_packages postgresql
+}
+install_pgbouncer() {
+    have_pgbouncer || install_packages pgbouncer
 }
 install_java() {
     # Debian 12's default is OpenJDK 17, the version that results are recorded with.
@@ -238,15 +247,35 @@ install_mysql() {
     mv "$root" "$MYSQL_ROOT"
 }
 
+# ---------------------------------------------------------------------------------------------- lints
+
+have_version() {
+    [ "$("$@" 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+')" = "$version" ]
+}
+
+have_lint() {
+    version=$MACHETE_VERSION have_version cargo machete --version &&
+        version=$DENY_VERSION have_version cargo deny --version
+}
+
+# Built with as little optimisation as each needs to be done in a second: that takes a third of the time.
+install_lint() {
+    version=$MACHETE_VERSION have_version cargo machete --version ||
+        CARGO_PROFILE_DEV_OPT_LEVEL=1 attempt "build cargo-machete" \
+            cargo install --locked --profile dev "cargo-machete@$MACHETE_VERSION"
+    version=$DENY_VERSION have_version cargo deny --version ||
+        attempt "build cargo-deny" cargo install --locked --profile dev "cargo-deny@$DENY_VERSION"
+}
+
 # ---------------------------------------------------------------------------------------------- main
 
 parts=()
 for part in "${@:-build}"; do
     case $part in
-    build | mariadb | postgres | kafka | mysql) parts+=("$part") ;;
+    build | mariadb | postgres | pgbouncer | kafka | mysql | lint) parts+=("$part") ;;
     jvm-connect) parts+=(jvm_connect) ;;
-    all) parts+=(build mariadb postgres kafka jvm_connect mysql) ;;
-    *) die "'$part' is not one of build, mariadb, postgres, kafka, jvm-connect, mysql, all" ;;
+    all) parts+=(build mariadb postgres pgbouncer kafka jvm_connect mysql) ;;
+    *) die "'$part' is not one of build, mariadb, postgres, pgbouncer, kafka, jvm-connect, mysql, lint, all" ;;
     esac
 done
 

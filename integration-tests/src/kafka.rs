@@ -65,7 +65,7 @@ impl KafkaOptions {
 pub struct KafkaBroker {
     process: ServerProcess,
     bootstrap: String,
-    _directory: ServerDirectory,
+    directory: ServerDirectory,
 }
 
 impl Deref for KafkaBroker {
@@ -139,8 +139,22 @@ impl KafkaBroker {
         Ok(Self {
             process: ServerProcess::launch(launch, Box::new(ready)).await?,
             bootstrap,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Gives a user rights on resources whose names begin so. The broker needs an authorizer, and its own listener's
+    /// `User:ANONYMOUS` must be a super user. `rights` are arguments of `kafka-acls`, e.g. `--operation READ --topic t`.
+    pub async fn permit(&self, user: &str, rights: &[&str]) -> Result<()> {
+        let jvm = ["-Xmx128m", "-XX:TieredStopAtLevel=1"].map(str::to_owned);
+        let libs = installed::kafka_libs()?;
+        let command = java("kafka-acls", &self.directory, &libs, &jvm)?
+            .args(["org.apache.kafka.tools.AclCommand", "--add"])
+            .args(["--bootstrap-server", &self.bootstrap])
+            .args(["--allow-principal", &format!("User:{user}")])
+            .args(["--resource-pattern-type", "prefixed"])
+            .args(rights);
+        run_to_end(&command).await
     }
 
     /// `host:port`.

@@ -21,21 +21,26 @@
 //! # }
 //! ```
 
+mod cases;
 mod cdc_pipeline;
 mod connect;
 mod directory;
 mod installed;
 mod kafka;
 mod mysql;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod process;
+mod program;
+mod proxy;
 mod recorded;
 mod rest;
 mod topics;
 mod wait;
 mod worker;
 
+pub use cases::{CaseFolder, case_folders};
 pub use cdc_pipeline::{
     CdcPipeline, PipelineOptions, SINK_PASSWORD, flushed_to_the_kernel, merge, row,
 };
@@ -44,9 +49,12 @@ pub use directory::{ServerDirectory, unique};
 pub use installed::{kafka_libs, mysql_root, plugins};
 pub use kafka::{KafkaBroker, KafkaOptions, properties_text};
 pub use mysql::{MariaDb, MySql, MySqlOptions, MySqlServer};
+pub use pgbouncer::PgBouncer;
 pub use ports::free_port;
-pub use postgres::{Postgres, PostgresOptions};
+pub use postgres::{Postgres, PostgresDatabase, PostgresOptions};
 pub use process::ServerProcess;
+pub use program::exit_code;
+pub use proxy::{Direction, Fault, FaultProxy, Traffic};
 pub use recorded::{
     Difference, Exchange, Heard, Meant, differences, java_testdata, no_differences, read_exchanges,
     send,

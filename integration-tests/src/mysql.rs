@@ -21,6 +21,10 @@ const PASSWORD: &str = "dbz";
 
 const SYSTEM_USER: &str = "mysql";
 
+/// The identity of every MySQL server: it is in transaction ids, hence in recordings, and must be the same on every
+/// machine. The folder that is copied has one of its own, by chance.
+const SERVER_UUID: &str = "71de6a7e-0000-4000-8000-000000000001";
+
 const MARIADB_CONNECTOR: &str = "io.debezium.connector.mariadb.MariaDbConnector";
 const MYSQL_CONNECTOR: &str = "io.debezium.connector.mysql.MySqlConnector";
 
@@ -157,6 +161,8 @@ impl MySql {
             .args([&from, data.path()])
             .status()?;
         ensure!(copied.success(), "could not copy {}", from.display());
+        let identity = format!("[auto]\nserver-uuid={SERVER_UUID}\n");
+        fs::write(data.join("auto.cnf"), identity)?;
         let inside = data.path().strip_prefix(&root)?;
         let inside = format!("/{}", inside.display());
         let port = free_port();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use futures::FutureExt as _;
@@ -177,7 +178,53 @@ impl Postgres {
     }
 }
 
-fn connect_options(port: u16, database: &str) -> PgConnectOptions {
+/// One database of a server, which others may use at the same time.
+#[derive(Debug, Clone)]
+pub struct PostgresDatabase {
+    server: Arc<Postgres>,
+    name: String,
+}
+
+impl PostgresDatabase {
+    /// A new database of a name that nobody else uses.
+    pub async fn create(server: Arc<Postgres>, prefix: &str) -> Result<Self> {
+        let name = server.create_database(prefix).await?;
+        Ok(Self { server, name })
+    }
+
+    /// The database that each server has from the beginning.
+    pub fn first_of(server: Arc<Postgres>) -> Self {
+        Self {
+            server,
+            name: "postgres".to_owned(),
+        }
+    }
+
+    pub fn server(&self) -> &Arc<Postgres> {
+        &self.server
+    }
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// A JDBC URL as sinks take it.
+    pub fn jdbc_url(&self) -> String {
+        self.server.jdbc_url(&self.name)
+    }
+    /// As [`Postgres::connect`].
+    pub async fn connect(&self) -> Result<PgConnection> {
+        self.server.connect(&self.name).await
+    }
+    /// As [`Postgres::exec`].
+    pub async fn exec(&self, sql: &str) -> Result<()> {
+        self.server.exec(&self.name, sql).await
+    }
+    /// As [`Postgres::rows`].
+    pub async fn rows(&self, sql: &str) -> Result<Vec<TextRow>> {
+        self.server.rows(&self.name, sql).await
+    }
+}
+
+pub(crate) fn connect_options(port: u16, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(port)

@@ -8,7 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures::future::BoxFuture;
@@ -103,6 +104,9 @@ impl Launch {
         command
             .arg(&self.program)
             .args(&self.args)
+            // Recordings hold times of one zone and messages of one language, whatever the machine's are.
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C.UTF-8")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.directory)
             .stdin(Stdio::null())
@@ -237,6 +241,31 @@ impl ServerProcess {
     /// Stops all its threads where they are, as an overloaded or suspended machine would.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let since = Instant::now();
+        while !self.is_frozen() {
+            assert!(
+                since.elapsed() < STOP_DEADLINE,
+                "{} does not stop",
+                self.launch.name
+            );
+            thread::yield_now();
+        }
+    }
+
+    /// Whether each of its threads has stopped; a signal reaches them one after the other.
+    fn is_frozen(&self) -> bool {
+        let Some(pid) = self.pid() else {
+            return true;
+        };
+        let threads = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten();
+        threads.flatten().all(|thread| {
+            // The state stands behind the name, which may contain anything.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_none_or(|(_, rest)| rest.starts_with(['T', 't']))
+        })
     }
 
     /// Lets a frozen server go on.

@@ -10,14 +10,6 @@ use serde_json::Value;
 
 /// Where the recorded paths of the file connectors were.
 const RECORDED_FOLDER: &str = "/tmp/wk/jvm";
-/// Headers that clients look at.
-const HEADERS: [&str; 4] = [
-    "content-type",
-    "location",
-    "allow",
-    "access-control-allow-origin",
-];
-
 /// Differences that a failed comparison shows.
 const SHOWN: usize = 200;
 
@@ -54,13 +46,21 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Heard {
     pub status: u16,
-    /// Of [`HEADERS`] those that are there.
+    /// Of [`Heard::HEADERS`] those that are there.
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
 impl Heard {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// Headers that clients look at.
+    pub const HEADERS: [&str; 4] = [
+        "content-type",
+        "location",
+        "allow",
+        "access-control-allow-origin",
+    ];
+
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(header, _)| header == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -116,7 +116,7 @@ fn recorded(answer: &str) -> Heard {
             heard.status = code.parse().unwrap_or_default();
         } else if let Some((name, value)) = line.split_once(": ") {
             let name = name.to_ascii_lowercase();
-            if HEADERS.contains(&name.as_str()) {
+            if Heard::HEADERS.contains(&name.as_str()) {
                 heard.headers.push((name, value.to_owned()));
             }
         }
@@ -142,7 +142,7 @@ pub async fn send(exchange: &Exchange, url: &str, folder: &str) -> Result<Heard>
         request = request.header("Content-Length", "0");
     }
     let response = request.send().await.context(exchange.line.clone())?;
-    let headers = HEADERS.iter().filter_map(|name| {
+    let headers = Heard::HEADERS.iter().filter_map(|name| {
         let value = response.headers().get(*name)?.to_str().ok()?;
         Some(((*name).to_owned(), value.to_owned()))
     });
@@ -174,7 +174,7 @@ pub fn differences(java: &Heard, ours: &Heard) -> Vec<Difference> {
         }
     };
     note("status", java.status.to_string(), ours.status.to_string());
-    for name in HEADERS {
+    for name in Heard::HEADERS {
         let value = |heard: &Heard| match heard.header(name) {
             Some(value) if name == "allow" => {
                 let methods: BTreeSet<&str> = value.split(',').map(str::trim).collect();
@@ -231,7 +231,9 @@ fn compare(at: &str, java: &Value, ours: &Value, note: &mut impl FnMut(&str, Str
                 compare(&format!("{at}/{index}"), java, ours, note);
             }
         }
-        (Value::String(java), Value::String(ours)) if java.ends_with("OPTIONS") => {
+        (Value::String(java), Value::String(ours))
+            if java.split(", ").any(|method| method == "OPTIONS") =>
+        {
             let methods = |text: &str| text.split(", ").map(str::to_owned).collect::<BTreeSet<_>>();
             note(
                 at,

@@ -55,6 +55,10 @@ impl Rest {
         }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub async fn request(
         &self,
         method: Method,

@@ -55,7 +55,7 @@ async fn check(server: &MySqlServer, dialect: Dialect, corpora: &[&str]) -> Resu
                 problems.push(format!("not understood: {line}\n    {error}"));
             }
         }
-        let theirs = their_tables(&mut conn).await?;
+        let theirs = their_tables(&mut conn, dialect).await?;
         let ours: BTreeMap<String, Vec<String>> = schemas
             .tables()
             .map(|table| {
@@ -161,7 +161,7 @@ const COLUMNS: &str = "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DAT
 const KEYS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, NULLABLE FROM information_schema.STATISTICS \
      WHERE TABLE_SCHEMA LIKE 'ddl%' AND NON_UNIQUE = 0 ORDER BY 1, 2, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
 
-async fn their_tables(conn: &mut Conn) -> Result<BTreeMap<String, Vec<String>>> {
+async fn their_tables(conn: &mut Conn, dialect: Dialect) -> Result<BTreeMap<String, Vec<String>>> {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in conn.query::<Row, _>(COLUMNS).await? {
         let text = |index: usize| match row.as_ref(index) {
@@ -169,7 +169,7 @@ async fn their_tables(conn: &mut Conn) -> Result<BTreeMap<String, Vec<String>>> 
             Some(Value::NULL) | None => String::new(),
             Some(other) => other.as_sql(true).trim_matches('\'').to_owned(),
         };
-        let line = their_line(&[3, 4, 5, 6, 7, 8].map(text));
+        let line = their_line(&[3, 4, 5, 6, 7, 8].map(text), dialect);
         let name = format!("{}.{}", text(0), text(1));
         let line = format!("{} {line}", text(2));
         tables.entry(name).or_default().push(line);
@@ -211,7 +211,7 @@ fn common_charset(charset: &str) -> &str {
     }
 }
 
-fn their_line(cells: &[String; 6]) -> String {
+fn their_line(cells: &[String; 6], dialect: Dialect) -> String {
     let [data_type, column_type, nullable, charset, extra, length] = cells;
     let family = family(data_type);
     let arguments = column_type
@@ -219,6 +219,8 @@ fn their_line(cells: &[String; 6]) -> String {
         .and_then(|(_, rest)| rest.rsplit_once(')'))
         .map_or("", |(inner, _)| inner);
     let arguments = match family {
+        // Like the original's, our tables of MySQL have 10 for 0.
+        "char" | "varchar" | "varbinary" if dialect == Dialect::MySql && length == "0" => "10",
         "char" | "varchar" | "binary" | "varbinary" => length.as_str(),
         "decimal" | "float" | "double" | "bit" | "enum" | "set" | "time" | "datetime"
         | "timestamp" | "vector" => arguments,
@@ -322,7 +324,16 @@ fn our_line(column: &Column, dialect: Dialect) -> String {
             column.scale.unwrap_or_default()
         )),
         "time" | "datetime" | "timestamp" => number(column.length.filter(|digits| *digits > 0)),
-        "enum" | "set" => Some(with_doubled_quotes(&column.enum_values.join(","))),
+        "enum" | "set" => {
+            // Like the original's, our tables keep MariaDB's double quotes.
+            let options = column.enum_values.iter().map(|option| {
+                let inner = option
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'));
+                inner.map_or_else(|| option.to_string(), |inner| format!("'{inner}'"))
+            });
+            Some(with_doubled_quotes(&options.collect::<Vec<_>>().join(",")))
+        }
         _ => None,
     };
     let zerofill = rest.contains(&"ZEROFILL");

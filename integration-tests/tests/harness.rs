@@ -45,6 +45,16 @@ async fn mysql_answers() -> Result<()> {
     check_mysql(&MySql::start(flushed_to_the_kernel()).await?).await
 }
 
+/// It is in transaction ids, and these are in recordings.
+#[tokio::test]
+async fn mysql_servers_have_one_identity_on_every_machine() -> Result<()> {
+    let server = MySql::start(MySqlOptions::default()).await?;
+    let rows = server.rows("", "SELECT @@server_uuid").await?;
+    let identity = "71de6a7e-0000-4000-8000-000000000001";
+    assert_eq!(rows, [[Some(identity.to_owned())]]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn options_of_mariadb_win_over_the_harness() -> Result<()> {
     let options = MySqlOptions::default().arg("--binlog-format=STATEMENT");

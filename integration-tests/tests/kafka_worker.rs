@@ -1,8 +1,10 @@
 //! The worker on a real broker.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -11,6 +13,8 @@ use tidegate_integration_tests::{
     KafkaBroker, KafkaOptions, Mode, Properties, Rest, TidegateWorker, eventually, free_port,
     tidegate_binary, topic_names, unique,
 };
+use tidegate_kafka::KafkaLog;
+use tidegate_log::{ClientConfig, Log as _, LogError, NewTopic, ProducerRecord};
 
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -157,6 +161,13 @@ async fn a_broker_that_dies_is_waited_for() -> Result<()> {
     files.write(100)?;
     files.all_arrive().await?;
     assert!(worker.is_running());
+    // Cut off for longer than its session, it cannot know whether it is alone.
+    for text in [
+        "Connectors and tasks stop until the worker is a member",
+        "is a member of its group again; connectors and tasks start",
+    ] {
+        ensure!(worker.log().contains(text), "{}", worker.log_tail());
+    }
     worker.stop().await?;
     Ok(())
 }
@@ -232,13 +243,17 @@ async fn a_worker_that_dies_continues_under_its_id() -> Result<()> {
     files.all_arrive().await
 }
 
-/// Runs a worker that is to fail at its start; what it logged.
+/// Runs a worker that is to fail at its start for its settings; what it logged.
 async fn failed_start(props: &Properties) -> Result<String> {
+    start_fails_with(props, 2).await
+}
+
+async fn start_fails_with(props: &Properties, status: i32) -> Result<String> {
     let error = TidegateWorker::start(Mode::Distributed, props)
         .await
         .expect_err("it cannot start");
     let text = format!("{error:?}");
-    ensure!(text.contains("exit status: 2"), "{text}");
+    ensure!(text.contains(&format!("exit status: {status}")), "{text}");
     Ok(text)
 }
 
@@ -409,6 +424,121 @@ async fn logins_are_followed_and_refusals_explained() -> Result<()> {
     Ok(())
 }
 
+/// Whoever may only use the worker's topics needs no right to create, alter or look at anything else.
+#[tokio::test]
+async fn a_worker_without_rights_to_create_uses_what_is_there() -> Result<()> {
+    let port = free_port();
+    let listener = format!("SASL_PLAINTEXT://127.0.0.1:{port}");
+    let logins = login("plain.PlainLoginModule", "admin", "admin-pw")
+        .replace(';', " user_admin=\"admin-pw\" user_locked=\"locked-pw\";");
+    let options = KafkaOptions::default()
+        .property("listeners", &listener)
+        .property("advertised.listeners", &listener)
+        .property(
+            "listener.security.protocol.map",
+            "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        )
+        .property("sasl.enabled.mechanisms", "PLAIN")
+        .property(
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config",
+            logins,
+        )
+        .property(
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        )
+        .property("super.users", "User:ANONYMOUS;User:admin");
+    let kafka = KafkaBroker::start(options).await?;
+    let base = quick_sessions(&kafka);
+    let mut files = Files::new()?;
+    let group = base["group.id"].as_str();
+    for names in [group, files.name.as_str()] {
+        let topics = ["--operation", "READ", "--operation", "WRITE", "--topic"];
+        kafka
+            .permit("locked", &[&topics[..], &[names]].concat())
+            .await?;
+    }
+    for names in [group.to_owned(), format!("connect-{}", files.name)] {
+        let groups = ["--operation", "READ", "--group", &names];
+        kafka.permit("locked", &groups).await?;
+    }
+    let jaas = login("plain.PlainLoginModule", "locked", "locked-pw");
+    let locked = with(
+        &base,
+        &[
+            ("bootstrap.servers", &format!("127.0.0.1:{port}")),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.jaas.config", &jaas),
+        ],
+    );
+    let text = start_fails_with(&locked, 1).await?;
+    for part in ["does not exist", "cleanup.policy=compact", "storage.topic"] {
+        ensure!(text.contains(part), "'{part}' is not in: {text}");
+    }
+    // Somebody who may do so makes the topics.
+    let admin = TidegateWorker::start(Mode::Distributed, &base).await?;
+    files.write(10)?;
+    files.register(&admin.rest()).await?;
+    files.all_arrive().await?;
+    admin.stop().await?;
+    let worker = TidegateWorker::start(Mode::Distributed, &locked).await?;
+    files.write(100)?;
+    files.all_arrive().await?;
+    worker.stop().await?;
+    refused_topics_take_nothing_from_others(&kafka, &locked, &files.name).await
+}
+
+/// Records of topics that the principal may not write to fail, those around them are stored in their order.
+async fn refused_topics_take_nothing_from_others(
+    kafka: &KafkaBroker,
+    locked: &Properties,
+    permitted: &str,
+) -> Result<()> {
+    let [hidden, readable, permitted] =
+        [unique("hidden"), unique("readable"), permitted.to_owned()];
+    kafka
+        .permit("locked", &["--operation", "READ", "--topic", &readable])
+        .await?;
+    let own = |name: &&String| !name.contains(".storage.") && *name != "group.id";
+    let settings = locked.iter().filter(|(name, _)| own(name));
+    let config = settings.map(|(name, value)| (name.clone(), value.clone()));
+    let log = KafkaLog::new(config.collect())?;
+    let admin = ClientConfig::default().with("bootstrap.servers", kafka.bootstrap());
+    for name in [&hidden, &readable] {
+        let new = NewTopic {
+            name: Arc::from(name.as_str()),
+            partitions: Some(1),
+            replication_factor: Some(1),
+            settings: BTreeMap::new(),
+        };
+        KafkaLog::new(admin.clone())?.create_topic(&new).await?;
+    }
+    let producer = log.producer(&ClientConfig::default()).await?;
+    let topics = [&permitted, &hidden, &permitted, &readable, &permitted];
+    for _ in 0..2 {
+        let records = topics.iter().cycle().take(100);
+        let record = |topic: &&String| ProducerRecord::new(topic.as_str(), None, Some("v".into()));
+        let results = producer.append(records.map(record).collect()).await?.await;
+        let mut last = None;
+        for (topic, result) in topics.iter().cycle().zip(results) {
+            match result {
+                Ok(stored) => {
+                    ensure!(**topic == permitted, "{topic} takes records");
+                    ensure!(last < Some(stored.offset), "{stored:?} after {last:?}");
+                    last = Some(stored.offset);
+                }
+                Err(error) => {
+                    ensure!(**topic != permitted, "{error}");
+                    ensure!(matches!(error, LogError::Unauthorized(_)), "{error}");
+                    ensure!(error.to_string().contains(topic.as_str()), "{error}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn openssl(folder: &Path, args: &[&str]) -> Result<()> {
     let output = std::process::Command::new("openssl")
         .args(args)
@@ -507,12 +637,107 @@ async fn a_broker_that_is_not_there_is_named() -> Result<()> {
     let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
     let more = [
         ("bootstrap.servers", "127.0.0.1:1"),
-        ("default.api.timeout.ms", "3000"),
+        ("default.api.timeout.ms", "8000"),
     ];
     let text = failed_start(&with(&kafka.distributed_props(), &more)).await?;
     assert!(
         text.contains("127.0.0.1:1") && text.contains("refused"),
         "{text}"
     );
+    // Every attempt is refused at once, and there are ten of them each second.
+    let lines = text.lines().filter(|line| line.contains("refused"));
+    assert!(lines.count() < 20, "{text}");
+    assert!(text.contains(" times since "), "{text}");
+    Ok(())
+}
+
+/// A topic that cannot be made, a topic of the worker's that is no compacted one, and topics that are reset.
+#[tokio::test]
+async fn what_a_broker_says_of_topics_reaches_whoever_asks() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let props = kafka.distributed_props();
+    let mut files = Files::new()?;
+    files.write(1)?;
+    let worker = TidegateWorker::start(Mode::Distributed, &props).await?;
+    let rest = worker.rest();
+    let string = "org.apache.kafka.connect.storage.StringConverter";
+    let source = |topic: &str, more: (&str, &str)| {
+        let mut config = json!({
+            "connector.class": "FileStreamSource", "topic": topic, "file": files.path("in"), "value.converter": string,
+            "topic.creation.default.replication.factor": "1", "topic.creation.default.partitions": "1",
+        });
+        config[more.0] = json!(more.1);
+        config
+    };
+    for (name, setting, reason) in [
+        (
+            "factor",
+            ("topic.creation.default.replication.factor", "5"),
+            "eplication factor",
+        ),
+        (
+            "segment",
+            ("topic.creation.default.segment.ms", "often"),
+            "segment.ms",
+        ),
+        (
+            "policy",
+            ("topic.creation.default.cleanup.policy", "sometimes"),
+            "cleanup.policy",
+        ),
+        (
+            "retention",
+            ("topic.creation.default.retention.ms", "-7"),
+            "retention.ms",
+        ),
+    ] {
+        rest.put_config(name, &source(name, setting)).await?;
+        let trace = rest.wait_failed(name).await?;
+        ensure!(
+            trace.contains(reason) && trace.contains(name),
+            "{name}: {trace}"
+        );
+        ensure!(!trace.contains("authorized"), "{name}: {trace}");
+    }
+    let used = ("topic.creation.default.retention.ms", "1000000");
+    rest.put_config("used", &source("used", used)).await?;
+    rest.wait_running("used").await?;
+    for _ in 0..2 {
+        let listed = || async {
+            let topics = rest.get("/connectors/used/topics").await?.success()?;
+            ensure!(topics == json!({"used": {"topics": ["used"]}}), "{topics}");
+            Ok(())
+        };
+        eventually(DEADLINE, "its topic is listed", listed).await?;
+        rest.put("/connectors/used/topics/reset", None)
+            .await?
+            .success()?;
+        let topics = rest.get("/connectors/used/topics").await?.success()?;
+        ensure!(topics == json!({"used": {"topics": []}}), "{topics}");
+        files.write(1)?;
+    }
+    worker.stop().await?;
+    let deleting = unique("deleting");
+    let client: ClientConfig = [("bootstrap.servers".to_owned(), kafka.bootstrap().to_owned())]
+        .into_iter()
+        .collect();
+    let new = NewTopic {
+        name: Arc::from(deleting.as_str()),
+        partitions: Some(1),
+        replication_factor: Some(1),
+        settings: BTreeMap::from([("cleanup.policy".to_owned(), "delete".to_owned())]),
+    };
+    KafkaLog::new(client)?.create_topic(&new).await?;
+    for key in [
+        "config.storage.topic",
+        "offset.storage.topic",
+        "status.storage.topic",
+    ] {
+        let text = start_fails_with(&with(&props, &[(key, &deleting)]), 1).await?;
+        ensure!(
+            text.contains(key) && text.contains("cleanup.policy"),
+            "{text}"
+        );
+    }
     Ok(())
 }

@@ -1,7 +1,25 @@
 //! The running original and the worker under test, asked the same.
 
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/generated.rs"]
+mod generated;
 #[path = "rest/meant.rs"]
 mod meant;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/requests.rs"]
+mod requests;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/rules.rs"]
+mod rules;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/starts.rs"]
+mod starts;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/wire.rs"]
+mod wire;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/world.rs"]
+mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,8 +27,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tidegate_integration_tests::{
-    Exchange, JvmConnect, KafkaBroker, KafkaOptions, Mode, TidegateWorker, differences, eventually,
-    read_exchanges, send,
+    ConnectOptions, Exchange, JvmConnect, KafkaBroker, KafkaOptions, Mode, TidegateWorker,
+    differences, eventually, read_exchanges, send,
 };
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -74,6 +92,52 @@ async fn both_workers_answer_alike() -> Result<()> {
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// With `TIDEGATE_RECORD=1` the original's answers to the generated requests are written, otherwise the recording is held
+/// against them.
+#[tokio::test]
+async fn generated_requests_are_recorded() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let mut props = kafka.distributed_props();
+    props.insert("offset.flush.interval.ms".to_owned(), "1000".to_owned());
+    let jvm = JvmConnect::start(&props).await?;
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().to_str().context("a path")?;
+    let world = world::World::new(jvm.url(), place).await?;
+    let record = generated::record(&world, requests::all()).await?;
+    if std::env::var_os("TIDEGATE_RECORD").is_some() {
+        return generated::write(generated::RECORDING, &record);
+    }
+    let kept = generated::read(generated::RECORDING, requests::all())?;
+    let differing = record
+        .iter()
+        .zip(&kept)
+        .filter(|(now, kept)| !differences(&kept.answer, &now.answer).is_empty());
+    let lines: Vec<String> = differing.map(|(now, _)| now.request.line()).collect();
+    ensure!(
+        lines.is_empty(),
+        "answered otherwise now:\n{}",
+        lines.join("\n")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_fails_has_this_exit_status() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    for start in &starts::STARTS {
+        let folder = tempfile::tempdir()?;
+        let mut props = kafka.distributed_props();
+        let mode = start.prepare(folder.path(), &mut props)?;
+        let options = ConnectOptions {
+            mode,
+            ..ConnectOptions::default()
+        };
+        let started = JvmConnect::start_with(options, &props).await;
+        start.ends(started).await?;
+    }
     Ok(())
 }
 

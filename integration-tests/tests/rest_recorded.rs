@@ -1,16 +1,35 @@
 //! Our answers against those that the original gave when they were recorded.
 
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/generated.rs"]
+mod generated;
 #[path = "rest/meant.rs"]
 mod meant;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/requests.rs"]
+mod requests;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/rules.rs"]
+mod rules;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/starts.rs"]
+mod starts;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/wire.rs"]
+mod wire;
+#[allow(dead_code, reason = "the one test records, the other compares")]
+#[path = "rest/world.rs"]
+mod world;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_integration_tests::{
     Exchange, Mode, Properties, TidegateWorker, differences, eventually, java_testdata,
-    read_exchanges, send,
+    no_differences, read_exchanges, send,
 };
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -100,12 +119,43 @@ async fn answers_are_those_of_the_original() -> Result<()> {
 fn every_difference_has_its_reason() -> Result<()> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/DIFFERENCES.md");
     let text = std::fs::read_to_string(path)?;
-    for meant in &meant::MEANT {
-        let because = meant.because;
+    let meant = meant::MEANT.iter().map(|meant| meant.because);
+    for because in meant.chain(rules::RULES.iter().map(|rule| rule.because)) {
         ensure!(
             text.contains(because),
             "DIFFERENCES.md says nothing of '{because}'"
         );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn generated_requests_are_answered_as_by_the_original() -> Result<()> {
+    let record = generated::read(generated::RECORDING, requests::all())?;
+    let worker = TidegateWorker::start(Mode::Distributed, &properties()).await?;
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().to_str().context("a path")?;
+    let world = world::World::new(worker.url(), place).await?;
+    let tally = generated::compare(&world, &record).await?;
+    writeln!(std::io::stderr(), "{tally}")?;
+    no_differences(&tally.wrong)?;
+    let rules = rules::RULES.iter().enumerate();
+    let stale: Vec<_> = rules
+        .filter(|(number, _)| !tally.used.contains(number))
+        .map(|(number, rule)| (number, rule.because))
+        .collect();
+    ensure!(stale.is_empty(), "rules that cover nothing: {stale:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_fails_has_connects_exit_status() -> Result<()> {
+    for start in &starts::STARTS {
+        let folder = tempfile::tempdir()?;
+        let mut props = Properties::new();
+        let mode = start.prepare(folder.path(), &mut props)?;
+        let started = TidegateWorker::start(mode, &props).await;
+        start.check(&start.ends(started).await?)?;
     }
     Ok(())
 }
@@ -139,7 +189,9 @@ async fn keys_are_described_as_the_original_does() -> Result<()> {
             let documentation = key
                 .as_object_mut()
                 .and_then(|key| key.remove("documentation"));
-            ensure!(documentation.is_some(), "{class}: {key}");
+            let text = documentation.as_ref().and_then(Value::as_str);
+            let is_text = text.is_some_and(|text| text.ends_with('.'));
+            ensure!(is_text, "{class}: {key}");
         }
         let java: Vec<Value> = keys
             .lines()
@@ -165,5 +217,37 @@ async fn keys_are_described_as_the_original_does() -> Result<()> {
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     ensure!(compared > 20, "only {compared} classes");
+    Ok(())
+}
+
+#[tokio::test]
+async fn validation_answers_tell_what_keys_mean() -> Result<()> {
+    let worker = TidegateWorker::start(Mode::Distributed, &properties()).await?;
+    let rest = worker.rest();
+    let mut seen = 0;
+    for class in [
+        "io.debezium.connector.mariadb.MariaDbConnector",
+        "io.debezium.connector.mysql.MySqlConnector",
+        "io.debezium.connector.jdbc.JdbcSinkConnector",
+        "io.confluent.connect.jdbc.JdbcSinkConnector",
+        "FileStreamSource",
+        "FileStreamSink",
+    ] {
+        let config = json!({
+            "name": "c", "connector.class": class, "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "transforms": "cast", "transforms.cast.type": "org.apache.kafka.connect.transforms.Cast$Value",
+            "predicates": "named", "predicates.named.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+            "topic.delimiter": "!", "producer.override.linger.ms": "5", "consumer.override.fetch.min.bytes": "1",
+        });
+        let path = format!("/connector-plugins/{class}/config/validate");
+        let answer = rest.put(&path, Some(&config)).await?.success()?;
+        for key in answer["configs"].as_array().context("keys")? {
+            let text = key["definition"]["documentation"].as_str();
+            let is_text = text.is_some_and(|text| text.ends_with('.'));
+            ensure!(is_text, "{class}: {key}");
+            seen += 1;
+        }
+    }
+    ensure!(seen > 300, "{seen}");
     Ok(())
 }

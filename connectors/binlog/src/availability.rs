@@ -2,38 +2,41 @@
 //!
 //! Source: Debezium `BinlogSourceTask`.
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
+use mysql_async::Row;
 use tracing::warn;
 
-use crate::config::Settings;
+use crate::connection::Server;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::gtid::GtidSet;
 use crate::offsets::Position;
-use crate::{connection, queries};
+use crate::queries;
+use crate::sessions::Session;
 
 /// Why the stored position can no longer be read; `None` if it can.
 pub(crate) async fn unavailable(
-    settings: &Settings,
+    server: &Server,
     flavor: Flavor,
     position: &Position,
 ) -> Result<Option<String>, BinlogError> {
-    let mut conn = connection::open(settings).await?;
+    let mut conn = server.open().await?;
     let gtids = position.gtids.as_deref();
     let reason = match (gtids, flavor) {
         (Some(stored), Flavor::MySql) => missing_in_mysql(&mut conn, stored).await?,
         (Some(stored), Flavor::MariaDb) => missing_in_mariadb(&mut conn, stored).await?,
         (None, _) => missing_file(&mut conn, position).await?,
     };
-    conn.disconnect().await?;
+    conn.disconnect().await;
     if let Some(reason) = &reason {
         warn!("{reason}");
     }
     Ok(reason)
 }
 
-async fn missing_file(conn: &mut Conn, position: &Position) -> Result<Option<String>, BinlogError> {
+async fn missing_file(
+    conn: &mut Session,
+    position: &Position,
+) -> Result<Option<String>, BinlogError> {
     let logs = queries::binary_logs(conn).await?;
     let found = position.file.is_empty() || logs.iter().any(|log| *log == *position.file);
     Ok((!found).then(|| {
@@ -45,7 +48,7 @@ async fn missing_file(conn: &mut Conn, position: &Position) -> Result<Option<Str
     }))
 }
 
-async fn missing_in_mysql(conn: &mut Conn, stored: &str) -> Result<Option<String>, BinlogError> {
+async fn missing_in_mysql(conn: &mut Session, stored: &str) -> Result<Option<String>, BinlogError> {
     let status = queries::master_status(conn, Flavor::MySql).await?;
     let server = status.gtids.unwrap_or_default();
     if server.is_empty() {
@@ -55,10 +58,11 @@ async fn missing_in_mysql(conn: &mut Conn, stored: &str) -> Result<Option<String
     }
     // What the server has and the connector has not must not have been purged.
     let sql = "SELECT GTID_SUBSET(?, ?), GTID_SUBTRACT(GTID_SUBTRACT(?, ?), @@global.gtid_purged) = GTID_SUBTRACT(?, ?)";
-    let row: Option<(i64, i64)> = conn
+    let row: Option<Row> = conn
         .exec_first(sql, (stored, &server, &server, stored, &server, stored))
         .await?;
-    Ok(match row.unwrap_or((0, 0)) {
+    let flag = |index: usize| row.as_ref()?.get_opt::<i64, usize>(index)?.ok();
+    Ok(match (flag(0).unwrap_or(0), flag(1).unwrap_or(0)) {
         (1, 1) => None,
         (1, _) => Some(format!(
             "Some of the GTIDs needed to replicate have been already purged: connector last known GTIDs are '{stored}'"
@@ -68,7 +72,10 @@ async fn missing_in_mysql(conn: &mut Conn, stored: &str) -> Result<Option<String
 }
 
 /// File and position are not asked for: after a failover they are those of another server.
-async fn missing_in_mariadb(conn: &mut Conn, stored: &str) -> Result<Option<String>, BinlogError> {
+async fn missing_in_mariadb(
+    conn: &mut Session,
+    stored: &str,
+) -> Result<Option<String>, BinlogError> {
     let status = queries::master_status(conn, Flavor::MariaDb).await?;
     let server = status.gtids.unwrap_or_default();
     // The server says what is wrong with a set that is none.

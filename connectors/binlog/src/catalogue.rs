@@ -3,43 +3,55 @@
 use std::sync::LazyLock;
 
 use tidegate_api::ConfigDef;
-use tidegate_api::config::Catalogue;
+use tidegate_api::config::{Catalogue, Documentation};
 
 use crate::config;
 use crate::flavor::Flavor;
 
 static MARIADB: LazyLock<Catalogue> =
-    LazyLock::new(|| Catalogue::new(include_str!("catalogue/mariadb.tsv"), &REFUSED));
+    LazyLock::new(|| Catalogue::new(include_str!("catalogue/mariadb.tsv")));
 static MYSQL: LazyLock<Catalogue> =
-    LazyLock::new(|| Catalogue::new(include_str!("catalogue/mysql.tsv"), &REFUSED));
+    LazyLock::new(|| Catalogue::new(include_str!("catalogue/mysql.tsv")));
 
-/// Keys of the originals that would change what is read or written: taken at their default only. What
-/// [`config::refused`] knows is not repeated.
-const REFUSED: [&str; 16] = [
-    "database.jdbc.driver",
-    "database.protocol",
-    "streaming.delay.ms",
-    "snapshot.mode.configuration.based.snapshot.data",
-    "snapshot.mode.configuration.based.snapshot.schema",
-    "snapshot.mode.configuration.based.start.stream",
-    "snapshot.mode.configuration.based.snapshot.on.schema.error",
-    "snapshot.mode.configuration.based.snapshot.on.data.error",
-    "guardrail.collections.max",
-    "guardrail.collections.limit.action",
-    "internal.snapshot.scan.all.columns.force",
-    "table.ignore.builtin",
-    "event.deserialization.failure.handling.mode",
-    "openlineage.integration.dataset.kafka.bootstrap.servers",
-    "openlineage.integration.job.namespace",
-    "openlineage.integration.job.owners",
+/// What the keys mean: those of both connectors and those that mean something else in each.
+static MARIADB_TEXTS: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::new(&[TEXTS, include_str!("catalogue/documentation-mariadb.tsv")])
+});
+static MYSQL_TEXTS: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::new(&[TEXTS, include_str!("catalogue/documentation-mysql.tsv")])
+});
+const TEXTS: &str = include_str!("catalogue/documentation.tsv");
+
+/// Names that mean something beside those that are listed: of drivers, of clients, by column or table, of earlier
+/// releases.
+const FAMILIES: &[&str] = &[
+    "driver.",
+    "schema.history.internal.",
+    "column.mask.",
+    "column.truncate.",
+    "snapshot.select.statement.overrides.",
+    "signal.",
+    "notification.",
+    "database.history.",
+    "database.server.name",
+    "database.whitelist",
+    "database.blacklist",
+    "table.whitelist",
+    "table.blacklist",
+    "column.whitelist",
+    "column.blacklist",
 ];
 
 /// All keys of a connector, shown as the original shows them.
 pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
-    config::definition(flavor).listed_in(match flavor {
-        Flavor::MariaDb => &MARIADB,
-        Flavor::MySql => &MYSQL,
-    })
+    let (listed, texts) = match flavor {
+        Flavor::MariaDb => (&*MARIADB, &*MARIADB_TEXTS),
+        Flavor::MySql => (&*MYSQL, &*MYSQL_TEXTS),
+    };
+    config::definition(flavor)
+        .listed_in(listed)
+        .documented_by(texts)
+        .with_families(FAMILIES)
 }
 
 #[cfg(test)]
@@ -49,17 +61,14 @@ mod tests {
     use super::*;
 
     /// Keys that tune what is done here in another way, or that nothing depends on: any value is taken.
-    const WITHOUT_EFFECT: [&str; 36] = [
-        "database.query.timeout.ms",
+    const WITHOUT_EFFECT: [&str; 33] = [
         "database.server.id.offset",
-        "max.queue.size.in.bytes",
         "snapshot.fetch.size",
         "snapshot.max.threads",
         "snapshot.max.threads.multiplier",
         "legacy.snapshot.max.threads",
         "internal.legacy.snapshot.max.threads",
         "query.fetch.size",
-        "errors.max.retries",
         "incremental.snapshot.watermarking.strategy",
         "incremental.snapshot.chunk.size",
         "internal.log.position.check.enable",
@@ -80,18 +89,13 @@ mod tests {
         "ddl.parser.type",
         "heartbeat.topics.prefix",
         "signal.poll.interval.ms",
-        "signal.enabled.channels",
-        "topic.naming.strategy",
+        "event.deserialization.failure.handling.mode",
+        "internal.snapshot.scan.all.columns.force",
         "gtid.source.filter.dml.events",
         "column.mask.hash.([^.]+).with.salt.(.+)",
         "column.mask.with.(d+).chars",
         "column.truncate.to.(d+).chars",
     ];
-
-    /// Whether a value other than the default is refused by the connector itself.
-    fn refused_elsewhere(name: &str) -> bool {
-        !config::refused(&Props::from([(name, "other")])).is_empty()
-    }
 
     #[test]
     fn no_key_of_the_originals_is_forgotten() {
@@ -100,10 +104,7 @@ mod tests {
             for key in catalogue.keys() {
                 let name = key.name.as_ref();
                 assert!(
-                    declared.get(name).is_some()
-                        || REFUSED.contains(&name)
-                        || WITHOUT_EFFECT.contains(&name)
-                        || refused_elsewhere(name),
+                    declared.knows(name) || WITHOUT_EFFECT.contains(&name),
                     "{flavor:?}: {name} is neither supported nor refused nor known to be without effect"
                 );
             }
@@ -111,18 +112,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_is_refused_by_name() {
-        let infos = definition(Flavor::MySql).validate(&Props::from([
+    fn what_is_not_here_is_refused_by_name_or_passed_over_with_a_warning() {
+        let props = Props::from([
+            ("include.query", "true"),
             ("streaming.delay.ms", "5"),
-            ("table.ignore.builtin", "true"),
-        ]));
-        let text =
-            "Invalid value 5 for configuration streaming.delay.ms: this version supports '0' only";
-        let errors = |name: &str| {
-            let info = infos.iter().find(|info| info.key.name == name);
-            info.expect(name).errors.clone()
-        };
-        assert_eq!(errors("streaming.delay.ms"), [text]);
-        assert!(errors("table.ignore.builtin").is_empty());
+            ("table.ignore.builtin", " True "),
+            ("signal.data.collection", "d.signals"),
+            ("snapshot.tables.order.by.row.count", "DISABLED"),
+        ]);
+        let definition = definition(Flavor::MySql);
+        let infos = definition.validate(&props);
+        let info = |name: &str| infos.iter().find(|info| info.key.name == name).expect(name);
+        let refused = &info("include.query").errors;
+        assert!(refused[0].starts_with(
+            "The 'include.query' value is invalid: this version supports 'false' only: "
+        ));
+        assert!(info("table.ignore.builtin").errors.is_empty());
+        let warnings = definition.warnings(&props);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        for (name, warning) in ["signal.data.collection", "streaming.delay.ms"]
+            .iter()
+            .zip(&warnings)
+        {
+            assert!(warning.starts_with(&format!("'{name}' has no effect in this version: ")));
+            assert!(info(name).errors.is_empty());
+            assert!(
+                info(name).key.documentation.starts_with(warning),
+                "{warning}"
+            );
+        }
     }
 }

@@ -29,6 +29,8 @@ const TYPE_OFFSET: usize = 4;
 const SIZE_OFFSET: usize = 9;
 const CHECKSUM_BYTES: usize = 4;
 
+/// The servers' own limit of what one packet has (`max_allowed_packet`), and so of one event or value.
+const MOST_BYTES: usize = 1 << 30;
 /// What a buffer starts with before the bytes prove that more is needed.
 const FIRST_RESERVE: usize = 1 << 20;
 
@@ -123,6 +125,9 @@ pub(crate) fn column(stored: &[u8]) -> Option<Cow<'_, [u8]>> {
     let length = length
         .iter()
         .fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+    if length > MOST_BYTES {
+        return None;
+    }
     let mut plain = Vec::with_capacity(length.min(FIRST_RESERVE));
     // One byte more than announced shows that there is more.
     let limit = u64::try_from(length).ok()?.saturating_add(1);
@@ -169,6 +174,11 @@ fn column_count(data: &[u8]) -> Option<(usize, usize)> {
 
 fn rebuild(event: &Event, kind: EventType, plain: &[u8], packed: &[u8]) -> Result<Event, String> {
     let (length, packed) = unpacked_length(packed)?;
+    if length > MOST_BYTES {
+        return Err(format!(
+            "the compressed event announces {length} bytes, which is more than a server sends"
+        ));
+    }
     let mut bytes = Vec::with_capacity(
         BinlogEventHeader::LEN + plain.len() + length.min(FIRST_RESERVE) + CHECKSUM_BYTES,
     );
@@ -332,6 +342,7 @@ mod tests {
         let good = packed(b"SELECT 1");
         check(&[], "empty");
         check(&[0x02, 0, 1], "no mark");
+        check(&[0x84, 0x7f, 0, 0, 0], "more than a server sends");
         check(&[0x92, 0, 1], "algorithm 1");
         check(&[0x84, 0, 1], "cut off");
         check(&good[..good.len() - 6], "decompressed");

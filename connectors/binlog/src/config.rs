@@ -3,10 +3,13 @@
 //! Source: Debezium `BinlogConnectorConfig`, `MySqlConnectorConfig`, `MariaDbConnectorConfig`,
 //! `RelationalDatabaseConnectorConfig`, `CommonConnectorConfig`.
 
+mod checks;
 mod key_columns;
 mod keys;
-mod refused;
+mod together;
+mod unsupported;
 mod validators;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +18,26 @@ use tidegate_api::config::Password;
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_cdc::filters::{Filters, IncludeExclude, Patterns};
 use tidegate_cdc::history::RecoveryLimits;
-use tidegate_cdc::naming::{NameAdjustment, Naming};
+use tidegate_cdc::naming::{NameAdjustment, Naming, TopicStrategy};
+use tidegate_cdc::queue::{DEFAULT_QUEUE_BYTES, QueueLimits};
 use tidegate_log::ClientConfig;
 use tracing::warn;
 
 use crate::flavor::Flavor;
 use crate::masking::MaskingRules;
 use crate::tls::{SslMode, SslSettings, Store};
+use crate::values::literals::Excess;
 use crate::values::{
     BigIntUnsigned, BinaryHandling, DecimalHandling, EventFailure, FailureHandling, TimePrecision,
     ValueConfig,
 };
 
+use checks::TOPIC_NAMING;
+pub(crate) use checks::{cross_checks, with_todays_names};
 pub(crate) use key_columns::KeyColumns;
 pub(crate) use keys::definition;
 #[allow(clippy::wildcard_imports, reason = "one key after the other")]
 use keys::*;
-pub(crate) use refused::{refused, with_todays_names};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotMode {
@@ -80,7 +86,12 @@ pub(crate) struct Settings {
     pub(crate) server_id: u32,
     pub(crate) ssl: SslSettings,
     pub(crate) connect_timeout: Duration,
+    /// `database.query.timeout.ms`: how long the server may send no row; `None` for any time.
+    pub(crate) query_timeout: Option<Duration>,
+    /// `connect.keep.alive.interval.ms`
     pub(crate) keep_alive: Duration,
+    /// `connect.keep.alive`: whether a silent server counts as gone.
+    pub(crate) watches_silence: bool,
     pub(crate) naming: Naming,
     pub(crate) filters: Filters,
     pub(crate) key_columns: KeyColumns,
@@ -91,12 +102,16 @@ pub(crate) struct Settings {
     pub(crate) include_comments: bool,
     pub(crate) extended_headers: bool,
     pub(crate) skipped: Vec<String>,
-    pub(crate) max_batch_size: usize,
+    pub(crate) queue: QueueLimits,
+    /// `binlog.buffer.size`: events of a transaction that are held back in memory; 0 to hold back nothing.
+    pub(crate) transaction_buffer: usize,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) heartbeat_topic: Arc<str>,
     pub(crate) processing_failure: EventFailure,
     pub(crate) inconsistent_schema: EventFailure,
     pub(crate) retry_wait: Duration,
+    /// `errors.max.retries`: negative for no limit.
+    pub(crate) max_retries: i32,
     pub(crate) snapshot_mode: SnapshotMode,
     pub(crate) locking_mode: LockingMode,
     pub(crate) lock_timeout: Duration,
@@ -118,13 +133,21 @@ pub(crate) struct HistorySettings {
     pub(crate) only_captured_databases: bool,
 }
 
+/// Longer intervals are cut to this: servers refuse heartbeats that come more seldom.
+const MAX_KEEP_ALIVE: Duration = Duration::from_hours(24);
+
 impl Settings {
+    /// A server that sends nothing for this long, heartbeats included, is taken for gone; `None` if it may be silent.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.watches_silence.then(|| self.keep_alive * 2)
+    }
+
     /// # Errors
     /// `Config` for anything wrong, missing or refused.
     pub(crate) fn new(flavor: Flavor, props: &Props) -> Result<Self, ConnectError> {
         let props = &with_todays_names(props);
         definition(flavor).check(props)?;
-        if let Some((_, error)) = refused(props).into_iter().next() {
+        if let Some((_, error)) = cross_checks(props).into_iter().next() {
             return Err(ConnectError::config(error));
         }
         let lower = |key: &ConfigKey<String>| {
@@ -155,7 +178,11 @@ impl Settings {
             server_id: u32::try_from(props.get(&SERVER_ID)?).unwrap_or(1),
             ssl: ssl_settings(flavor, props)?,
             connect_timeout: millis(props.get(&CONNECT_TIMEOUT_MS)?.into()),
-            keep_alive: millis(props.get(&KEEP_ALIVE_INTERVAL_MS)?),
+            query_timeout: Some(millis(props.get(&QUERY_TIMEOUT_MS)?.into()))
+                .filter(|timeout| !timeout.is_zero()),
+            keep_alive: millis(props.get(&KEEP_ALIVE_INTERVAL_MS)?)
+                .clamp(Duration::from_secs(1), MAX_KEEP_ALIVE),
+            watches_silence: props.get(&KEEP_ALIVE)?,
             naming: Naming {
                 prefix,
                 delimiter,
@@ -164,6 +191,7 @@ impl Settings {
                     "avro_unicode" => NameAdjustment::AvroUnicode,
                     _ => NameAdjustment::None,
                 },
+                strategy: topic_strategy(props),
             },
             filters: Filters {
                 databases: IncludeExclude {
@@ -202,14 +230,13 @@ impl Settings {
                     "precise" => BigIntUnsigned::Precise,
                     _ => BigIntUnsigned::Long,
                 },
-                binary: match lower(&BINARY_MODE)?.as_str() {
-                    "base64" => BinaryHandling::Base64,
-                    "base64-url-safe" => BinaryHandling::Base64UrlSafe,
-                    "hex" => BinaryHandling::Hex,
-                    _ => BinaryHandling::Bytes,
-                },
+                binary: binary_handling_of(&lower(&BINARY_MODE)?),
                 enable_time_adjuster: props.get(&TIME_ADJUSTER)?,
                 zero_timestamp_is_epoch: flavor == Flavor::MariaDb,
+                excess_digits: match flavor {
+                    Flavor::MariaDb => Excess::CutOff,
+                    Flavor::MySql => Excess::Rounded,
+                },
                 impossible_days: event_failure(&lower(&PROCESSING_FAILURE)?),
                 conversion_failure: match lower(&CONVERSION_FAILURE)?.as_str() {
                     "fail" => FailureHandling::Fail,
@@ -226,9 +253,8 @@ impl Settings {
             })?,
             extended_headers: props.get(&EXTENDED_HEADERS)?,
             skipped: props.get(&SKIPPED_OPERATIONS)?,
-            max_batch_size: usize::try_from(props.get(&MAX_BATCH_SIZE)?)
-                .unwrap_or(2048)
-                .max(1),
+            queue: queue_limits(props)?,
+            transaction_buffer: usize::try_from(props.get(&BINLOG_BUFFER_SIZE)?).unwrap_or(0),
             heartbeat: u64::try_from(heartbeat)
                 .ok()
                 .filter(|millis| *millis > 0)
@@ -237,6 +263,7 @@ impl Settings {
             processing_failure: event_failure(&lower(&PROCESSING_FAILURE)?),
             inconsistent_schema: event_failure(&lower(&INCONSISTENT_SCHEMA)?),
             retry_wait: millis(props.get(&RETRY_WAIT_MS)?),
+            max_retries: props.get(&MAX_RETRIES)?,
             snapshot_mode: snapshot_mode_of(&lower(&SNAPSHOT_MODE)?),
             locking_mode: match lower(&LOCKING_MODE)?.as_str() {
                 "extended" => LockingMode::Extended,
@@ -276,6 +303,14 @@ impl Settings {
     }
 }
 
+/// A class that is none of ours has been refused; the others are taken in any case.
+fn topic_strategy(props: &Props) -> TopicStrategy {
+    let class = props.raw(TOPIC_NAMING).unwrap_or_default().trim();
+    let mut known = TopicStrategy::CLASSES.into_iter();
+    let found = known.find(|(name, _)| name.eq_ignore_ascii_case(class));
+    found.map(|(_, strategy)| strategy).unwrap_or_default()
+}
+
 fn ssl_settings(flavor: Flavor, props: &Props) -> Result<SslSettings, ConnectError> {
     let mode_name = props.get(match flavor {
         Flavor::MySql => &SSL_MODE_MYSQL,
@@ -302,6 +337,46 @@ fn ssl_settings(flavor: Flavor, props: &Props) -> Result<SslSettings, ConnectErr
         truststore: store(&SSL_TRUSTSTORE, &SSL_TRUSTSTORE_PASSWORD)?,
         keystore: store(&SSL_KEYSTORE, &SSL_KEYSTORE_PASSWORD)?,
     })
+}
+
+/// Longer waits of an empty `poll` are cut to this, as in the original.
+const MAX_POLL_WAIT: Duration = Duration::from_secs(5);
+
+fn queue_limits(props: &Props) -> Result<QueueLimits, ConnectError> {
+    let number = |key: &ConfigKey<i32>| Ok::<_, ConnectError>(usize::try_from(props.get(key)?));
+    let bytes = usize::try_from(props.get(&MAX_QUEUE_BYTES)?).unwrap_or(0);
+    let poll_wait = Duration::from_millis(props.get(&POLL_INTERVAL_MS)?.try_into().unwrap_or(0));
+    if poll_wait > MAX_POLL_WAIT {
+        warn!(
+            "{}={} is taken for {MAX_POLL_WAIT:?}",
+            POLL_INTERVAL_MS.name(),
+            poll_wait.as_millis()
+        );
+    }
+    Ok(QueueLimits {
+        batch_records: number(&MAX_BATCH_SIZE)?.unwrap_or(1),
+        queue_records: number(&MAX_QUEUE_SIZE)?.unwrap_or(1),
+        queue_bytes: if bytes == 0 {
+            DEFAULT_QUEUE_BYTES
+        } else {
+            bytes
+        },
+        poll_wait: poll_wait.min(MAX_POLL_WAIT),
+    })
+}
+
+/// As in the original, what is no mode stands for `bytes`.
+fn binary_handling_of(text: &str) -> BinaryHandling {
+    match text {
+        "base64" => BinaryHandling::Base64,
+        "base64-url-safe" => BinaryHandling::Base64UrlSafe,
+        "hex" => BinaryHandling::Hex,
+        "bytes" => BinaryHandling::Bytes,
+        other => {
+            warn!("{}={other} is taken for 'bytes'", BINARY_MODE.name());
+            BinaryHandling::Bytes
+        }
+    }
 }
 
 fn event_failure(text: &str) -> EventFailure {
@@ -377,12 +452,12 @@ pub(crate) mod tests {
         check(
             "snapshot.mode",
             "x",
-            "Invalid value x for configuration snapshot.mode: Value must be one of",
+            "The 'snapshot.mode' value is invalid: Value must be one of",
         );
         check(
-            "signal.data.collection",
-            "a.b",
-            "Invalid value a.b for configuration signal.data.collection: this version does not support it",
+            "converters",
+            "isbn",
+            "The 'converters' value is invalid: this version does not support it: ",
         );
         check(
             "provide.transaction.metadata",
@@ -392,11 +467,152 @@ pub(crate) mod tests {
         check(
             "database.server.id",
             "0",
-            "A positive long value is required",
+            "A positive, non-zero long value is expected",
         );
         check("topic.prefix", "a b", "has invalid format");
+        check(
+            "topic.naming.strategy",
+            "io.debezium.schema.DefaultRegexTopicNamingStrategy",
+            "this version supports 'io.debezium.schema.DefaultTopicNamingStrategy', ",
+        );
+        check("binlog.buffer.size", "-1", "binlog.buffer.size");
         check("column.mask.with.x.chars", "a", "column.mask.with.x.chars");
         check("message.key.columns", "nonsense", "has an invalid format");
+    }
+
+    /// The problems are the original's, seen with Debezium MariaDB 3.5.0.Final.
+    #[test]
+    fn numbers_and_lists_are_checked_as_the_original_does() {
+        fn check(more: &[(&str, &str)], name: &str, problem: &str) {
+            let errors = definition(Flavor::MariaDb).validate(&props(more));
+            let own = errors.into_iter().filter(|info| info.key.name == name);
+            let own = own.flat_map(|info| info.errors);
+            let other = cross_checks(&props(more)).into_iter();
+            let other = other.filter_map(|(key, text)| (key == name).then_some(text));
+            let texts: Vec<String> = own.chain(other).collect();
+            assert_eq!(texts.len(), 1, "{more:?}: {texts:?}");
+            assert!(texts[0].ends_with(problem), "{more:?}: {texts:?}");
+            assert!(Settings::new(Flavor::MariaDb, &props(more)).is_err());
+        }
+        let positive_integer = "A positive, non-zero integer value is expected";
+        let positive_long = "A positive, non-zero long value is expected";
+        for (name, value, problem) in [
+            ("max.batch.size", "-3", positive_integer),
+            ("max.queue.size", "0", "A positive queue size is required"),
+            (
+                "max.queue.size",
+                "2048",
+                "Must be larger than the maximum batch size",
+            ),
+            (
+                "max.queue.size.in.bytes",
+                "-7",
+                "A non-negative long value is expected",
+            ),
+            ("poll.interval.ms", "0", positive_integer),
+            ("connect.timeout.ms", "0", positive_integer),
+            ("connect.keep.alive.interval.ms", "-1", positive_integer),
+            ("retriable.restart.connector.wait.ms", "0", positive_long),
+            (
+                "heartbeat.interval.ms",
+                "-1",
+                "An non-negative integer is expected",
+            ),
+            (
+                "snapshot.delay.ms",
+                "-1",
+                "A non-negative long value is expected",
+            ),
+            ("database.server.id", "-4", positive_long),
+        ] {
+            check(&[(name, value)], name, problem);
+        }
+        let larger = "Must be larger than the maximum batch size";
+        check(&[("max.batch.size", "9000")], "max.queue.size", larger);
+        for kind in ["database", "table", "column"] {
+            let (include, exclude) = (
+                format!("{kind}.include.list"),
+                format!("{kind}.exclude.list"),
+            );
+            let problem = format!("\"{include}\" is already specified");
+            check(&[(&include, "a"), (&exclude, "b")], &exclude, &problem);
+        }
+        let fine = [
+            ("binary.handling.mode", "raw"),
+            ("errors.max.retries", "-7"),
+            ("table.include.list", ""),
+            ("table.exclude.list", "a.b"),
+        ];
+        assert!(Settings::new(Flavor::MariaDb, &props(&fine)).is_ok());
+    }
+
+    /// As the original: only MySQL's connector knows the words.
+    #[test]
+    fn locks_of_percona_are_the_global_lock() {
+        for mode in ["minimal_percona", " Minimal_Percona_No_Table_Locks "] {
+            let props = props(&[("snapshot.locking.mode", mode)]);
+            let settings = Settings::new(Flavor::MySql, &props).expect(mode);
+            assert_eq!(settings.locking_mode, LockingMode::Minimal);
+            assert!(Settings::new(Flavor::MariaDb, &props).is_err(), "{mode}");
+        }
+    }
+
+    #[test]
+    fn settings_without_effect_and_defaults_of_what_is_refused_run() {
+        let fine = [
+            ("signal.data.collection", "d.signals"),
+            ("notification.enabled.channels", "log,sink"),
+            ("read.only", "true"),
+            ("provide.transaction.metadata", "False"),
+            ("binlog.buffer.size", " 0 "),
+            ("field.name.adjustment.mode", "NONE"),
+            ("converters", " "),
+            (
+                "sourceinfo.struct.maker",
+                "io.debezium.connector.mariadb.MariaDbSourceInfoStructMaker",
+            ),
+        ];
+        assert!(Settings::new(Flavor::MariaDb, &props(&fine)).is_ok());
+        for (name, value) in [
+            ("gtid.source.includes", "0-1"),
+            ("field.name.adjustment.mode", "avro"),
+            ("topic.naming.strategy", "com.example.Mine"),
+            ("snapshot.mode", "configuration_based"),
+        ] {
+            let error = Settings::new(Flavor::MariaDb, &props(&[(name, value)])).expect_err(name);
+            let start = format!("The '{name}' value is invalid: this version ");
+            assert!(error.text().starts_with(&start), "{}", error.text());
+        }
+    }
+
+    #[test]
+    fn naming_strategies_are_those_of_their_classes() {
+        let topic = |class: &str| {
+            let props = props(&[("topic.naming.strategy", class)]);
+            let settings = Settings::new(Flavor::MySql, &props).expect("valid");
+            let id = tidegate_relational::TableId::in_database("crm", "my_people");
+            settings.naming.data_topic(&id).to_string()
+        };
+        let class = |name: &str| format!("io.debezium.schema.{name}TopicNamingStrategy");
+        assert_eq!(topic(&class("Default")), "srv.crm.my_people");
+        assert_eq!(topic(&class("Schema")), "srv.my_people");
+        assert_eq!(topic(&class("SchemaUnicode")), "srv.my_u005fpeople");
+        assert_eq!(topic(""), "srv.crm.my_people");
+    }
+
+    #[test]
+    fn a_queue_is_limited_by_its_settings() {
+        let settings = |more| Settings::new(Flavor::MariaDb, &props(more)).expect("valid");
+        let limits = settings(&[]).queue;
+        assert_eq!((limits.batch_records, limits.queue_records), (2048, 8192));
+        assert_eq!(limits.queue_bytes, DEFAULT_QUEUE_BYTES);
+        assert_eq!(limits.poll_wait, Duration::from_millis(500));
+        let limits = settings(&[
+            ("max.queue.size.in.bytes", "77"),
+            ("poll.interval.ms", "90000"),
+        ])
+        .queue;
+        assert_eq!((limits.queue_bytes, limits.poll_wait), (77, MAX_POLL_WAIT));
     }
 
     #[test]

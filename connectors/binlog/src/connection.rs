@@ -1,13 +1,17 @@
 //! Connections to the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use tidegate_api::ErrorKind;
+use tracing::warn;
 
 use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
+use crate::queries;
+use crate::sessions::{AtOnce, CutOff, Session};
 
 /// As much as the protocol's largest setting allows.
 const MAX_PACKET_BYTES: usize = 1 << 30;
@@ -28,44 +32,122 @@ fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
         .into()
 }
 
-/// A new session in UTC and utf8mb4.
-///
-/// # Errors
-/// With host, port and user, and what to do; never with the password.
-pub(crate) async fn open(settings: &Settings) -> Result<Conn, BinlogError> {
-    let attempts = settings
-        .ssl
-        .attempts()
-        .map_err(|error| BinlogError::Server(error.text))?;
-    let last = attempts.len() - 1;
-    for (index, tls) in attempts.into_iter().enumerate() {
-        match tokio::time::timeout(settings.connect_timeout, Conn::new(options(settings, tls)))
-            .await
-        {
-            Ok(Ok(mut conn)) => {
-                conn.query_drop("SET NAMES utf8mb4").await?;
-                conn.query_drop("SET SESSION time_zone = '+00:00'").await?;
-                return Ok(conn);
-            }
-            Ok(Err(mysql_async::Error::Driver(
-                mysql_async::DriverError::NoClientSslFlagFromServer,
-            ))) if index < last => {}
-            Ok(Err(error)) => return Err(described(settings, error)),
-            Err(_) => {
-                return Err(BinlogError::Connection(format!(
-                    "Timed out after {} seconds while waiting to connect to database at {}:{} with user '{}'",
-                    settings.connect_timeout.as_secs(),
-                    settings.hostname,
-                    settings.port,
-                    settings.user
-                )));
-            }
+/// What every session sets: UTC and utf8mb4, no padding of CHAR and no quoting of names by `sql_mode`, and no limit of
+/// time for a snapshot's long queries. Whatever holds the records up, a paused connector or a broker that is away, holds
+/// up the server's writes, too, or leaves the session idle in its transaction: both may last a day.
+const SESSION_SETTINGS: &str = "SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 86400, SESSION wait_timeout = 86400 \
+    /*M!100300 , SESSION max_statement_time = 0, SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */ /*!50708 , SESSION max_execution_time = 0 */";
+
+/// Ending sessions that were cut off takes no longer than this.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// The server of one connector, and the sessions of a task on it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    settings: Arc<Settings>,
+    cut_off: CutOff,
+}
+
+impl Server {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            settings,
+            cut_off: CutOff::default(),
         }
     }
-    Err(BinlogError::Connection(format!(
-        "no way to connect to {}:{} was left",
-        settings.hostname, settings.port
-    )))
+
+    /// A new session in UTC and utf8mb4.
+    ///
+    /// # Errors
+    /// With host, port and user, and what to do; never with the password.
+    pub(crate) async fn open(&self) -> Result<Session, BinlogError> {
+        let settings = &*self.settings;
+        let limit = settings.connect_timeout;
+        let opened = tokio::time::timeout(limit, AtOnce::new(self.opened())).await;
+        opened.unwrap_or_else(|_| {
+            Err(BinlogError::Connection(format!(
+                "Timed out after {} seconds while waiting to connect to database at {}:{} with user '{}'",
+                limit.as_secs(),
+                settings.hostname,
+                settings.port,
+                settings.user
+            )))
+        })
+    }
+
+    async fn opened(&self) -> Result<Session, BinlogError> {
+        let mut session = Session::new(
+            self.connect().await?,
+            &self.cut_off,
+            self.settings.query_timeout,
+        );
+        prepare(&mut session).await.map_err(|error| match error {
+            BinlogError::Connection(text) => unreachable_server(&self.settings, text),
+            other => other,
+        })?;
+        Ok(session)
+    }
+
+    async fn connect(&self) -> Result<Conn, BinlogError> {
+        let settings = &*self.settings;
+        let attempts = settings
+            .ssl
+            .attempts()
+            .map_err(|error| BinlogError::Server(error.text))?;
+        let last = attempts.len() - 1;
+        for (index, tls) in attempts.into_iter().enumerate() {
+            match Conn::new(options(settings, tls)).await {
+                Ok(conn) => return Ok(conn),
+                Err(mysql_async::Error::Driver(
+                    mysql_async::DriverError::NoClientSslFlagFromServer,
+                )) if index < last => {}
+                Err(error) => return Err(described(settings, error)),
+            }
+        }
+        Err(BinlogError::Connection(format!(
+            "no way to connect to {}:{} was left",
+            settings.hostname, settings.port
+        )))
+    }
+
+    /// Sees to it that no session that was given up in the middle of something works on. Takes a limited time.
+    pub(crate) async fn end_cut_off(&self) {
+        if self.cut_off.is_empty() {
+            return;
+        }
+        let end = async {
+            let mut session = self.open().await?;
+            self.cut_off.end(&mut session).await?;
+            session.disconnect().await;
+            Ok::<(), BinlogError>(())
+        };
+        let reason = match tokio::time::timeout(END_LIMIT, end).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the server has not answered within {END_LIMIT:?}"),
+        };
+        warn!(
+            "Unless the server has ended itself, it may still be at work for sessions that were cut off: {}. They could not be ended: {reason}. End them with KILL",
+            self.cut_off
+        );
+    }
+}
+
+/// What every session begins with.
+async fn prepare(session: &mut Session) -> Result<(), BinlogError> {
+    session.query_drop("SET NAMES utf8mb4").await?;
+    session.query_drop(SESSION_SETTINGS).await?;
+    if let Some(id) = queries::own_session(session).await? {
+        session.known_as(id);
+    }
+    Ok(())
+}
+
+fn unreachable_server(settings: &Settings, cause: impl std::fmt::Display) -> BinlogError {
+    let (host, port, user) = (&settings.hostname, settings.port, &settings.user);
+    BinlogError::Connection(format!(
+        "Unable to connect to the database at {host}:{port} with user '{user}': {cause}"
+    ))
 }
 
 fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
@@ -76,12 +158,15 @@ fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
         ));
     }
     match BinlogError::from(error) {
+        refused @ BinlogError::Refused(_) if refused.kind() != ErrorKind::Retriable => {
+            BinlogError::Server(format!(
+                "Failed to authenticate to the database at {host}:{port} with user '{user}': {refused} Check database.user and database.password, and that the user may connect from this host"
+            ))
+        }
         BinlogError::Server(text) => BinlogError::Server(format!(
-            "Failed to authenticate to the database at {host}:{port} with user '{user}': {text} Check database.user and database.password, and that the user may connect from this host"
+            "Unable to connect to the database at {host}:{port} with user '{user}': {text}"
         )),
-        other => BinlogError::Connection(format!(
-            "Unable to connect to the database at {host}:{port} with user '{user}': {other}"
-        )),
+        other => unreachable_server(settings, other),
     }
 }
 
@@ -119,27 +204,27 @@ fn unencrypted(settings: &Settings, error: &mysql_async::Error) -> Option<String
 }
 
 /// Checks that the server writes what this connector can read.
-pub(crate) async fn check_binlog(conn: &mut Conn, flavor: Flavor) -> Result<(), BinlogError> {
-    if crate::queries::variable(conn, "log_bin")
+pub(crate) async fn check_binlog(conn: &mut Session, flavor: Flavor) -> Result<(), BinlogError> {
+    if queries::variable(conn, "log_bin")
         .await?
         .is_some_and(|value| value == "OFF")
     {
         return Err(BinlogError::NoBinlog);
     }
-    let format = crate::queries::variable(conn, "binlog_format").await?;
+    let format = queries::variable(conn, "binlog_format").await?;
     if let Some(format) = format.filter(|format| !format.eq_ignore_ascii_case("ROW")) {
         return Err(BinlogError::Server(format!(
             "The database server is not configured to use a ROW binlog_format, which is required for this connector to work properly. Change the database configuration to use a binlog_format=ROW and restart the connector. (It is {format}.)"
         )));
     }
-    let image = crate::queries::variable(conn, "binlog_row_image").await?;
+    let image = queries::variable(conn, "binlog_row_image").await?;
     if let Some(image) = image.filter(|image| !image.eq_ignore_ascii_case("FULL")) {
         return Err(BinlogError::Server(format!(
             "The database server is not configured to use a FULL binlog_row_image, which is required for this connector to work properly. Change the database configuration to use a binlog_row_image=FULL and restart the connector. (It is {image}.)"
         )));
     }
     if flavor == Flavor::MySql
-        && crate::queries::variable(conn, "binlog_row_value_options")
+        && queries::variable(conn, "binlog_row_value_options")
             .await?
             .is_some_and(|value| value.eq_ignore_ascii_case("PARTIAL_JSON"))
     {
@@ -148,4 +233,47 @@ pub(crate) async fn check_binlog(conn: &mut Conn, flavor: Flavor) -> Result<(), 
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::{DriverError, Error, UrlError};
+
+    use super::*;
+    use crate::config::tests::props;
+
+    #[test]
+    fn what_no_further_attempt_mends_is_not_tried_again() {
+        fn check(error: Error, kind: ErrorKind, parts: &[&str]) {
+            let settings = Settings::new(Flavor::MySql, &props(&[])).unwrap();
+            let error = described(&settings, error);
+            let text = error.to_string();
+            assert_eq!(error.kind(), kind, "{text}");
+            let head = "Unable to connect to the database at ";
+            for part in parts.iter().chain([&head]) {
+                assert!(text.contains(part), "{part} is not in: {text}");
+            }
+        }
+        let unknown = DriverError::UnknownAuthPlugin {
+            name: "authentication_ldap".to_owned(),
+        };
+        let alter = "ALTER USER";
+        let fatal = ErrorKind::Fatal;
+        check(
+            Error::Driver(unknown),
+            fatal,
+            &["'authentication_ldap'", alter],
+        );
+        let clear = DriverError::CleartextPluginDisabled;
+        check(
+            Error::Driver(clear),
+            fatal,
+            &["mysql_clear_password", alter],
+        );
+        let old = DriverError::MysqlOldPasswordDisabled;
+        check(Error::Driver(old), fatal, &["mysql_old_password", alter]);
+        check(Error::Url(UrlError::Invalid), fatal, &["database.hostname"]);
+        let closed = DriverError::ConnectionClosed;
+        check(Error::Driver(closed), ErrorKind::Retriable, &[]);
+    }
 }

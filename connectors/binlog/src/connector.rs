@@ -6,23 +6,26 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidegate_api::config::{ConfigInfo, add_error};
-use tidegate_api::{ConfigDef, ConnectError, Connector, ConnectorContext, Props};
+use tidegate_api::{ConfigDef, ConnectError, Connector, ConnectorContext, OffsetChange, Props};
+use tidegate_log::LogProvider;
 use tracing::info;
 
 use crate::config::{self, Settings};
+use crate::connection::Server;
 use crate::flavor::Flavor;
-use crate::{connection, errors::BinlogError};
+use crate::resets;
 
-#[derive(Debug)]
 pub(crate) struct BinlogConnector {
     flavor: Flavor,
+    provider: Arc<dyn LogProvider>,
     props: Props,
 }
 
 impl BinlogConnector {
-    pub(crate) fn new(flavor: Flavor) -> Self {
+    pub(crate) fn new(flavor: Flavor, provider: Arc<dyn LogProvider>) -> Self {
         Self {
             flavor,
+            provider,
             props: Props::new(),
         }
     }
@@ -56,7 +59,7 @@ impl Connector for BinlogConnector {
     ) -> Result<Vec<ConfigInfo>, ConnectError> {
         let props = config::with_todays_names(props);
         let mut infos = definition.validate(&props);
-        for (name, error) in config::refused(&props) {
+        for (name, error) in config::cross_checks(&props) {
             add_error(&mut infos, &name, error);
         }
         if infos.iter().any(|info| !info.errors.is_empty()) {
@@ -67,10 +70,8 @@ impl Connector for BinlogConnector {
             add_error(&mut infos, error.name, error.text);
             return Ok(infos);
         }
-        match connection::open(&settings).await {
-            Ok(conn) => {
-                conn.disconnect().await.map_err(BinlogError::from)?;
-            }
+        match Server::new(Arc::new(settings)).open().await {
+            Ok(session) => session.disconnect().await,
             Err(error) => add_error(
                 &mut infos,
                 "database.hostname",
@@ -78,5 +79,19 @@ impl Connector for BinlogConnector {
             ),
         }
         Ok(infos)
+    }
+
+    async fn alter_offsets(
+        &self,
+        props: &Props,
+        offsets: OffsetChange<'_>,
+    ) -> Result<bool, ConnectError> {
+        if let OffsetChange::Source(changes) = offsets
+            && changes.iter().any(|(_, offset)| offset.is_none())
+        {
+            resets::forget_snapshots(self.flavor, &*self.provider, props).await;
+        }
+        // As the original's: it has nothing to do with where offsets are kept.
+        Ok(false)
     }
 }

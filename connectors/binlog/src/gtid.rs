@@ -1,26 +1,29 @@
-//! Sets of global transaction ids.
+//! Sets of global transaction ids, with the texts that the original's client makes of them: offsets and the schema history
+//! have these.
 //!
-//! Source: Debezium `MySqlGtidSet`, `MariaDbGtidSet`.
+//! Source: `com.github.shyiko.mysql.binlog.{GtidSet,MariadbGtidSet}`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::flavor::Flavor;
+use indexmap::IndexMap;
 
-/// The transactions that were seen, in the server's notation.
+use crate::flavor::Flavor;
+use crate::uuid::uuid_text;
+
+/// The transactions that were seen. Two sets are equal in whatever order their parts came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GtidSet {
-    /// Intervals, both ends included, by `uuid` or `uuid:tag`.
-    MySql(BTreeMap<String, Vec<(u64, u64)>>),
-    /// Highest sequence by domain and server.
-    MariaDb(BTreeMap<(u32, u32), u64>),
+    /// Intervals, both ends included, by `uuid` or `uuid:tag`, in the order in which they came.
+    MySql(IndexMap<String, Vec<(u64, u64)>>),
+    /// Highest sequence by domain and server, in the order in which they came.
+    MariaDb(IndexMap<(u32, u32), u64>),
 }
 
 impl GtidSet {
     pub(crate) fn empty(flavor: Flavor) -> Self {
         match flavor {
-            Flavor::MySql => Self::MySql(BTreeMap::new()),
-            Flavor::MariaDb => Self::MariaDb(BTreeMap::new()),
+            Flavor::MySql => Self::MySql(IndexMap::new()),
+            Flavor::MariaDb => Self::MariaDb(IndexMap::new()),
         }
     }
 
@@ -56,6 +59,73 @@ impl GtidSet {
         Some(set)
     }
 
+    /// The set that a file of MySQL begins with: number of sources; of each its UUID, its tag if the format has tags, and its
+    /// intervals, whose ends are not included. `None` if the event is broken.
+    ///
+    /// Source: MySQL `Gtid_set::add_gtid_encoding`.
+    pub(crate) fn of_previous(data: &[u8]) -> Option<Self> {
+        fn take<'a, const N: usize>(data: &mut &'a [u8]) -> Option<&'a [u8; N]> {
+            let (head, rest) = data.split_first_chunk()?;
+            *data = rest;
+            Some(head)
+        }
+        let mut rest = data;
+        let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+        let head = number(take(&mut rest)?);
+        let has_tags = head >> 56 != 0;
+        let sources = if has_tags {
+            head >> 8 & 0xffff_ffff_ffff
+        } else {
+            head
+        };
+        let mut set = Self::empty(Flavor::MySql);
+        for _ in 0..sources {
+            let mut source = uuid_text(take(&mut rest)?);
+            if has_tags {
+                // Twice the length; a tag has 32 characters at most.
+                let [length] = *take(&mut rest)?;
+                let tag = rest.split_off(..usize::from(length / 2))?;
+                if !tag.is_empty() {
+                    source = format!("{source}:{}", std::str::from_utf8(tag).ok()?);
+                }
+            }
+            for _ in 0..number(take(&mut rest)?) {
+                let (first, end) = (number(take(&mut rest)?), number(take(&mut rest)?));
+                set.add_mysql(&source, first, end.checked_sub(1)?);
+            }
+        }
+        rest.is_empty().then_some(set)
+    }
+
+    /// Puts the parts in the order in which the original begins a stream with them; their text in that order.
+    ///
+    /// Source: Debezium `MySqlGtidSet`, `MariaDbGtidSet`, which are sorted.
+    pub(crate) fn sort(&mut self) -> String {
+        match self {
+            Self::MySql(sets) => {
+                sets.sort_unstable_keys();
+                self.to_string()
+            }
+            Self::MariaDb(sequences) => {
+                sequences.sort_unstable_keys();
+                let texts: Vec<String> = sequences
+                    .iter()
+                    .map(|((domain, server), sequence)| format!("{domain}-{server}-{sequence}"))
+                    .collect();
+                texts.join(",")
+            }
+        }
+    }
+
+    /// Adds whatever `other` has of sources that are not in this set.
+    pub(crate) fn add_unknown(&mut self, other: Self) {
+        if let (Self::MySql(own), Self::MySql(other)) = (self, other) {
+            for (source, intervals) in other {
+                own.entry(source).or_insert(intervals);
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::MySql(sets) => sets.is_empty(),
@@ -76,8 +146,11 @@ impl GtidSet {
     /// A later transaction of a domain replaces an earlier one, whichever server wrote it.
     pub(crate) fn add_mariadb(&mut self, domain: u32, server: u32, sequence: u64) {
         if let Self::MariaDb(sequences) = self {
-            sequences.retain(|(known, other), _| *known != domain || *other == server);
-            sequences.insert((domain, server), sequence);
+            // Java's map keeps the place of a domain whose server is another one now.
+            let place = sequences.keys().position(|(known, _)| *known == domain);
+            sequences.retain(|(known, _), _| *known != domain);
+            let place = place.unwrap_or(sequences.len());
+            sequences.shift_insert(place, (domain, server), sequence);
         }
     }
 
@@ -85,9 +158,10 @@ impl GtidSet {
     pub(crate) fn contains(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::MySql(own), Self::MySql(other)) => other.iter().all(|(source, intervals)| {
+                let own = own.get(source).map_or(&[][..], Vec::as_slice);
                 intervals.iter().all(|(first, last)| {
-                    own.get(source)
-                        .is_some_and(|own| own.iter().any(|(a, b)| a <= first && last <= b))
+                    let begun = own.partition_point(|(begin, _)| begin <= first);
+                    own[..begun].last().is_some_and(|(_, end)| last <= end)
                 })
             }),
             (Self::MariaDb(own), Self::MariaDb(other)) => {
@@ -103,12 +177,14 @@ impl GtidSet {
 
 /// Keeps intervals sorted and apart.
 fn add_interval(intervals: &mut Vec<(u64, u64)>, new: (u64, u64)) {
-    // Almost always the next number of the last interval.
-    if let Some(last) = intervals.last_mut()
-        && new.0 == last.1 + 1
-    {
-        last.1 = new.1;
-        return;
+    // Almost always the next number of the last interval, or one behind it.
+    match intervals.last_mut() {
+        Some(last) if Some(new.0) == last.1.checked_add(1) => {
+            last.1 = new.1;
+            return;
+        }
+        Some(last) if new.0 <= last.1 => {}
+        _ => return intervals.push(new),
     }
     intervals.push(new);
     intervals.sort_unstable();
@@ -124,25 +200,32 @@ fn add_interval(intervals: &mut Vec<(u64, u64)>, new: (u64, u64)) {
 
 impl fmt::Display for GtidSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
         match self {
             Self::MySql(sets) => {
+                let mut by_uuid: IndexMap<&str, Vec<(&str, &[(u64, u64)])>> = IndexMap::new();
                 for (source, intervals) in sets {
-                    write!(f, "{separator}{source}")?;
-                    separator = ",";
-                    for (first, last) in intervals {
-                        if first == last {
-                            write!(f, ":{first}")?;
-                        } else {
+                    let (uuid, tag) = source.split_once(':').unwrap_or((source, ""));
+                    by_uuid.entry(uuid).or_default().push((tag, intervals));
+                }
+                for (index, (uuid, sets)) in by_uuid.into_iter().enumerate() {
+                    write!(f, "{}{uuid}", if index == 0 { "" } else { "," })?;
+                    for (tag, intervals) in sets {
+                        if !tag.is_empty() {
+                            write!(f, ":{tag}")?;
+                        }
+                        for (first, last) in intervals {
                             write!(f, ":{first}-{last}")?;
                         }
                     }
                 }
             }
             Self::MariaDb(sequences) => {
-                for ((domain, server), sequence) in sequences {
+                let mut sequences: Vec<_> = sequences.iter().collect();
+                let buckets = java_buckets(sequences.len());
+                sequences.sort_by_key(|((domain, _), _)| (domain ^ domain >> 16) & (buckets - 1));
+                for (index, ((domain, server), sequence)) in sequences.into_iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "," };
                     write!(f, "{separator}{domain}-{server}-{sequence}")?;
-                    separator = ",";
                 }
             }
         }
@@ -150,8 +233,19 @@ impl fmt::Display for GtidSet {
     }
 }
 
+/// Buckets of a Java `HashMap` that has grown to `entries`.
+fn java_buckets(entries: usize) -> u32 {
+    let mut buckets = 16;
+    while entries > (buckets / 4 * 3) as usize {
+        buckets *= 2;
+    }
+    buckets
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110002";
@@ -161,18 +255,112 @@ mod tests {
     }
 
     #[test]
-    fn sets_grow_and_print_as_servers_print_them() {
+    fn sets_grow_and_print_as_the_originals_client_prints_them() {
         let mut mysql = set(Flavor::MySql, &format!("{UUID}:1-5:7,\n{UUID}:tag:1"));
-        assert_eq!(mysql.to_string(), format!("{UUID}:1-5:7,{UUID}:tag:1"));
+        assert_eq!(mysql.to_string(), format!("{UUID}:1-5:7-7:tag:1-1"));
         mysql.add_mysql(UUID, 6, 6);
         mysql.add_mysql(UUID, 8, 8);
-        assert_eq!(mysql.to_string(), format!("{UUID}:1-8,{UUID}:tag:1"));
+        assert_eq!(mysql.to_string(), format!("{UUID}:1-8:tag:1-1"));
+        let other = "14bc7850-2c16-11e6-a073-0242ac110002";
+        mysql.add_mysql(other, 5, 5);
+        mysql.add_mysql(&format!("{UUID}:a"), 2, 3);
+        let text = format!("{UUID}:1-8:tag:1-1:a:2-3,{other}:5-5");
+        assert_eq!(mysql.to_string(), text);
+        assert_eq!(set(Flavor::MySql, &text), mysql);
+        assert_eq!(
+            mysql.clone().sort(),
+            format!("{other}:5-5,{UUID}:1-8:a:2-3:tag:1-1")
+        );
+        let purged = set(Flavor::MySql, &format!("{UUID}:1-3,{UUID}:x:1-4"));
+        mysql.add_unknown(purged);
+        let text = format!("{UUID}:1-8:tag:1-1:a:2-3:x:1-4,{other}:5-5");
+        assert_eq!(mysql.to_string(), text);
+        mysql = set(
+            Flavor::MySql,
+            &format!("{UUID}:1-8:tag:1-1:a:2-3,{other}:5-5"),
+        );
+        // As servers print it.
+        let sorted = format!("{other}:5,{UUID}:1-8,{UUID}:a:2-3,{UUID}:tag:1");
+        assert_eq!(set(Flavor::MySql, &sorted), mysql);
         let mut mariadb = set(Flavor::MariaDb, "0-1-5,1-2-3");
         mariadb.add_mariadb(0, 1, 6);
         assert_eq!(mariadb.to_string(), "0-1-6,1-2-3");
         mariadb.add_mariadb(0, 9, 7);
         assert_eq!(mariadb.to_string(), "0-9-7,1-2-3");
+        let mut domains = set(Flavor::MariaDb, "17-1-1,3-1-2,1-1-3");
+        assert_eq!(domains.sort(), "1-1-3,3-1-2,17-1-1");
+        // Domains come in the order of Java's hashes.
+        for (text, printed) in [
+            ("17-1-1,3-1-2,1-1-3", "17-1-1,1-1-3,3-1-2"),
+            ("1-1-3,17-1-1,16-1-4", "16-1-4,1-1-3,17-1-1"),
+            (
+                "65536-1-1,0-1-2,4294967295-1-3",
+                "0-1-2,4294967295-1-3,65536-1-1",
+            ),
+        ] {
+            assert_eq!(set(Flavor::MariaDb, text).to_string(), printed);
+        }
+        let many: Vec<String> = (0..13).rev().map(|n| format!("{}-1-1", n * 16)).collect();
+        let printed = set(Flavor::MariaDb, &many.join(",")).to_string();
+        assert!(printed.starts_with("192-1-1,160-1-1,128-1-1,"), "{printed}");
+        assert!(printed.contains(",0-1-1,176-1-1,144-1-1,"), "{printed}");
         assert!(GtidSet::parse(Flavor::MariaDb, "nonsense").is_none());
+    }
+
+    #[test]
+    fn the_set_that_a_file_begins_with_is_read() {
+        let number = |number: u64| number.to_le_bytes();
+        let id: Vec<u8> = (0..16).collect();
+        let name = "00010203-0405-0607-0809-0a0b0c0d0e0f";
+        let plain = [
+            &number(1)[..],
+            &id,
+            &number(2),
+            &number(1),
+            &number(6),
+            &number(8),
+            &number(9),
+        ]
+        .concat();
+        let text = |data: &[u8]| GtidSet::of_previous(data).map(|set| set.to_string());
+        assert_eq!(text(&plain), Some(format!("{name}:1-5:8-8")));
+        let tagged = [
+            &number(1 << 56 | 1 << 8 | 1)[..],
+            &id,
+            &[6],
+            b"abc",
+            &number(1),
+            &number(1),
+            &number(3),
+        ]
+        .concat();
+        assert_eq!(text(&tagged), Some(format!("{name}:abc:1-2")));
+        assert_eq!(text(&number(0)), Some(String::new()));
+        for length in 0..plain.len() {
+            assert_eq!(text(&plain[..length]), None, "{length}");
+        }
+        assert_eq!(text(&number(u64::MAX >> 8)), None);
+        assert_eq!(
+            text(&[&number(1)[..], &id, &number(u64::MAX)].concat()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_set_in_many_pieces_is_read_in_time() {
+        let pieces: Vec<String> = (1..=100_000)
+            .map(|number| format!("{0}-{0}", 2 * number))
+            .collect();
+        let text = format!("{UUID}:{}", pieces.join(":"));
+        let start = Instant::now();
+        let many = set(Flavor::MySql, &text);
+        assert!(many.contains(&many));
+        assert_eq!(many.to_string(), text);
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]

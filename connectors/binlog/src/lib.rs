@@ -1,5 +1,6 @@
 //! Change data capture from the binary logs of MySQL and MariaDB: Debezium's `MySqlConnector` and `MariaDbConnector`.
 
+mod attempts;
 mod availability;
 mod catalogue;
 mod compressed;
@@ -13,14 +14,17 @@ pub mod masking;
 mod offsets;
 mod queries;
 mod record;
+mod resets;
 pub mod schema;
 mod schema_changes;
+mod sessions;
 mod snapshot;
 mod source_info;
 mod streaming;
 mod task;
 mod tls;
 mod tracker;
+mod uuid;
 pub mod values;
 
 use std::sync::Arc;
@@ -33,7 +37,7 @@ pub use flavor::Flavor;
 /// Adds both connectors. `provider` opens the logs of their schema histories.
 pub fn register(plugins: &mut Plugins, provider: &Arc<dyn LogProvider>) {
     for flavor in [Flavor::MariaDb, Flavor::MySql] {
-        let provider = Arc::clone(provider);
+        let (provider, logs) = (Arc::clone(provider), Arc::clone(provider));
         plugins.connectors.push(ConnectorPlugin {
             class: flavor.connector_class(),
             task_class: flavor.task_class(),
@@ -45,7 +49,9 @@ pub fn register(plugins: &mut Plugins, provider: &Arc<dyn LogProvider>) {
                 Flavor::MariaDb => || catalogue::definition(Flavor::MariaDb),
                 Flavor::MySql => || catalogue::definition(Flavor::MySql),
             },
-            create: Arc::new(move || Box::new(connector::BinlogConnector::new(flavor))),
+            create: Arc::new(move || {
+                Box::new(connector::BinlogConnector::new(flavor, Arc::clone(&logs)))
+            }),
         });
     }
 }

@@ -21,6 +21,9 @@ const SALT: &str = ".with.salt.";
 pub(crate) const PROPAGATE_BY_COLUMN: &str = "column.propagate.source.type";
 pub(crate) const PROPAGATE_BY_TYPE: &str = "datatype.propagate.source.type";
 
+/// Characters of a mask. A number from a property's name becomes a text of that length, once per column.
+const MAX_MASK: usize = 1 << 20;
+
 /// How a string object begins in Java's serialisation.
 const JAVA_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x74];
 const JAVA_LONG_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x7c];
@@ -133,9 +136,15 @@ impl Masking {
                 .ok_or_else(unknown);
         }
         if let Some(count) = between("column.mask.with.", ".chars") {
-            return number(count)
-                .map(|count| Some(Self::Mask(Str::from("*".repeat(count)))))
-                .ok_or_else(unknown);
+            let count = number(count).ok_or_else(unknown)?;
+            if count > MAX_MASK {
+                return Err(ConnectError::config(invalid(
+                    &without_salt(name),
+                    columns,
+                    &format!("a mask has at most {MAX_MASK} characters"),
+                )));
+            }
+            return Ok(Some(Self::Mask(Str::from("*".repeat(count)))));
         }
         let rest = name.strip_prefix("column.mask.hash.").ok_or_else(unknown)?;
         let (rest, is_serialized) = match rest.strip_prefix("v2.") {

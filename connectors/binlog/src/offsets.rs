@@ -9,13 +9,20 @@ use tidegate_api::{
     ConnectError, OffsetFields, OffsetFieldsMap, SourceOffset, SourcePartition, Str, Value,
 };
 
+use tracing::warn;
+
 use crate::flavor::Flavor;
 use crate::gtid::GtidSet;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// The original passes over fields that it does not know.
+const TRANSACTION: &str = "transaction_gtid";
+
+/// Fields of an incremental snapshot, which the original keeps in the offset while it runs.
+const INCREMENTAL: &str = "incremental_snapshot_";
 
 /// A stored offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Position {
     pub(crate) file: Arc<str>,
     pub(crate) pos: u64,
@@ -24,10 +31,14 @@ pub(crate) struct Position {
     pub(crate) events: u64,
     /// Rows of the event at hand that were handed over.
     pub(crate) rows: u64,
+    /// Id of the open transaction, which `events` and `rows` count in; the original has no such field.
+    pub(crate) transaction: Option<Arc<str>>,
     pub(crate) server_id: u32,
     pub(crate) ts_sec: Option<i64>,
     /// An unfinished initial snapshot.
     pub(crate) in_snapshot: bool,
+    /// Fields of an incremental snapshot that the original has begun: it goes on with it when it takes over again.
+    pub(crate) incremental: Option<Arc<[(Str, Value)]>>,
 }
 
 impl OffsetFields for Position {
@@ -51,17 +62,38 @@ impl OffsetFields for Position {
         }
         if self.events != 0 {
             put("event", number(self.events));
+            if let Some(transaction) = &self.transaction {
+                put(TRANSACTION, Value::string(transaction));
+            }
         }
         if self.in_snapshot {
             put("snapshot", Value::string("INITIAL"));
+        } else if let Some(incremental) = &self.incremental {
+            fields.extend(incremental.iter().cloned());
         }
         fields
     }
 }
 
 impl Position {
+    /// A place in the log where no transaction is open.
+    pub(crate) fn at(file: &str, pos: u64) -> Self {
+        Self {
+            file: Arc::from(file),
+            pos,
+            gtids: None,
+            events: 0,
+            rows: 0,
+            transaction: None,
+            server_id: 0,
+            ts_sec: None,
+            in_snapshot: false,
+            incremental: None,
+        }
+    }
+
     /// # Errors
-    /// If `file` is missing.
+    /// If `file` is missing, or `snapshot` is none of the original's words.
     pub(crate) fn parse(fields: &OffsetFieldsMap) -> Result<Self, ConnectError> {
         let get = |name: &str| {
             fields
@@ -74,37 +106,46 @@ impl Position {
                 .and_then(Value::as_i64)
                 .and_then(|number| u64::try_from(number).ok())
         };
+        let text = |name: &str| {
+            get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+                .map(Arc::from)
+        };
         let file = get("file")
             .and_then(Value::as_str)
             .ok_or_else(|| ConnectError::fatal("Source offset 'file' parameter is missing"))?;
         let in_snapshot = match get("snapshot") {
             Some(Value::Boolean(flag)) => *flag,
-            Some(Value::String(text)) => {
-                !text.eq_ignore_ascii_case("false") && !text.eq_ignore_ascii_case("incremental")
-            }
+            Some(Value::String(text)) => is_initial_snapshot(text)?,
             _ => false,
         };
+        let incremental: Vec<(Str, Value)> = (fields.iter())
+            .filter(|(name, value)| name.starts_with(INCREMENTAL) && !value.is_null())
+            .cloned()
+            .collect();
         Ok(Self {
             file: Arc::from(file),
             pos: number("pos").unwrap_or(0),
-            gtids: get("gtids")
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-                .map(Arc::from),
+            gtids: text("gtids"),
             events: number("event").unwrap_or(0),
             rows: number("row").unwrap_or(0),
+            transaction: text(TRANSACTION),
             server_id: number("server_id")
                 .and_then(|id| u32::try_from(id).ok())
                 .unwrap_or(0),
             ts_sec: get("ts_sec").and_then(Value::as_i64),
             in_snapshot,
+            incremental: (!incremental.is_empty()).then(|| incremental.into()),
         })
     }
 
-    /// For records of the schema history.
+    /// For records of the schema history, from which no stream begins.
     pub(crate) fn to_json(&self) -> Map<String, Json> {
         let mut json = Map::new();
-        for (name, value) in self.fields() {
+        let is_place = |name: &str| name != TRANSACTION && !name.starts_with(INCREMENTAL);
+        let fields = self.fields().into_iter();
+        for (name, value) in fields.filter(|(name, _)| is_place(name)) {
             let value = match value {
                 Value::String(text) => json!(text.as_str()),
                 other => json!(other.as_i64()),
@@ -143,6 +184,23 @@ impl Position {
         }
     }
 
+    /// Whether something lies before this position that does not lie before `other`.
+    pub(crate) fn is_beyond(&self, flavor: Flavor, other: &Self) -> bool {
+        let set = |position: &Self| GtidSet::parse(flavor, position.gtids.as_deref()?);
+        let place = |position: &Self| {
+            (
+                file_number(&position.file),
+                position.pos,
+                position.events,
+                position.rows,
+            )
+        };
+        match (set(self), set(other)) {
+            (Some(own), Some(other)) if own != other => !other.contains(&own),
+            _ => place(self) > place(other),
+        }
+    }
+
     fn is_place_at_or_after(&self, recorded: &Self) -> bool {
         let place = |position: &Self| (file_number(&position.file), position.pos);
         // `pos` is where a transaction begins, and it comes again from there.
@@ -151,6 +209,41 @@ impl Position {
             return false;
         }
         (place(recorded), recorded.events, recorded.rows) <= (place(self), self.events, self.rows)
+    }
+}
+
+/// What `snapshot` says. Blocking and incremental snapshots run beside a stream, which goes on from the offset.
+///
+/// Source: Debezium `SnapshotType`, `CommonOffsetContext.isInitialSnapshotRunning`.
+fn is_initial_snapshot(text: &str) -> Result<bool, ConnectError> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "initial" => Ok(true),
+        "false" | "incremental" | "blocking" => Ok(false),
+        _ => Err(ConnectError::fatal(format!(
+            "Source offset 'snapshot' has the value '{text}', which is none of INITIAL, BLOCKING and INCREMENTAL. \
+             Correct the offset, or remove it for a new snapshot (PATCH or DELETE /connectors/<name>/offsets)"
+        ))),
+    }
+}
+
+/// Says which snapshots of the original a stored offset tells of that nobody goes on with.
+pub(crate) fn warn_of_snapshots(fields: &OffsetFieldsMap) {
+    let text = |name: &str| {
+        let field = fields.iter().find(|(known, _)| known == name);
+        field.and_then(|(_, value)| value.as_str())
+    };
+    if text("snapshot").is_some_and(|kind| kind.eq_ignore_ascii_case("blocking")) {
+        warn!(
+            "The connector stopped during a blocking snapshot. Streaming goes on from the stored offset; rows that this \
+             snapshot had not read do not come. Take a new snapshot of them (snapshot.mode=always for one start)"
+        );
+    }
+    if let Some(tables) = text("incremental_snapshot_collections") {
+        warn!(
+            "The offset has an incremental snapshot that is not finished: {tables}. This version does not go on with it, and \
+             keeps it in the offset for a connector that does. Rows that it had not read do not come: let the original \
+             finish it, or take a new snapshot (snapshot.mode=always for one start)"
+        );
     }
 }
 
@@ -182,7 +275,12 @@ pub(crate) struct OffsetContext {
     pub(crate) event_pos: u64,
     /// Its end.
     event_end: u64,
+    /// Of the transaction that was announced last.
     pub(crate) gtid: Option<Str>,
+    /// The same, unless it has ended.
+    transaction: Option<Arc<str>>,
+    /// Where the event begins that announced it.
+    pub(crate) announced: Option<u64>,
     pub(crate) thread: Option<i64>,
     /// Microseconds since 1970: when the transaction was committed, if MySQL tells it, or when its event was written.
     pub(crate) micros: i64,
@@ -210,6 +308,8 @@ impl OffsetContext {
             },
             in_transaction: false,
             gtid: None,
+            transaction: None,
+            announced: None,
             thread: None,
         }
     }
@@ -219,14 +319,20 @@ impl OffsetContext {
         self.event_pos = start;
         self.event_end = end;
         if !self.in_transaction {
-            self.restart.file.clone_from(&self.event_file);
-            self.restart.pos = end;
-            self.restart.events = 0;
-            self.restart.rows = 0;
+            self.restart_at(end);
         }
     }
 
-    /// The event at hand could not be handled: a restart begins with it.
+    /// A restart begins at `pos` of the current file, where no event of a transaction was handled.
+    fn restart_at(&mut self, pos: u64) {
+        self.restart.file.clone_from(&self.event_file);
+        self.restart.pos = pos;
+        self.restart.events = 0;
+        self.restart.rows = 0;
+        self.restart.transaction = None;
+    }
+
+    /// The event at hand could not be handled, or only its beginning was: a restart begins with it.
     pub(crate) fn step_back(&mut self) {
         if !self.in_transaction {
             self.restart.file.clone_from(&self.event_file);
@@ -245,10 +351,7 @@ impl OffsetContext {
             return;
         }
         if !self.in_transaction || *self.restart.file != *file {
-            self.restart.file = Arc::clone(&self.event_file);
-            self.restart.pos = pos;
-            self.restart.events = 0;
-            self.restart.rows = 0;
+            self.restart_at(pos);
         }
     }
 
@@ -273,17 +376,33 @@ impl OffsetContext {
         self.restart.ts_sec = Some(micros.div_euclid(MICROS_PER_SECOND));
     }
 
-    /// The beginning of a file of MySQL tells all transactions before it.
-    pub(crate) fn previous_gtids(&mut self, previous: GtidSet) {
-        if !self.has_whole_set {
-            self.current_gtids = previous;
-            self.has_whole_set = true;
-        }
+    /// The beginning of a file of MySQL tells all transactions before it: whether that is news.
+    pub(crate) fn lacks_previous_gtids(&self) -> bool {
+        !self.has_whole_set
     }
 
-    /// Before the new transaction is added to `current_gtids`.
-    pub(crate) fn begin_gtid(&mut self) {
+    pub(crate) fn previous_gtids(&mut self, previous: GtidSet) {
+        self.current_gtids = previous;
+        self.has_whole_set = true;
+    }
+
+    /// A transaction is announced. Before it is added to `current_gtids`: the set of an offset has no transaction that is not
+    /// whole.
+    pub(crate) fn announce(&mut self, gtid: &str) {
+        self.announce_anonymous();
         self.store_gtids();
+        self.gtid = Some(Str::new(gtid));
+        self.transaction = Some(Arc::from(gtid));
+    }
+
+    /// A transaction without an id is announced. None is open there, even if the end of the last one was not seen.
+    pub(crate) fn announce_anonymous(&mut self) {
+        self.transaction = None;
+        self.announced = Some(self.event_pos);
+        if self.in_transaction {
+            self.in_transaction = false;
+            self.restart_at(self.event_end);
+        }
     }
 
     fn store_gtids(&mut self) {
@@ -294,22 +413,29 @@ impl OffsetContext {
 
     /// At the beginning of a transaction, which starts at the event at hand.
     pub(crate) fn begin(&mut self) {
-        self.restart.file = Arc::clone(&self.event_file);
-        self.restart.pos = self.event_pos;
-        self.restart.events = 0;
-        self.restart.rows = 0;
+        self.restart_at(self.event_pos);
+        self.restart.transaction.clone_from(&self.transaction);
         self.in_transaction = true;
     }
 
     /// At the end of a transaction, which the event at hand is.
     pub(crate) fn commit(&mut self) {
         self.store_gtids();
-        self.restart.file = Arc::clone(&self.event_file);
-        self.restart.pos = self.event_end;
-        self.restart.events = 0;
-        self.restart.rows = 0;
+        self.restart_at(self.event_end);
         self.in_transaction = false;
+        self.transaction = None;
+        self.announced = None;
         self.thread = None;
+    }
+
+    /// The transaction that was announced last has no end: the set has it no more, since another one may get its id.
+    pub(crate) fn abandon(&mut self, flavor: Flavor) {
+        if !self.has_whole_set {
+            return;
+        }
+        let stored = self.restart.gtids.as_deref();
+        let set = stored.and_then(|text| GtidSet::parse(flavor, text));
+        self.current_gtids = set.unwrap_or_else(|| GtidSet::empty(flavor));
     }
 
     /// After an event was handled.
@@ -320,10 +446,24 @@ impl OffsetContext {
         }
     }
 
-    /// The offset of a record that is the `rows`-th of its event.
-    pub(crate) fn offset(&mut self, rows: u64) -> SourceOffset {
-        self.restart.rows = rows;
-        SourceOffset::new(self.restart.clone())
+    /// The offset of a record behind which `rows` rows of the event at hand were handed over.
+    pub(crate) fn offset(&self, rows: u64) -> SourceOffset {
+        SourceOffset::new(Position {
+            rows,
+            ..self.restart.clone()
+        })
+    }
+
+    /// The offset of a record that is not the last one of the event at hand: the event comes again.
+    pub(crate) fn offset_before_event(&self) -> SourceOffset {
+        if self.in_transaction {
+            return self.offset(0);
+        }
+        SourceOffset::new(Position {
+            file: Arc::clone(&self.event_file),
+            pos: self.event_pos,
+            ..self.restart.clone()
+        })
     }
 }
 
@@ -338,9 +478,11 @@ mod tests {
             gtids: Some(Arc::from("0-1-20")),
             events: 2,
             rows: 1,
+            transaction: Some(Arc::from("0-1-21")),
             server_id: 223_344,
             ts_sec: Some(1_700_000_001),
             in_snapshot: false,
+            incremental: None,
         }
     }
 
@@ -357,14 +499,17 @@ mod tests {
                 "gtids",
                 "row",
                 "server_id",
-                "event"
+                "event",
+                "transaction_gtid"
             ]
         );
         assert_eq!(Position::parse(&fields).expect("parsed"), position());
+        assert!(!position().to_json().contains_key("transaction_gtid"));
         let snapshot = Position {
             in_snapshot: true,
             events: 0,
             rows: 0,
+            transaction: None,
             server_id: 0,
             ..position()
         };
@@ -375,6 +520,60 @@ mod tests {
         let error =
             Position::parse(&vec![(Str::new("pos"), Value::Int64(4))]).expect_err("no file");
         assert_eq!(error.text(), "Source offset 'file' parameter is missing");
+    }
+
+    #[test]
+    fn snapshots_of_the_original_are_told_apart() {
+        fn parsed(snapshot: Value) -> Result<bool, ConnectError> {
+            let fields = vec![
+                (Str::new("file"), Value::string("f.000001")),
+                (Str::new("snapshot"), snapshot),
+            ];
+            Position::parse(&fields).map(|position| position.in_snapshot)
+        }
+        for (snapshot, expected) in [
+            (Value::Boolean(true), true),
+            (Value::string("true"), true),
+            (Value::string("INITIAL"), true),
+            (Value::Boolean(false), false),
+            (Value::string("false"), false),
+            (Value::string("INCREMENTAL"), false),
+            (Value::string("BLOCKING"), false),
+        ] {
+            assert_eq!(
+                parsed(snapshot.clone()).expect("known"),
+                expected,
+                "{snapshot:?}"
+            );
+        }
+        let error = parsed(Value::string("last")).expect_err("unknown");
+        assert!(error.text().contains("'last'"), "{}", error.text());
+    }
+
+    #[test]
+    fn an_incremental_snapshot_of_the_original_stays_in_the_offset() {
+        let mut stored = position().fields();
+        let own = |name: &str| Str::from(format!("{INCREMENTAL}{name}"));
+        stored.push((own("primary_key"), Value::string("aced0005")));
+        stored.push((own("collections"), Value::string("[{}]")));
+        stored.push((own("correlation_id"), Value::Null));
+        let read = Position::parse(&stored).expect("parsed");
+        let mut context = OffsetContext::new(Flavor::MariaDb, read);
+        context.at_event(300, 400);
+        let kept = context.offset(0).fields();
+        for (name, value) in &stored[stored.len() - 3..] {
+            let is_kept = kept
+                .iter()
+                .any(|(known, own)| known == name && own == value);
+            assert_eq!(is_kept, !value.is_null(), "{name}");
+        }
+        assert!(
+            context
+                .restart
+                .to_json()
+                .keys()
+                .all(|name| !name.starts_with(INCREMENTAL))
+        );
     }
 
     /// Whether a record of position `recorded` is applied by who begins at `own`.
@@ -455,6 +654,7 @@ mod tests {
             gtids: gtids.map(Arc::from),
             events: 0,
             rows: 0,
+            transaction: None,
             ..position()
         };
         OffsetContext::new(flavor, position)
@@ -498,7 +698,7 @@ mod tests {
         const UUID: &str = "24bc7850-2c16-11e6-a073-0242ac110002";
         fn transaction(context: &mut OffsetContext, number: u64) -> Option<&str> {
             context.at_event(300, 400);
-            context.begin_gtid();
+            context.announce(&format!("{UUID}:{number}"));
             context.current_gtids.add_mysql(UUID, number, number);
             context.begin();
             context.commit();
@@ -518,7 +718,7 @@ mod tests {
     fn positions_move_as_transactions_do() {
         let mut context = context(Flavor::MariaDb, Some("0-1-20"));
         context.at_event(197, 240);
-        context.begin_gtid();
+        context.announce("0-1-21");
         context.current_gtids.add_mariadb(0, 1, 21);
         context.begin();
         context.event_done();
@@ -536,6 +736,7 @@ mod tests {
         assert_eq!(get("event"), Some(Value::Int64(2)));
         assert_eq!(get("row"), Some(Value::Int64(1)));
         assert_eq!(get("gtids"), Some(Value::string("0-1-20")));
+        assert_eq!(get("transaction_gtid"), Some(Value::string("0-1-21")));
         context.event_done();
         context.at_event(400, 431);
         context.commit();

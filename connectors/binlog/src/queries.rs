@@ -1,23 +1,77 @@
 //! What a connector asks of the server.
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
+use mysql_async::{Row, Value};
+use tidegate_relational::TableId;
 
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
+use crate::sessions::{Session, SessionId};
 
 /// A name in back-quotes.
 pub(crate) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
+/// A table's name with its database's.
+pub(crate) fn quoted_id(id: &TableId) -> String {
+    let parts: Vec<String> = id.parts().map(quoted).collect();
+    parts.join(".")
+}
+
+/// A cell as text, bytes that are not UTF-8 replaced; `None` for NULL and for a cell that the row does not have.
+///
+/// The client library's own conversions panic on such bytes, which a definition may contain: MariaDB prints the bytes of a
+/// binary default as they are.
+fn text(row: &Row, index: usize) -> Option<String> {
+    match row.as_ref(index)? {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        number => Some(number.as_sql(true)),
+    }
+}
+
 /// A global variable; `None` if the server does not have it.
-pub(crate) async fn variable(conn: &mut Conn, name: &str) -> Result<Option<String>, BinlogError> {
-    let row: Option<(String, String)> = conn
+pub(crate) async fn variable(
+    conn: &mut Session,
+    name: &str,
+) -> Result<Option<String>, BinlogError> {
+    let row: Option<Row> = conn
         .query_first(format!("SHOW GLOBAL VARIABLES LIKE '{name}'"))
         .await?;
-    Ok(row.map(|(_, value)| value))
+    Ok(row.and_then(|row| text(&row, 1)))
 }
+
+/// A session as the server lists it; `None` if the server does not tell.
+pub(crate) async fn own_session(conn: &mut Session) -> Result<Option<SessionId>, BinlogError> {
+    let sql = "SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()";
+    let row: Option<Row> = match conn.query_first(sql).await {
+        Ok(row) => row,
+        Err(mysql_async::Error::Server(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(row.and_then(|row| {
+        Some(SessionId {
+            number: text(&row, 0)?.parse().ok()?,
+            host: text(&row, 1)?,
+        })
+    }))
+}
+
+/// Ends a session; `false` if it has ended already.
+pub(crate) async fn kill(conn: &mut Session, id: &SessionId) -> Result<bool, BinlogError> {
+    let listed = "SELECT ID FROM information_schema.PROCESSLIST WHERE ID = ? AND HOST = ?";
+    let found: Option<Row> = conn.exec_first(listed, (id.number, &id.host)).await?;
+    if found.is_none() {
+        return Ok(false);
+    }
+    match conn.query_drop(format!("KILL {}", id.number)).await {
+        Ok(()) => Ok(true),
+        Err(mysql_async::Error::Server(error)) if error.code == ER_NO_SUCH_THREAD => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+const ER_NO_SUCH_THREAD: u16 = 1094;
 
 /// Where the server writes now.
 #[derive(Debug, Clone, Default)]
@@ -28,10 +82,10 @@ pub(crate) struct MasterStatus {
 }
 
 pub(crate) async fn master_status(
-    conn: &mut Conn,
+    conn: &mut Session,
     flavor: Flavor,
 ) -> Result<MasterStatus, BinlogError> {
-    let row: Option<mysql_async::Row> = match conn.query_first("SHOW MASTER STATUS").await {
+    let row: Option<Row> = match conn.query_first("SHOW MASTER STATUS").await {
         Ok(row) => row,
         // The name since MySQL 8.4.
         Err(mysql_async::Error::Server(error)) if error.code == 1064 => {
@@ -40,9 +94,8 @@ pub(crate) async fn master_status(
         Err(error) => return Err(error.into()),
     };
     let row = row.ok_or(BinlogError::NoBinlog)?;
-    let text = |index: usize| row.get_opt::<String, usize>(index).and_then(Result::ok);
     let gtids = match flavor {
-        Flavor::MySql => text(4)
+        Flavor::MySql => text(&row, 4)
             .map(|set| set.replace(['\n', ' '], ""))
             .filter(|set| !set.is_empty()),
         Flavor::MariaDb => variable(conn, "GTID_BINLOG_POS")
@@ -50,70 +103,107 @@ pub(crate) async fn master_status(
             .filter(|set| !set.is_empty()),
     };
     Ok(MasterStatus {
-        file: text(0).unwrap_or_default(),
-        pos: row
-            .get_opt::<u64, usize>(1)
-            .and_then(Result::ok)
-            .unwrap_or(4),
+        file: text(&row, 0).unwrap_or_default(),
+        pos: text(&row, 1).and_then(|pos| pos.parse().ok()).unwrap_or(4),
         gtids,
     })
 }
 
+/// MySQL's transactions whose logs are gone.
+pub(crate) async fn gtid_purged(conn: &mut Session) -> Result<Option<String>, BinlogError> {
+    let row: Option<Row> = conn.query_first("SELECT @@global.gtid_purged").await?;
+    Ok(row.and_then(|row| text(&row, 0)))
+}
+
+/// The server's clock, in whole seconds since 1970.
+pub(crate) async fn unix_seconds(conn: &mut Session) -> Result<i64, BinlogError> {
+    let row: Option<Row> = conn.query_first("SELECT UNIX_TIMESTAMP()").await?;
+    let seconds = row.and_then(|row| text(&row, 0)?.parse().ok());
+    Ok(seconds.unwrap_or(0))
+}
+
 /// Names of the binary logs that are still there.
-pub(crate) async fn binary_logs(conn: &mut Conn) -> Result<Vec<String>, BinlogError> {
-    let rows: Vec<mysql_async::Row> = conn.query("SHOW BINARY LOGS").await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| row.get_opt::<String, usize>(0)?.ok())
-        .collect())
+pub(crate) async fn binary_logs(conn: &mut Session) -> Result<Vec<String>, BinlogError> {
+    let rows: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
+    Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
 /// MariaDB's transactions before a binary log: the last one of each domain; empty if there are none.
-pub(crate) async fn gtids_before(conn: &mut Conn, file: &str) -> Result<String, BinlogError> {
-    let set: Option<Option<String>> = conn
+pub(crate) async fn gtids_before(conn: &mut Session, file: &str) -> Result<String, BinlogError> {
+    let row: Option<Row> = conn
         .exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,))
         .await?;
-    Ok(set.flatten().unwrap_or_default())
+    Ok(row.and_then(|row| text(&row, 0)).unwrap_or_default())
 }
 
-/// Tables of all databases but the server's own, without views.
-pub(crate) async fn tables(
-    conn: &mut Conn,
-    builtin: &[&str],
-) -> Result<Vec<(String, String)>, BinlogError> {
-    let databases: Vec<String> = conn.query("SHOW DATABASES").await?;
-    let mut tables = Vec::new();
-    for database in databases
-        .into_iter()
-        .filter(|name| !builtin.iter().any(|b| b.eq_ignore_ascii_case(name)))
-    {
-        let rows: Vec<(String, String)> = conn
-            .query(format!(
-                "SHOW FULL TABLES IN {} WHERE Table_Type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
-                quoted(&database)
-            ))
-            .await?;
-        tables.extend(rows.into_iter().map(|(name, _)| (database.clone(), name)));
-    }
-    Ok(tables)
+pub(crate) async fn databases(conn: &mut Session) -> Result<Vec<String>, BinlogError> {
+    let rows: Vec<Row> = conn.query("SHOW DATABASES").await?;
+    Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
+/// Tables of a database, without views.
+pub(crate) async fn tables(conn: &mut Session, database: &str) -> Result<Vec<String>, BinlogError> {
+    let sql = format!(
+        "SHOW FULL TABLES IN {} WHERE Table_Type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+        quoted(database)
+    );
+    let rows: Vec<Row> = conn.query(sql).await?;
+    Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
+}
+
+/// The statement that makes a table.
 pub(crate) async fn show_create_table(
-    conn: &mut Conn,
-    database: &str,
-    table: &str,
+    conn: &mut Session,
+    id: &TableId,
 ) -> Result<String, BinlogError> {
-    let sql = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
-    let row: Option<(String, String)> = conn.query_first(sql).await?;
-    row.map(|(_, text)| text)
-        .ok_or_else(|| BinlogError::Server(format!("Table '{database}.{table}' has no definition")))
+    let sql = format!("SHOW CREATE TABLE {}", quoted_id(id));
+    let row: Option<Row> = conn.query_first(sql).await?;
+    row.and_then(|row| text(&row, 1))
+        .ok_or_else(|| BinlogError::Server(format!("Table '{id}' has no definition")))
+}
+
+/// The character sets of collations by their numbers.
+pub(crate) async fn collations(
+    conn: &mut Session,
+    flavor: Flavor,
+) -> Result<Vec<(u16, String)>, BinlogError> {
+    let table = match flavor {
+        // COLLATIONS has no numbers of those that belong to several character sets.
+        Flavor::MariaDb => "COLLATION_CHARACTER_SET_APPLICABILITY",
+        Flavor::MySql => "COLLATIONS",
+    };
+    let columns = "ID, CHARACTER_SET_NAME";
+    let sql = |table: &str| format!("SELECT {columns} FROM information_schema.{table}");
+    let rows: Vec<Row> = match conn.query(sql(table)).await {
+        Ok(rows) => rows,
+        // Servers before MariaDB 10.10.
+        Err(mysql_async::Error::Server(error)) if error.code == ER_BAD_FIELD => {
+            conn.query(sql("COLLATIONS")).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let named = |row: &Row| Some((text(row, 0)?.parse().ok()?, text(row, 1)?));
+    Ok(rows.iter().filter_map(named).collect())
+}
+
+const ER_BAD_FIELD: u16 = 1054;
+
+/// Each database and its charset.
+pub(crate) async fn database_charsets(
+    conn: &mut Session,
+) -> Result<Vec<(String, String)>, BinlogError> {
+    let sql = "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA";
+    let rows: Vec<Row> = conn.query(sql).await?;
+    let named = |row: &Row| text(row, 0).zip(text(row, 1));
+    Ok(rows.iter().filter_map(named).collect())
 }
 
 /// Charset and collation of a database.
 pub(crate) async fn database_charset(
-    conn: &mut Conn,
+    conn: &mut Session,
     database: &str,
 ) -> Result<Option<(String, String)>, BinlogError> {
     let sql = "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?";
-    Ok(conn.exec_first(sql, (database,)).await?)
+    let row: Option<Row> = conn.exec_first(sql, (database,)).await?;
+    Ok(row.and_then(|row| text(&row, 0).zip(text(&row, 1))))
 }

@@ -23,6 +23,14 @@ pub(crate) struct CapturedTable {
     pub(crate) name: Str,
 }
 
+/// Offsets around a row. A restart at the one behind it does not bring the row again, so that only the last record of a row
+/// may have that one.
+#[derive(Debug)]
+pub(crate) struct RowOffsets<'a> {
+    pub(crate) before: &'a SourceOffset,
+    pub(crate) behind: SourceOffset,
+}
+
 /// Makes the records of one connector.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordMaker {
@@ -86,6 +94,21 @@ impl RecordMaker {
         table: &CapturedTable,
         row: Row,
         source: Struct,
+        offsets: RowOffsets<'_>,
+        out: &mut Vec<SourceRecord>,
+    ) {
+        self.deletion(table, row, source, offsets.before, None, out);
+        if let Some(last) = out.last_mut() {
+            last.source_offset = offsets.behind;
+        }
+    }
+
+    /// `d` and its tombstone with one offset; `new_key` is where the row goes on.
+    fn deletion(
+        &self,
+        table: &CapturedTable,
+        row: Row,
+        source: Struct,
         offset: &SourceOffset,
         new_key: Option<&Struct>,
         out: &mut Vec<SourceRecord>,
@@ -118,14 +141,21 @@ impl RecordMaker {
         before: Row,
         after: Row,
         source: Struct,
-        offset: SourceOffset,
+        offsets: RowOffsets<'_>,
         out: &mut Vec<SourceRecord>,
     ) {
         if let (Some(old), Some(new)) = (&before.key, &after.key)
             && old.values() != new.values()
         {
             let (old, new) = (old.clone(), new.clone());
-            self.delete(table, before, source.clone(), &offset, Some(&new), out);
+            self.deletion(
+                table,
+                before,
+                source.clone(),
+                offsets.before,
+                Some(&new),
+                out,
+            );
             let value = envelope::event(
                 &table.envelope,
                 Operation::Create,
@@ -138,7 +168,7 @@ impl RecordMaker {
                 Some(new),
                 value,
                 Some(headers::key(headers::OLD_KEY, &old)),
-                offset,
+                offsets.behind,
             ));
             return;
         }
@@ -149,7 +179,7 @@ impl RecordMaker {
             Some(after.value),
             source,
         );
-        out.push(self.record(table, after.key, value, None, offset));
+        out.push(self.record(table, after.key, value, None, offsets.behind));
     }
 
     pub(crate) fn truncate(

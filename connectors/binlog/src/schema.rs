@@ -3,6 +3,7 @@
 //!
 //! Source: Debezium `TableSchemaBuilder`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bitvec::slice::BitSlice;
@@ -157,6 +158,12 @@ impl TablePlan {
         })
     }
 
+    /// Columns that row or key show.
+    pub(crate) fn shown_columns(&self) -> impl Iterator<Item = &Column> {
+        let columns = self.table.columns.iter().zip(&self.columns);
+        columns.filter_map(|(column, plan)| plan.target.is_some().then_some(column))
+    }
+
     /// For each column of the table, its place in a result: a statement of the user's own may have fewer columns, or others
     /// in another order (`snapshot.select.statement.overrides`).
     pub fn cells_of(&self, result: &[mysql_async::Column]) -> Vec<Option<usize>> {
@@ -184,8 +191,11 @@ impl TablePlan {
             let cell = cells.get(index).copied().flatten();
             let value = match cell.and_then(|cell| row.as_ref(cell)) {
                 Some(mysql_async::Value::Bytes(bytes)) => match text::read(target, bytes) {
-                    Some(raw) => self.convert(index, raw, Origin::Snapshot)?,
-                    None => self.failed(index, "its text is not one of this type".to_owned())?,
+                    Some(raw) => self.convert(index, raw, Origin::Snapshot, &"the snapshot")?,
+                    None => {
+                        let problem = "its text is not one of this type".to_owned();
+                        self.failed(index, problem, &"the snapshot")?
+                    }
                 },
                 _ => plan.null.clone(),
             };
@@ -255,7 +265,33 @@ impl TablePlan {
         })
     }
 
-    fn convert(&self, index: usize, raw: Raw<'_>, origin: Origin) -> Result<Value, ValueError> {
+    /// # Errors
+    /// If the columns have other names in the log, where that tells as many.
+    pub(crate) fn check_names(&self, names: &[String]) -> Result<(), ValueError> {
+        let own = self.table.columns.iter().map(|column| &*column.name);
+        let mut pairs = own.zip(names).zip(1..);
+        let other = pairs.find(|((own, name), _)| own.to_lowercase() != name.to_lowercase());
+        match other {
+            Some(((own, name), place)) if names.len() == self.columns.len() => {
+                Err(ValueError::ColumnName {
+                    table: self.table.id.to_string(),
+                    place,
+                    expected: own.to_owned(),
+                    actual: name.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `place` is where the cell is found, for texts.
+    fn convert(
+        &self,
+        index: usize,
+        raw: Raw<'_>,
+        origin: Origin,
+        place: &dyn fmt::Display,
+    ) -> Result<Value, ValueError> {
         let plan = &self.columns[index];
         let Some(target) = &plan.target else {
             return Ok(Value::Null);
@@ -263,12 +299,18 @@ impl TablePlan {
         match target.value(raw, origin, self.config.enable_time_adjuster) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Ok(plan.null.clone()),
-            Err(problem) => self.failed(index, problem),
+            Err(problem) => self.failed(index, problem, place),
         }
     }
 
-    /// `event.converting.failure.handling.mode`
-    fn failed(&self, index: usize, problem: String) -> Result<Value, ValueError> {
+    /// `event.converting.failure.handling.mode`. As in the original the value of a NOT NULL column stays unset, too: the
+    /// converter refuses the record then, and `errors.tolerance` decides about it.
+    fn failed(
+        &self,
+        index: usize,
+        problem: String,
+        place: &dyn fmt::Display,
+    ) -> Result<Value, ValueError> {
         let (table, column, type_name) = self.place_of(index);
         let error = ValueError::Conversion {
             table,
@@ -276,16 +318,26 @@ impl TablePlan {
             type_name,
             problem,
         };
+        let is_required = !self.table.columns[index].optional;
         match self.config.conversion_failure {
             FailureHandling::Fail => return Err(error),
-            FailureHandling::Warn => tracing::warn!("{error}; the field stays unset"),
-            FailureHandling::Skip => tracing::debug!("{error}; the field stays unset"),
+            FailureHandling::Skip if !is_required => {
+                tracing::debug!("{}", unset_text(&error, place, is_required));
+            }
+            FailureHandling::Warn | FailureHandling::Skip => {
+                tracing::warn!("{}", unset_text(&error, place, is_required));
+            }
         }
         Ok(Value::Null)
     }
 
     /// `event.processing.failure.handling.mode`
-    fn impossible_day(&self, index: usize, raw: &Raw<'_>) -> Result<Raw<'static>, ValueError> {
+    fn impossible_day(
+        &self,
+        index: usize,
+        raw: &Raw<'_>,
+        place: &dyn fmt::Display,
+    ) -> Result<Raw<'static>, ValueError> {
         let (table, column, type_name) = self.place_of(index);
         match self.config.impossible_days {
             EventFailure::Fail => {
@@ -296,11 +348,13 @@ impl TablePlan {
                 });
             }
             EventFailure::Warn => tracing::warn!(
-                "'{table}.{column}' of type {type_name} has a day that its month does not have; it becomes 1970-01-01 \
+                "'{table}.{column}' of type {type_name} has a day that its month does not have, in {place}; it becomes 1970-01-01 \
                  (event.processing.failure.handling.mode=warn)"
             ),
             EventFailure::Skip => {
-                tracing::debug!("'{table}.{column}' has a day that its month does not have");
+                tracing::debug!(
+                    "'{table}.{column}' has a day that its month does not have, in {place}"
+                );
             }
         }
         Ok(raw.epoch())
@@ -324,8 +378,9 @@ pub struct RowDecoder {
 }
 
 impl RowDecoder {
-    pub fn plan(&self) -> &Arc<TablePlan> {
-        &self.plan
+    /// Columns of the table map that it was made for.
+    pub fn width(&self) -> usize {
+        self.wire.len()
     }
 
     /// Whether the rows have two columns more than their table, see [`TablePlan::decoder`].
@@ -333,8 +388,8 @@ impl RowDecoder {
         self.wire.len() > self.plan.columns.len()
     }
 
-    /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image. `None` if it is a
-    /// version of the row that has ended.
+    /// One row image; moves `image` behind it. `present` is the event's bitmap of columns in this image, `place` is where the
+    /// event is found. `None` if it is a version of the row that has ended.
     ///
     /// # Errors
     /// If a value does not fit its column, or the image is cut off.
@@ -342,6 +397,7 @@ impl RowDecoder {
         &self,
         present: &BitSlice<u8>,
         image: &mut &[u8],
+        place: &dyn fmt::Display,
     ) -> Result<Option<Row>, ValueError> {
         let plan = &*self.plan;
         let nulls = image
@@ -364,17 +420,17 @@ impl RowDecoder {
                 .read(image, column.unsigned)
                 .ok_or_else(|| self.cut_off(index))?;
             if raw.is_impossible_day() {
-                raw = plan.impossible_day(index, &raw)?;
+                raw = plan.impossible_day(index, &raw, place)?;
             }
             if column.target.is_some() {
-                values.put(index, plan.convert(index, raw, Origin::Stream)?);
+                values.put(index, plan.convert(index, raw, Origin::Stream, place)?);
             }
         }
         let mut is_past = false;
         for wire in &self.wire[plan.columns.len()..] {
             let end = wire
                 .read(image, false)
-                .ok_or_else(|| self.cut_off(plan.columns.len() - 1))?;
+                .ok_or_else(|| self.cut_off(plan.columns.len().saturating_sub(1)))?;
             is_past = !is_end_of_time(&end);
         }
         Ok((!is_past).then(|| values.finish()))
@@ -388,6 +444,17 @@ impl RowDecoder {
             type_name,
         }
     }
+}
+
+/// What is logged of a cell that has no value.
+fn unset_text(error: &ValueError, place: &dyn fmt::Display, is_required: bool) -> String {
+    let mut text = format!("{error}, in {place}; the field stays unset");
+    if is_required {
+        text.push_str(
+            ", though the column is NOT NULL: the record cannot be converted, and fails the task unless errors.tolerance=all",
+        );
+    }
+    text
 }
 
 /// Where versions end that have not ended: the last moment of 32 bits, with sign (before MariaDB 11.5) or without.
@@ -417,6 +484,9 @@ impl RowSkipper {
 
     /// Moves `image` behind one row image; `None` if that is cut off.
     pub fn skip_row(&self, present: &BitSlice<u8>, image: &mut &[u8]) -> Option<()> {
+        if present.not_any() {
+            return None;
+        }
         let nulls = image.split_off(..present.count_ones().div_ceil(8))?;
         let nulls = BitSlice::<u8, bitvec::order::Lsb0>::from_slice(nulls);
         let columns = present.iter_ones().take(self.wire.len());
@@ -527,7 +597,7 @@ fn default_of(
     target: &Target,
     config: ValueConfig,
 ) -> Result<Option<Value>, ValueError> {
-    defaults::of(column, target).or_else(|problem| {
+    defaults::of(column, target, config).or_else(|problem| {
         let error = ValueError::Default {
             table: table.id.to_string(),
             column: column.name.to_string(),
@@ -567,4 +637,82 @@ fn field_schema(
         schema = schema.doc(Arc::clone(comment));
     }
     schema.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use bitvec::prelude::{BitVec, Lsb0};
+    use tidegate_mysql_ddl::Schemas;
+    use tidegate_relational::TableId;
+
+    use super::*;
+
+    fn decoder(conversion_failure: FailureHandling) -> RowDecoder {
+        let mut schemas = Schemas::default();
+        let statement = "CREATE TABLE t (id INT PRIMARY KEY, e ENUM('a','b') NOT NULL)";
+        schemas.apply("d", statement).expect("a statement");
+        let table = schemas.table(&TableId::in_database("d", "t"));
+        let config = ValueConfig {
+            conversion_failure,
+            ..ValueConfig::default()
+        };
+        let plan = TablePlan::build(
+            Arc::clone(table.expect("a table")),
+            config,
+            "t.Value",
+            "t.Key",
+            &|_| true,
+            None,
+            &|_| None,
+        );
+        RowDecoder {
+            plan: Arc::new(plan.expect("a plan")),
+            wire: [WireType::Integer { bytes: 4 }, WireType::Enum { bytes: 1 }].into(),
+        }
+    }
+
+    fn decode(decoder: &RowDecoder, mut image: &[u8]) -> Result<Option<Row>, ValueError> {
+        let present: BitVec<u8, Lsb0> = BitVec::repeat(true, 2);
+        decoder.decode_row(&present, &mut image, &"the event at f.000001/4")
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_converted_is_named_with_its_place() {
+        const IMAGE: [u8; 6] = [0, 7, 0, 0, 0, 3];
+        let error = decode(&decoder(FailureHandling::Fail), &IMAGE).expect_err("option 3 of 2");
+        assert!(
+            error
+                .to_string()
+                .contains("'d.t.e' of type ENUM: option 3 of 2"),
+            "{error}"
+        );
+        for mode in [FailureHandling::Warn, FailureHandling::Skip] {
+            let row = decode(&decoder(mode), &IMAGE)
+                .expect("a row")
+                .expect("a row");
+            assert_eq!(row.value.values(), [Value::Int32(7), Value::Null]);
+        }
+        let text = unset_text(&error, &"the event at f.000001/4", true);
+        assert!(
+            text.contains("in the event at f.000001/4") && text.contains("NOT NULL"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_image_that_is_cut_off_names_the_column() {
+        const IMAGE: [u8; 6] = [0, 7, 0, 0, 0, 1];
+        let decoder = decoder(FailureHandling::Warn);
+        assert!(decode(&decoder, &IMAGE).is_ok());
+        for length in 0..IMAGE.len() {
+            let error = decode(&decoder, &IMAGE[..length])
+                .expect_err("cut off")
+                .to_string();
+            let column = if length < 5 { "'id'" } else { "'e'" };
+            assert!(
+                error.contains(column) && error.contains("'d.t'"),
+                "{length}: {error}"
+            );
+        }
+    }
 }

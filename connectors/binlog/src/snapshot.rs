@@ -1,26 +1,48 @@
 //! The initial snapshot: a consistent copy of schema and rows, and the position at which streaming goes on.
 //!
+//! What is not in the rows must be behind the position, and the definitions must be those of the rows and of the position:
+//!
+//! - With the global lock (`minimal`, `extended`) nobody commits while three things are done: the transaction's view of the
+//!   rows is opened, the position is read, the definitions are read. `minimal` gives the lock back then: the view stays, and
+//!   a table that is altered or dropped before its rows were read fails the SELECT, upon which the snapshot begins anew.
+//!   Tables are listed under the lock; those that were dropped just before it are passed over.
+//! - With locks of tables alone, where a server grants no other, the same holds for the captured tables as long as the locks
+//!   do, which is until the last row is read: another transaction would give the locks back. Tables are listed again under
+//!   the locks, which are taken anew if there are others.
+//! - With no lock the position is read before the view is opened: what is committed between the two comes twice, in the rows
+//!   and in the stream. Tables are listed between the two: one that was made before is in the list, one that is made later
+//!   comes with its statement in the stream. Nobody may alter tables meanwhile: the stream would be decoded with the later
+//!   definition. A captured table that is gone before its definition was read lets the snapshot begin anew.
+//!
+//! The schema history is complete before the first row is handed over. The offset says `snapshot` until the last record, whose
+//! offset does not: an attempt that is cut off anywhere before is repeated as a whole. Rows that it has handed over and that
+//! were deleted since are deleted by a stream that begins where the first attempt did, see [`Interrupted`].
+//!
+//! Locks and view live as long as the session. It is a [`Session`], which gives both up with its socket when this module's
+//! future is dropped or fails.
+//!
 //! Source: Debezium `BinlogSnapshotChangeEventSource`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt as _;
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
-use tidegate_api::{SourceOffset, SourceRecord, Str, Value};
+use futures::{FutureExt as _, StreamExt as _};
+use tidegate_api::{SourceOffset, SourceRecord, Str, TaskWaits, Value};
 use tidegate_cdc::envelope::Operation;
 use tidegate_cdc::queue::BatchSender;
 use tidegate_relational::{Table, TableId};
 use tracing::{info, warn};
 
 use crate::config::{BUILTIN, LockingMode, Settings};
-use crate::connection;
+use crate::connection::{self, Server};
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::offsets::Position;
-use crate::queries::{self, MasterStatus, quoted};
+use crate::queries::{self, MasterStatus, quoted, quoted_id};
 use crate::record::{CapturedTable, RecordMaker};
+use crate::schema::TablePlan;
 use crate::schema_changes::SchemaChangeMaker;
+use crate::sessions::{Rows, Session};
 use crate::source_info::{Moment, SNAPSHOT_FIELD, SnapshotMarker, SourceInfo};
 use crate::tracker::Tracker;
 
@@ -28,11 +50,13 @@ use crate::tracker::Tracker;
 pub(crate) struct Snapshot<'a> {
     pub(crate) flavor: Flavor,
     pub(crate) settings: &'a Settings,
+    pub(crate) server: &'a Server,
     pub(crate) tracker: &'a mut Tracker,
     pub(crate) source: &'a SourceInfo,
     pub(crate) records: &'a RecordMaker,
     pub(crate) schema_changes: &'a SchemaChangeMaker,
     pub(crate) queue: &'a mut BatchSender,
+    pub(crate) waits: &'a dyn TaskWaits,
     /// Rows are read, too.
     pub(crate) with_data: bool,
     /// The stored position of a schema recovery; streaming goes on from there.
@@ -48,7 +72,7 @@ pub(crate) struct Snapshot<'a> {
 #[derive(Debug)]
 pub(crate) struct Interrupted {
     pub(crate) position: Position,
-    /// All tables at that position. The stream is decoded with those of now, so that they must be the same.
+    /// The captured tables at that position. The stream is decoded with those of now, so that they must be the same.
     pub(crate) tables: String,
 }
 
@@ -60,24 +84,41 @@ enum Lock {
     Tables,
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
     /// Returns the position at which streaming begins.
     pub(crate) async fn run(mut self) -> Result<Position, BinlogError> {
         info!("Snapshot step 1 - Preparing");
-        let mut conn = connection::open(self.settings).await?;
+        let mut conn = self.server.open().await?;
         let streams = self.settings.snapshot_mode.streams();
         if streams {
             connection::check_binlog(&mut conn, self.flavor).await?;
         }
-        let lock_seconds = self.settings.lock_timeout.as_secs().max(1);
+        let lock_seconds = self.lock_seconds();
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             .await?;
         conn.query_drop(format!("SET SESSION lock_wait_timeout={lock_seconds}"))
             .await?;
         info!("Snapshot step 2 - Determining captured tables");
-        let tables = self.tables(&mut conn).await?;
+        let mut tables = self.tables(&mut conn).await?;
         info!("Snapshot step 3 - Locking captured tables");
-        let lock = self.lock(&mut conn, &tables).await?;
+        let mut lock = self.lock(&mut conn, &tables).await?;
+        // Tables may have been made, dropped and renamed until the lock was there.
+        while lock != Lock::None {
+            let locked = std::mem::replace(&mut tables, self.tables(&mut conn).await?);
+            let captured = |tables: &[TableId]| -> Vec<TableId> {
+                let filters = &self.settings.filters;
+                tables
+                    .iter()
+                    .filter(|id| filters.table(id))
+                    .cloned()
+                    .collect()
+            };
+            if lock == Lock::Global || captured(&locked) == captured(&tables) {
+                break;
+            }
+            conn.query_drop("UNLOCK TABLES").await?;
+            lock = self.lock(&mut conn, &tables).await?;
+        }
         let status = match lock {
             // Nobody may write: the position is that of the transaction.
             Lock::Global => {
@@ -88,22 +129,22 @@ impl Snapshot<'_> {
             // What comes between the two is in both snapshot and stream. The other way round it would be in neither.
             Lock::None => {
                 let status = self.status(&mut conn, streams).await?;
+                tables = self.tables(&mut conn).await?;
                 begin_transaction(&mut conn).await?;
                 status
             }
         };
         let position = Position {
-            file: Arc::from(status.file),
-            pos: status.pos,
             gtids: status.gtids.map(Arc::from),
-            events: 0,
-            rows: 0,
-            server_id: 0,
             ts_sec: Some(chrono::Utc::now().timestamp()),
             in_snapshot: true,
+            ..Position::at(&status.file, status.pos)
         };
         info!("Snapshot step 5 - Reading structure of captured tables");
+        // The server is there, and so is the lock.
+        self.waits.end();
         let statements = self.schema_statements(&mut conn, &tables, lock).await?;
+        let databases = queries::database_charsets(&mut conn).await?;
         if lock == Lock::Global && self.settings.locking_mode == LockingMode::Minimal {
             conn.query_drop("UNLOCK TABLES").await?;
         }
@@ -126,12 +167,10 @@ impl Snapshot<'_> {
             *self.begun = Some(start.clone());
         }
         let mut held = self.publish_schema(&statements, &recorded, &start).await?;
+        self.tracker.tell_databases(&databases, &recorded).await?;
         if self.with_data {
             info!("Snapshot step 7 - Snapshotting data");
-            if let Some(record) = held.take() {
-                self.queue.push(record).await?;
-            }
-            held = self.data(&mut conn, &position, &start).await?;
+            held = self.data(&mut conn, &position, &start, held).await?;
         } else {
             info!("Snapshot step 7 - Skipping snapshotting of data");
         }
@@ -150,12 +189,12 @@ impl Snapshot<'_> {
             self.queue.push(record).await?;
         }
         self.queue.flush().await?;
-        conn.disconnect().await?;
+        conn.disconnect().await;
         info!("Snapshot completed");
         Ok(done)
     }
 
-    async fn status(&self, conn: &mut Conn, streams: bool) -> Result<MasterStatus, BinlogError> {
+    async fn status(&self, conn: &mut Session, streams: bool) -> Result<MasterStatus, BinlogError> {
         info!("Snapshot step 4 - Determining snapshot offset");
         match queries::master_status(conn, self.flavor).await {
             // Who streams nothing afterwards needs no position.
@@ -168,14 +207,31 @@ impl Snapshot<'_> {
     }
 
     /// Tables whose schema is read.
-    async fn tables(&self, conn: &mut Conn) -> Result<Vec<TableId>, BinlogError> {
+    async fn tables(&self, conn: &mut Session) -> Result<Vec<TableId>, BinlogError> {
         let only_captured = self.settings.history.only_captured_tables;
-        let mut tables: Vec<TableId> = queries::tables(conn, &BUILTIN)
-            .await?
-            .into_iter()
-            .map(|(database, table)| TableId::in_database(database, table))
-            .filter(|id| !only_captured || self.settings.filters.table(id))
-            .collect();
+        let mut tables = Vec::new();
+        for database in queries::databases(conn).await? {
+            if BUILTIN
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(&database))
+            {
+                continue;
+            }
+            match queries::tables(conn, &database).await {
+                Ok(names) => tables.extend(
+                    names
+                        .into_iter()
+                        .map(|name| TableId::in_database(&*database, name))
+                        .filter(|id| !only_captured || self.settings.filters.table(id)),
+                ),
+                Err(BinlogError::Refused(error)) if !self.settings.filters.database(&database) => {
+                    warn!(
+                        "skipping database '{database}', which is not captured, due to error reading tables: {error}"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
         tables.sort();
         if !tables.iter().any(|id| self.settings.filters.table(id)) {
             warn!(
@@ -185,33 +241,41 @@ impl Snapshot<'_> {
         Ok(tables)
     }
 
-    async fn lock(&self, conn: &mut Conn, tables: &[TableId]) -> Result<Lock, BinlogError> {
+    async fn lock(&self, conn: &mut Session, tables: &[TableId]) -> Result<Lock, BinlogError> {
         if self.settings.locking_mode == LockingMode::None {
             return Ok(Lock::None);
         }
-        match conn.query_drop("FLUSH TABLES WITH READ LOCK").await {
+        let lock_wait = Duration::from_secs(self.lock_seconds());
+        match conn
+            .query_drop_within("FLUSH TABLES WITH READ LOCK", lock_wait)
+            .await
+            .map_err(BinlogError::from)
+        {
             Ok(()) => return Ok(Lock::Global),
-            // Access denied; managed servers never grant it.
-            Err(mysql_async::Error::Server(error)) if matches!(error.code, 1045 | 1227 | 1142) => {
+            // Managed servers never grant it.
+            Err(BinlogError::Refused(error)) if error.is_missing_privilege() => {
                 info!(
                     "Unable to flush and acquire global read lock, will use table read locks after reading table names"
                 );
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(self.not_locked(error)),
         }
         let captured: Vec<String> = tables
             .iter()
             .filter(|id| self.settings.filters.table(id))
-            .map(|id| id.parts().map(quoted).collect::<Vec<_>>().join("."))
+            .map(quoted_id)
             .collect();
         if captured.is_empty() {
             return Ok(Lock::None);
         }
-        conn.query_drop(format!("FLUSH TABLES {} WITH READ LOCK", captured.join(","))).await.map_err(|error| {
-            BinlogError::Server(format!(
+        let flush = format!("FLUSH TABLES {} WITH READ LOCK", captured.join(","));
+        conn.query_drop_within(&flush, lock_wait).await.map_err(|error| match BinlogError::from(error) {
+            BinlogError::Refused(error) if error.is_missing_privilege() => BinlogError::Server(format!(
                 "User '{}' does not have the 'LOCK TABLES' privilege (with SELECT and RELOAD) required to obtain a consistent snapshot by preventing concurrent writes to tables. Grant it, or set snapshot.locking.mode=none if nobody changes the schema meanwhile: {error}",
                 self.settings.user
-            ))
+            )),
+            BinlogError::Refused(source) if source.is_table_gone() => BinlogError::TablesChanged { source },
+            error => self.not_locked(error),
         })?;
         warn!(
             "Tables were locked explicitly, but to get a consistent snapshot we cannot release the locks until we've read all tables."
@@ -219,16 +283,48 @@ impl Snapshot<'_> {
         Ok(Lock::Tables)
     }
 
+    fn lock_seconds(&self) -> u64 {
+        /// More than servers take.
+        const MAX: u64 = 31_536_000;
+        self.settings.lock_timeout.as_secs().clamp(1, MAX)
+    }
+
+    fn not_locked(&self, error: BinlogError) -> BinlogError {
+        match error {
+            BinlogError::Refused(source) if source.is_lock_wait() => BinlogError::LockWait {
+                seconds: self.lock_seconds(),
+                source,
+            },
+            other => other,
+        }
+    }
+
+    /// The statement that makes a table; `None` with a warning if the snapshot can do without it.
+    async fn definition(
+        &self,
+        conn: &mut Session,
+        id: &TableId,
+        lock: Lock,
+    ) -> Result<Option<String>, BinlogError> {
+        match queries::show_create_table(conn, id).await {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => {
+                let is_captured = self.settings.filters.table(id);
+                without_definition(id, is_captured, lock, error).map(|()| None)
+            }
+        }
+    }
+
     /// The texts that make the schema: database and statement.
     async fn schema_statements(
         &self,
-        conn: &mut Conn,
+        conn: &mut Session,
         tables: &[TableId],
         lock: Lock,
     ) -> Result<Vec<(String, String)>, BinlogError> {
         // A session that has locked some tables may look at no others.
         let mut other = match lock {
-            Lock::Tables => Some(connection::open(self.settings).await?),
+            Lock::Tables => Some(self.server.open().await?),
             Lock::Global | Lock::None => None,
         };
         let mut statements = Vec::new();
@@ -239,10 +335,12 @@ impl Snapshot<'_> {
             }
         }
         statements.push((String::new(), format!("SET {};", variables.join(", "))));
-        let name = |id: &TableId| id.parts().map(quoted).collect::<Vec<_>>().join(".");
         let database = |id: &TableId| id.catalog.as_deref().unwrap_or_default().to_owned();
         for id in tables {
-            statements.push((database(id), format!("DROP TABLE IF EXISTS {}", name(id))));
+            statements.push((
+                database(id),
+                format!("DROP TABLE IF EXISTS {}", quoted_id(id)),
+            ));
         }
         let mut current = None;
         for id in tables {
@@ -268,19 +366,19 @@ impl Snapshot<'_> {
             }
             let text = match &mut other {
                 Some(other) if !self.settings.filters.table(id) => {
-                    queries::show_create_table(other, &own, &id.table).await?
+                    self.definition(other, id, lock).await?
                 }
-                _ => queries::show_create_table(conn, &own, &id.table).await?,
+                _ => self.definition(conn, id, lock).await?,
             };
-            statements.push((own, text));
+            statements.extend(text.map(|text| (own, text)));
         }
         if let Some(other) = other {
-            other.disconnect().await?;
+            other.disconnect().await;
         }
         Ok(statements)
     }
 
-    /// Where streaming begins: at the first attempt that had the tables of now. An attempt that ended before its schema
+    /// Where streaming begins: at the first attempt that had the captured tables of now. An attempt that ended before its schema
     /// was complete has handed no rows over.
     fn first_attempt(
         &self,
@@ -351,6 +449,17 @@ impl Snapshot<'_> {
         Ok(held)
     }
 
+    /// The table's statement in `snapshot.select.statement.overrides`.
+    fn select_of(&self, id: &TableId) -> Option<&'a str> {
+        let id = id.to_string();
+        let (_, statement) = self
+            .settings
+            .overrides
+            .iter()
+            .find(|(name, _)| *name == id)?;
+        Some(statement.trim().trim_end_matches(';'))
+    }
+
     /// Tables whose rows are read, in the order of the include list.
     fn data_tables(&self) -> Vec<Arc<Table>> {
         let mut tables = self.tracker.captured_tables();
@@ -364,19 +473,18 @@ impl Snapshot<'_> {
         tables
     }
 
-    /// Reads all rows; the very last record is held back.
+    /// Reads all rows; the very last record is held back. Without any row it is `held`, the last one of the schema.
     async fn data(
         &mut self,
-        conn: &mut Conn,
+        conn: &mut Session,
         position: &Position,
         start: &Position,
+        mut held: Option<SourceRecord>,
     ) -> Result<Option<SourceRecord>, BinlogError> {
         let tables = self.data_tables();
         let count = tables.len();
         let offset = SourceOffset::new(start.clone());
         let file = Str::new(&position.file);
-        let mut held: Option<SourceRecord> = None;
-        let mut is_first = true;
         for (index, table) in tables.iter().enumerate() {
             let Some(captured) = self.tracker.captured(&table.id)? else {
                 continue;
@@ -394,19 +502,25 @@ impl Snapshot<'_> {
                     &file,
                     position,
                     &mut held,
-                    &mut is_first,
+                    // As in the original: if the first table is empty, no row is `first`.
+                    index == 0,
                 )
                 .await
                 .map_err(|error| match error {
                     BinlogError::Stopped => error,
-                    BinlogError::Connection(text) => BinlogError::Connection(format!(
-                        "Snapshotting of table {} failed: {text}",
-                        table.id
-                    )),
-                    other => BinlogError::Schema(format!(
-                        "Snapshotting of table {} failed: {other}",
-                        table.id
-                    )),
+                    // A table that was renamed has its rows under another name: only a new snapshot has all.
+                    BinlogError::Refused(source)
+                        if source.is_table_gone() && self.select_of(&table.id).is_none() =>
+                    {
+                        BinlogError::Table {
+                            table: table.id.to_string(),
+                            source: Box::new(BinlogError::TablesChanged { source }),
+                        }
+                    }
+                    source => BinlogError::Table {
+                        table: table.id.to_string(),
+                        source: Box::new(source),
+                    },
                 })?;
             info!(
                 "Finished exporting {rows} records for table '{}' ({} of {count} tables)",
@@ -423,40 +537,30 @@ impl Snapshot<'_> {
     )]
     async fn table_rows(
         &mut self,
-        conn: &mut Conn,
+        conn: &mut Session,
         table: &Arc<CapturedTable>,
         offset: &SourceOffset,
         file: &Str,
         position: &Position,
         held: &mut Option<SourceRecord>,
-        is_first: &mut bool,
+        is_first_table: bool,
     ) -> Result<u64, BinlogError> {
         let plan = &table.plan;
-        let id = plan.table.id.to_string();
-        let seconds: Option<i64> = conn.query_first("SELECT UNIX_TIMESTAMP()").await?;
-        let columns: Vec<String> = plan
-            .table
-            .columns
-            .iter()
-            .map(|column| quoted(&column.name))
-            .collect();
-        let chosen = self.settings.overrides.iter().find(|(name, _)| *name == id);
+        let id = &plan.table.id;
+        let seconds = queries::unix_seconds(conn).await?;
+        let chosen = self.select_of(&plan.table.id);
         let sql = match chosen {
-            Some((_, statement)) => statement.trim().trim_end_matches(';').to_owned(),
-            None => format!(
-                "SELECT {} FROM {}",
-                columns.join(", "),
-                plan.table
-                    .id
-                    .parts()
-                    .map(quoted)
-                    .collect::<Vec<_>>()
-                    .join(".")
-            ),
+            Some(statement) => {
+                // It was written for the server's own mode.
+                let mode = queries::variable(conn, "sql_mode").await?;
+                set_sql_mode(conn, &unpadded(&mode.unwrap_or_default())).await?;
+                statement.to_owned()
+            }
+            None => select(plan),
         };
         info!("For table '{id}' using select statement: '{sql}'");
         let moment = Moment {
-            micros: seconds.unwrap_or(0) * 1_000_000,
+            micros: seconds * 1_000_000,
             snapshot: Some(SnapshotMarker::Within),
             database: &table.database,
             table: Some(&table.name),
@@ -468,22 +572,24 @@ impl Snapshot<'_> {
             thread: None,
         };
         let block = self.source.block(&moment);
-        let mut rows = conn.query_stream::<mysql_async::Row, _>(sql).await?;
+        let mut rows = conn.query_stream(&sql).await?;
         let mut count = 0_u64;
-        let was_first = *is_first;
         let mut cells: Option<Vec<Option<usize>>> = None;
-        while let Some(row) = rows.next().await {
-            let row = row?;
+        while let Some(row) = next_row(&mut rows, self.settings.query_timeout).await? {
             let cells = cells.get_or_insert_with(|| plan.cells_of(row.columns_ref()));
             let row = plan.text_row(&row, cells)?;
             let mut record =
                 self.records
                     .insert(table, Operation::Read, row, block.clone(), offset.clone());
-            if *is_first {
-                set_marker(&mut record, SnapshotMarker::First);
-                *is_first = false;
-            } else if count == 0 {
-                set_marker(&mut record, SnapshotMarker::FirstInTable);
+            if count == 0 {
+                set_marker(
+                    &mut record,
+                    if is_first_table {
+                        SnapshotMarker::First
+                    } else {
+                        SnapshotMarker::FirstInTable
+                    },
+                );
             }
             count += 1;
             if let Some(before) = held.replace(record) {
@@ -491,8 +597,11 @@ impl Snapshot<'_> {
             }
         }
         drop(rows);
+        if chosen.is_some() {
+            set_sql_mode(conn, "").await?;
+        }
         // The very first record stays `first`, though it is its table's last one, too.
-        if (count > 1 || (count == 1 && !was_first))
+        if (count > 1 || (count == 1 && !is_first_table))
             && let Some(last) = held.as_mut()
         {
             set_marker(last, SnapshotMarker::LastInTable);
@@ -501,7 +610,84 @@ impl Snapshot<'_> {
     }
 }
 
-async fn begin_transaction(conn: &mut Conn) -> Result<(), mysql_async::Error> {
+/// Whether the snapshot can do without the definition of a table, upon which only a warning is said: it is not captured, or it
+/// is gone under the global lock and so was before the position. Without that lock a captured table may have been dropped or
+/// renamed behind the position: rows of it may be in the stream, and its rows of now under a name that was not listed.
+fn without_definition(
+    id: &TableId,
+    is_captured: bool,
+    lock: Lock,
+    error: BinlogError,
+) -> Result<(), BinlogError> {
+    match error {
+        BinlogError::Refused(source)
+            if source.is_table_gone() && is_captured && lock != Lock::Global =>
+        {
+            Err(BinlogError::TablesChanged { source })
+        }
+        BinlogError::Refused(error) if error.is_table_gone() => {
+            warn!("Table '{id}' has been dropped since the tables were listed: {error}");
+            Ok(())
+        }
+        BinlogError::Refused(error) if !is_captured => {
+            warn!("The definition of table '{id}', which is not captured, cannot be read: {error}");
+            Ok(())
+        }
+        source => Err(BinlogError::Table {
+            table: id.to_string(),
+            source: Box::new(source),
+        }),
+    }
+}
+
+/// Reads the columns that row or key show: others may be large, or closed to the user.
+fn select(plan: &TablePlan) -> String {
+    let columns: Vec<String> = plan
+        .shown_columns()
+        .map(|column| quoted(&column.name))
+        .collect();
+    let columns = if columns.is_empty() {
+        "NULL".to_owned()
+    } else {
+        columns.join(", ")
+    };
+    format!("SELECT {columns} FROM {}", quoted_id(&plan.table.id))
+}
+
+/// A mode without the one that changes the values of CHAR columns.
+fn unpadded(sql_mode: &str) -> String {
+    let modes = sql_mode.split(',');
+    let kept: Vec<&str> = modes
+        .filter(|mode| *mode != "PAD_CHAR_TO_FULL_LENGTH")
+        .collect();
+    kept.join(",")
+}
+
+async fn set_sql_mode(conn: &mut Session, mode: &str) -> Result<(), mysql_async::Error> {
+    conn.query_drop(format!("SET SESSION sql_mode = '{mode}'"))
+        .await
+}
+
+/// The next row, unless the server is silent for too long (`database.query.timeout.ms`).
+async fn next_row(
+    rows: &mut Rows<'_>,
+    limit: Option<Duration>,
+) -> Result<Option<mysql_async::Row>, BinlogError> {
+    if let Some(row) = rows.next().now_or_never() {
+        return Ok(row.transpose()?);
+    }
+    let Some(limit) = limit else {
+        return Ok(rows.next().await.transpose()?);
+    };
+    match tokio::time::timeout(limit, rows.next()).await {
+        Ok(row) => Ok(row.transpose()?),
+        Err(_) => Err(BinlogError::Connection(format!(
+            "The server has sent no row for {limit:?} (database.query.timeout.ms)"
+        ))),
+    }
+}
+
+async fn begin_transaction(conn: &mut Session) -> Result<(), mysql_async::Error> {
     conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         .await
 }
@@ -516,5 +702,37 @@ fn set_marker(record: &mut SourceRecord, marker: SnapshotMarker) {
     };
     if let Value::Struct(source) = &mut value.values_mut()[field] {
         source.values_mut()[SNAPSHOT_FIELD] = marker.value();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::ServerError;
+
+    use super::*;
+
+    #[test]
+    fn a_captured_table_that_is_gone_without_the_global_lock_begins_the_snapshot_anew() {
+        fn without(code: u16, is_captured: bool, lock: Lock) -> Result<(), BinlogError> {
+            let error = BinlogError::from(mysql_async::Error::Server(ServerError {
+                code,
+                message: "m".to_owned(),
+                state: "42S02".to_owned(),
+            }));
+            without_definition(&TableId::in_database("db", "t"), is_captured, lock, error)
+        }
+        let (no_table, no_right) = (1146, 1142);
+        for lock in [Lock::None, Lock::Tables] {
+            let error = without(no_table, true, lock);
+            assert!(
+                matches!(error, Err(BinlogError::TablesChanged { .. })),
+                "{error:?}"
+            );
+        }
+        assert!(without(no_table, true, Lock::Global).is_ok());
+        assert!(without(no_table, false, Lock::None).is_ok());
+        assert!(without(no_right, false, Lock::None).is_ok());
+        let error = without(no_right, true, Lock::Global);
+        assert!(matches!(error, Err(BinlogError::Table { .. })), "{error:?}");
     }
 }

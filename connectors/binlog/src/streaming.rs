@@ -5,18 +5,25 @@
 mod heartbeat;
 mod payload;
 mod registration;
+mod repetition;
+#[cfg(test)]
+mod restarts;
 mod rows;
+mod savepoints;
 mod statements;
+mod table_maps;
+mod texts;
+mod transactions;
+mod warnings;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
-use mysql_async::binlog::EventType;
+use futures::FutureExt as _;
 use mysql_async::binlog::events::{Event, EventData};
+use mysql_async::binlog::{EventType, RowsEventFlags};
 use mysql_common::packets::Tag;
 use mysql_common::proto::MySerialize as _;
-use tidegate_api::{SourceRecord, Str};
+use tidegate_api::{SourceRecord, Str, TaskWaits};
 use tidegate_cdc::queue::BatchSender;
 use tidegate_relational::TableId;
 use tokio::time::Instant;
@@ -24,6 +31,7 @@ use tracing::{debug, info, warn};
 
 use crate::compressed;
 use crate::config::Settings;
+use crate::connection::Server;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::gtid::GtidSet;
@@ -31,13 +39,19 @@ use crate::offsets::{OffsetContext, Position};
 use crate::record::RecordMaker;
 use crate::schema::RowSkipper;
 use crate::schema_changes::SchemaChangeMaker;
+use crate::sessions::{BinlogSession, StreamError};
 use crate::source_info::SourceInfo;
 use crate::tracker::Tracker;
-use crate::values::{EventFailure, ValueError};
+use crate::uuid::uuid_text;
+use crate::values::EventFailure;
 
 use payload::Payload;
+use repetition::Repetition;
 use rows::Mapped;
-use statements::sql_mode;
+use table_maps::TableMaps;
+use texts::{Collations, sql_mode};
+use transactions::Transaction;
+use warnings::Warnings;
 
 /// MariaDB's own events.
 mod mariadb {
@@ -51,51 +65,74 @@ mod mariadb {
 const ABOUT_THE_LOG: [u8; 6] = [
     EventType::HEARTBEAT_EVENT as u8,
     EventType::FORMAT_DESCRIPTION_EVENT as u8,
-    EventType::PREVIOUS_GTIDS_EVENT as u8,
+    PREVIOUS_GTIDS,
     mariadb::BINLOG_CHECKPOINT,
     mariadb::GTID_LIST,
     mariadb::START_ENCRYPTION,
 ];
+const PREVIOUS_GTIDS: u8 = EventType::PREVIOUS_GTIDS_EVENT as u8;
 /// Rows of MySQL's partial JSON updates, which cannot be decoded without the row before.
 const PARTIAL_UPDATE_ROWS: u8 = 39;
 
 const CHECKSUM_BYTES: usize = 4;
 
+/// Events of one connection.
+trait Events {
+    /// The next event; `None` if there will be none. Cancel-safe.
+    async fn next(&mut self) -> Option<Result<Event, StreamError>>;
+}
+
+impl Events for BinlogSession {
+    async fn next(&mut self) -> Option<Result<Event, StreamError>> {
+        BinlogSession::next(self).await
+    }
+}
+
 pub(crate) struct Streaming<'a> {
     flavor: Flavor,
     settings: &'a Settings,
+    server: &'a Server,
     tracker: &'a mut Tracker,
     source: &'a SourceInfo,
     records: &'a RecordMaker,
     schema_changes: &'a SchemaChangeMaker,
     queue: &'a mut BatchSender,
+    waits: &'a dyn TaskWaits,
     context: OffsetContext,
-    /// Tables by their number in the log, with the map that announced them: each transaction repeats it.
-    tables: HashMap<u64, (Box<[u8]>, Mapped)>,
+    tables: TableMaps,
     /// Columns of the last table map that MariaDB compresses.
     compressed_columns: Vec<usize>,
-    skip_events: u64,
-    first_row: u64,
-    skipping: bool,
+    repetition: Repetition,
     heartbeat_at: Option<Instant>,
     /// Number of the row read last.
     last_row: u64,
     file: Str,
     scratch: Vec<SourceRecord>,
+    /// The server's, asked for once for each connection.
+    collations: Collations,
     /// Before the log's format is known, an event's checksum looks like a part of it.
     is_format_known: bool,
     payload: Payload,
+    /// Events that the connection has brought.
+    events: u64,
+    /// What is held back of the transaction at hand (`binlog.buffer.size`).
+    transaction: Option<Transaction>,
+    /// Whether the events at hand are those of a transaction that was rolled back.
+    is_rolled_back: bool,
+    warnings: Warnings,
 }
 
 /// The connector's parts that streaming uses.
 pub(crate) struct Parts<'a> {
     pub(crate) flavor: Flavor,
     pub(crate) settings: &'a Settings,
+    pub(crate) server: &'a Server,
     pub(crate) tracker: &'a mut Tracker,
     pub(crate) source: &'a SourceInfo,
     pub(crate) records: &'a RecordMaker,
     pub(crate) schema_changes: &'a SchemaChangeMaker,
     pub(crate) queue: &'a mut BatchSender,
+    pub(crate) waits: &'a dyn TaskWaits,
 }
 
 impl<'a> Streaming<'a> {
@@ -104,34 +141,29 @@ impl<'a> Streaming<'a> {
         let Parts {
             flavor,
             settings,
+            server,
             tracker,
             source,
             records,
             schema_changes,
             queue,
+            waits,
         } = parts;
-        let (skip_events, first_row) = (position.events, position.rows);
-        if skip_events > 0 {
-            info!("Skip {skip_events} events on streaming start");
-        }
-        if first_row > 0 {
-            info!("Skip {first_row} rows on streaming start");
-        }
         Self {
             flavor,
             settings,
+            server,
             tracker,
             source,
             records,
             schema_changes,
             queue,
+            waits,
             file: Str::new(&position.file),
+            repetition: Repetition::after(&position),
             context: OffsetContext::new(flavor, position),
-            tables: HashMap::new(),
+            tables: TableMaps::default(),
             compressed_columns: Vec::new(),
-            skip_events,
-            first_row,
-            skipping: skip_events > 0 || first_row > 0,
             heartbeat_at: settings.heartbeat.map(|interval| {
                 let wait = if after_snapshot {
                     Duration::ZERO
@@ -141,9 +173,14 @@ impl<'a> Streaming<'a> {
                 Instant::now() + wait
             }),
             scratch: Vec::new(),
+            collations: Collations::default(),
             last_row: 0,
             is_format_known: false,
             payload: Payload::default(),
+            events: 0,
+            transaction: None,
+            is_rolled_back: false,
+            warnings: Warnings::default(),
         }
     }
 
@@ -152,31 +189,81 @@ impl<'a> Streaming<'a> {
         self.context.restart.clone()
     }
 
-    /// Runs until the connection ends, something fails, or the task stops.
+    /// Asks the server for its log and follows it, until something fails or the task stops.
     pub(crate) async fn run(&mut self) -> Result<(), BinlogError> {
-        let mut stream = self.open().await?;
-        let silence = self.settings.keep_alive.max(Duration::from_secs(1)) * 2;
+        loop {
+            let events = self.open().await?;
+            self.waits.end();
+            self.follow(events).await?;
+            self.server.end_cut_off().await;
+            info!(
+                "Opening the connection again, so that the driver forgets the tables that it has seen"
+            );
+        }
+    }
+
+    /// Until a new connection is wanted, something fails, or the task stops. The events are those of one connection, from
+    /// where it began.
+    async fn follow(&mut self, mut events: impl Events) -> Result<(), BinlogError> {
+        self.is_format_known = false;
+        self.payload = Payload::default();
+        self.tables.begin();
+        self.events = 0;
+        // What was held comes again.
+        self.transaction = None;
+        self.is_rolled_back = false;
         loop {
             // What is there already is read before anything is handed over.
-            let next = match stream.next().now_or_never() {
+            let next = match events.next().now_or_never() {
                 Some(next) => next,
                 None => {
                     self.queue.flush().await?;
-                    tokio::time::timeout(silence, stream.next()).await.map_err(|_| {
-                        BinlogError::Connection(format!("The server was silent for {silence:?}, though it was asked to send heartbeats"))
-                    })?
+                    self.next(&mut events).await?
                 }
             };
             let event = match next {
-                Some(event) => event?,
+                Some(event) => event.map_err(|error| self.no_event(error))?,
                 None => {
                     return Err(BinlogError::Connection(
                         "The server has ended the binary log stream".to_owned(),
                     ));
                 }
             };
-            self.handle(&event).await?;
+            self.events += 1;
+            self.take(event).await?;
             self.heartbeat().await?;
+            if self.tables.fill_the_driver() && !self.context.in_transaction {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for an event, or for whatever the server says instead, as long as `connect.keep.alive` allows.
+    async fn next(
+        &self,
+        events: &mut impl Events,
+    ) -> Result<Option<Result<Event, StreamError>>, BinlogError> {
+        let Some(silence) = self.settings.longest_silence() else {
+            return Ok(events.next().await);
+        };
+        tokio::time::timeout(silence, events.next())
+            .await
+            .map_err(|_| {
+                BinlogError::Connection(format!(
+                    "The server was silent for {silence:?}, though it was asked to send heartbeats"
+                ))
+            })
+    }
+
+    fn no_event(&self, error: StreamError) -> BinlogError {
+        match error {
+            StreamError::Lost(error) => error.into(),
+            StreamError::Unreadable(source) => BinlogError::Unreadable {
+                file: self.context.event_file.to_string(),
+                pos: self.context.event_pos,
+                events: self.events,
+                source,
+            },
         }
     }
 
@@ -198,8 +285,21 @@ impl<'a> Streaming<'a> {
             self.context.at_second(header.timestamp());
         }
         match raw_type {
-            mariadb::GTID if self.flavor == Flavor::MariaDb => self.mariadb_gtid(event),
+            mariadb::GTID if self.flavor == Flavor::MariaDb => {
+                if self.mariadb_gtid(event).is_none() {
+                    return Err(self.undecodable(event, "the id of the transaction is cut off"));
+                }
+            }
             mariadb::ANNOTATE_ROWS => {}
+            PREVIOUS_GTIDS if self.flavor == Flavor::MySql => {
+                if self.context.lacks_previous_gtids() {
+                    let broken = || {
+                        self.undecodable(event, "the set of transactions before the file is broken")
+                    };
+                    let set = GtidSet::of_previous(event.data()).ok_or_else(broken)?;
+                    self.context.previous_gtids(set);
+                }
+            }
             PARTIAL_UPDATE_ROWS if self.flavor == Flavor::MySql => {
                 return Err(BinlogError::Schema(format!(
                     "The update at {}/{} has only the changed parts of a JSON column (binlog_row_value_options=PARTIAL_JSON), from which no change record can be made. Set binlog_row_value_options='' in all sessions and take a new snapshot",
@@ -214,9 +314,7 @@ impl<'a> Streaming<'a> {
         }
         if has_place || is_inner {
             self.context.event_done();
-            if self.skipping && self.context.in_transaction {
-                self.skip_events = self.skip_events.saturating_sub(1);
-            }
+            self.repetition.event_done();
         }
         Ok(())
     }
@@ -284,62 +382,78 @@ impl<'a> Streaming<'a> {
 
     async fn handle_data(&mut self, event: &Event, data: EventData<'_>) -> Result<(), BinlogError> {
         match data {
-            EventData::FormatDescriptionEvent(_) => self.is_format_known = true,
+            EventData::FormatDescriptionEvent(_) => {
+                self.is_format_known = true;
+                self.warn_of_unfinished();
+            }
             EventData::RotateEvent(rotate) => {
                 let name = rotate.name_raw();
                 let has_checksum = !self.is_format_known && ends_with_checksum(event);
-                let end = name.len() - if has_checksum { CHECKSUM_BYTES } else { 0 };
+                let checksum = if has_checksum { CHECKSUM_BYTES } else { 0 };
+                let end = name.len().saturating_sub(checksum);
                 let is_artificial = event.header().log_pos() == 0;
                 let name = String::from_utf8_lossy(&name[..end]);
+                if *name != *self.context.event_file {
+                    self.warn_of_unfinished();
+                }
                 self.context.rotate(&name, rotate.position(), is_artificial);
                 self.file = Str::new(&self.context.event_file);
-                self.tables.clear();
+                self.tables.begin();
             }
             EventData::GtidEvent(gtid) => {
+                self.warn_of_unfinished();
                 let source = gtid_source(&gtid.sid(), gtid.tag());
                 self.context
                     .at_commit(gtid.original_commit_timestamp(), event.header().timestamp());
-                self.context.begin_gtid();
+                self.repetition.transaction_ends();
                 let number = gtid.gno();
+                self.context.announce(&format!("{source}:{number}"));
                 self.context
                     .current_gtids
                     .add_mysql(&source, number, number);
-                self.context.gtid = Some(Str::from(format!("{source}:{number}")));
             }
-            EventData::PreviousGtidsEvent(previous) => {
-                let mut set = GtidSet::empty(Flavor::MySql);
-                for sid in previous.sids() {
-                    let source = gtid_source(&sid.uuid(), sid.tag());
-                    for interval in sid.intervals() {
-                        set.add_mysql(&source, interval.start(), interval.end().saturating_sub(1));
-                    }
-                }
-                self.context.previous_gtids(set);
+            EventData::AnonymousGtidEvent(_) => {
+                self.warn_of_unfinished();
+                self.repetition.transaction_ends();
+                self.context.announce_anonymous();
             }
             EventData::QueryEvent(query) => {
                 if let Some(mode) = sql_mode(&query) {
                     self.tracker.set_sql_mode(mode);
                 }
-                let (database, sql) = (query.schema().into_owned(), query.query().into_owned());
+                let (database, sql) = (query.schema().into_owned(), self.collations.text(&query));
+                let charset = self.collations.of_new_database(&query);
+                self.tracker.set_session_charset(charset);
                 self.query(event, &database, &sql, query.thread_id())
                     .await?;
             }
+            EventData::ExecuteLoadQueryEvent(load) => {
+                let database = load.schema().into_owned();
+                self.warn_of_row_statement(&database, &load.query())?;
+            }
+            EventData::XaPrepareLogEvent(_) => {
+                self.warnings.xa_prepared();
+                self.commit();
+            }
             EventData::XidEvent(_) => self.commit(),
-            // Its events follow.
+            // Its events follow, and come again only with it.
             EventData::TransactionPayloadEvent(payload) => {
+                self.context.step_back();
                 self.payload = Payload::new(&payload);
             }
+            EventData::TableMapEvent(_) | EventData::RowsEvent(_) if self.is_rolled_back => {}
             EventData::TableMapEvent(map) => {
-                let known = self.tables.get(&map.table_id());
-                if known.is_some_and(|(known, _)| **known == *event.data()) {
+                if !self.context.in_transaction {
+                    // A stream that begins behind CREATE TABLE … START TRANSACTION.
+                    self.begin();
+                }
+                if self.tables.knows(map.table_id(), event.data()) {
                     return Ok(());
                 }
                 let id = TableId::in_database(&*map.database_name(), &*map.table_name());
-                let mapped = match self.map_table(event, &id, &map) {
+                let mapped = match self.map_table(event, &id, &map).await {
                     Err(BinlogError::Value(error)) => match RowSkipper::new(&map) {
-                        Some(skipper) if matches!(error, ValueError::ColumnCount { .. }) => {
-                            Mapped::Misfit(skipper, error)
-                        }
+                        Some(skipper) if error.is_of_history() => Mapped::Misfit(skipper, error),
                         _ => {
                             self.tolerate(self.undecodable(event, &error.to_string()))?;
                             Mapped::NotCaptured
@@ -347,8 +461,7 @@ impl<'a> Streaming<'a> {
                     },
                     mapped => mapped?,
                 };
-                self.tables
-                    .insert(map.table_id(), (event.data().into(), mapped));
+                self.tables.insert(map.table_id(), event.data(), mapped);
             }
             EventData::RowsEvent(rows) => {
                 if let Err(error) = self.rows(&rows).await {
@@ -360,6 +473,9 @@ impl<'a> Streaming<'a> {
                         other => return Err(other),
                     }
                 }
+                if rows.flags().contains(RowsEventFlags::STMT_END) {
+                    self.tables.statement_ends();
+                }
             }
             EventData::IncidentEvent(incident) => warn!("Server incident: {incident:?}"),
             _ => {}
@@ -367,39 +483,33 @@ impl<'a> Streaming<'a> {
         Ok(())
     }
 
-    fn mariadb_gtid(&mut self, event: &Event) {
+    /// `None` if the event is cut off.
+    fn mariadb_gtid(&mut self, event: &Event) -> Option<()> {
+        self.warn_of_unfinished();
         let data = event.data();
-        let (Some(sequence), Some(domain)) = (
-            data.first_chunk::<8>()
-                .map(|bytes| u64::from_le_bytes(*bytes)),
-            data.get(8..12)
-                .and_then(|bytes| bytes.first_chunk::<4>())
-                .map(|bytes| u32::from_le_bytes(*bytes)),
-        ) else {
-            return;
-        };
-        if self.context.in_transaction {
-            // That of a statement has no end of its own.
-            self.skips_no_more();
-        }
+        let sequence = u64::from_le_bytes(*data.first_chunk()?);
+        let domain = u32::from_le_bytes(*data.get(8..)?.first_chunk()?);
         let server = event.header().server_id();
-        self.context.begin_gtid();
+        self.context
+            .announce(&format!("{domain}-{server}-{sequence}"));
         self.context
             .current_gtids
             .add_mariadb(domain, server, sequence);
-        self.context.gtid = Some(Str::from(format!("{domain}-{server}-{sequence}")));
+        self.begin();
+        Some(())
+    }
+
+    /// A transaction begins with the event at hand.
+    fn begin(&mut self) {
+        self.warnings.transaction_begins();
         self.context.begin();
+        self.repetition
+            .transaction_begins(&self.context.restart, self.context.announced);
     }
 
     fn commit(&mut self) {
         self.context.commit();
-        self.skips_no_more();
-    }
-
-    fn skips_no_more(&mut self) {
-        self.skipping = false;
-        self.skip_events = 0;
-        self.first_row = 0;
+        self.repetition.transaction_ends();
     }
 
     fn skips(&self, operation: &str) -> bool {
@@ -424,20 +534,7 @@ fn ends_with_checksum(event: &Event) -> bool {
 /// `uuid` or `uuid:tag`
 fn gtid_source(id: &[u8; 16], tag: Option<&Tag<'_>>) -> String {
     match tag {
-        Some(tag) => format!("{}:{tag}", uuid(id)),
-        None => uuid(id),
+        Some(tag) => format!("{}:{tag}", uuid_text(id)),
+        None => uuid_text(id),
     }
-}
-
-fn uuid(bytes: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (position, byte) in bytes.iter().enumerate() {
-        if matches!(position, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 0xf] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    text
 }

@@ -3,35 +3,42 @@
 //! Source: Debezium `BinlogSourceTask`, `ChangeEventSourceCoordinator`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tidegate_api::{ConnectError, Headers, Props, SourceRecord, SourceTask, SourceTaskContext};
+use tidegate_api::{
+    ConnectError, ErrorKind, Headers, Props, SourceRecord, SourceTask, SourceTaskContext,
+    TaskWaits, catch_panic,
+};
 use tidegate_cdc::headers;
 use tidegate_cdc::history::SchemaHistory;
-use tidegate_cdc::queue::{self, BatchReceiver, BatchSender};
+use tidegate_cdc::queue::BatchSender;
+use tidegate_cdc::reader::{READER, ReaderHandle};
+use tidegate_cdc::retries::Retries;
 use tidegate_log::LogProvider;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, error, info, warn};
+use tracing::{info, warn};
 
+use crate::attempts::{Progress, Unreadable};
 use crate::config::{Settings, SnapshotMode};
+use crate::connection::Server;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::offsets::{self, Position};
 use crate::record::RecordMaker;
 use crate::schema_changes::SchemaChangeMaker;
+use crate::sessions::AtOnce;
 use crate::snapshot::{Interrupted, Snapshot};
 use crate::source_info::SourceInfo;
 use crate::streaming::{Parts, Streaming};
 use crate::tracker::Tracker;
-use crate::{availability, connection, queries};
+use crate::uuid::random_uuid;
+use crate::{availability, queries};
 
 pub(crate) struct BinlogTask {
     flavor: Flavor,
     provider: Arc<dyn LogProvider>,
-    batches: Option<BatchReceiver>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    reader: Option<ReaderHandle>,
 }
 
 impl BinlogTask {
@@ -39,9 +46,7 @@ impl BinlogTask {
         Self {
             flavor,
             provider,
-            batches: None,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            reader: None,
         }
     }
 }
@@ -63,11 +68,12 @@ impl SourceTask for BinlogTask {
             .into_iter()
             .next()
             .flatten()
+            .inspect(offsets::warn_of_snapshots)
             .map(|fields| Position::parse(&fields))
             .transpose()?;
-        let (sender, receiver) = queue::channel(settings.max_batch_size);
+        let limits = settings.queue;
         let source = SourceInfo::new(self.flavor, &settings.naming.prefix);
-        let run = uuid_text();
+        let run = random_uuid();
         let headers: Headers = if settings.extended_headers {
             headers::context(
                 &settings.naming.prefix,
@@ -78,7 +84,7 @@ impl SourceTask for BinlogTask {
         } else {
             Vec::new()
         };
-        let reader = Reader {
+        let reader = |queue| Reader {
             connector: Arc::clone(&context.task.connector),
             flavor: self.flavor,
             schema_changes: SchemaChangeMaker::new(
@@ -92,59 +98,63 @@ impl SourceTask for BinlogTask {
                 tombstones: settings.tombstones,
             },
             provider: Arc::clone(&self.provider),
+            server: Arc::new(Server::new(Arc::clone(&settings))),
+            mode: settings.snapshot_mode,
+            has_begun: false,
+            waits: Arc::clone(&context.waits),
+            progress: Progress::from(position.as_ref()),
+            unreadable: Unreadable::default(),
             settings,
             source,
             position,
-            queue: sender,
+            queue,
         };
-        let stop = self.stop.clone();
-        let work = async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = reader.run() => {}
+        let read = |queue, stop: CancellationToken| {
+            let reader = reader(queue);
+            let server = Arc::clone(&reader.server);
+            async move {
+                let work = catch_panic(READER, AtOnce::new(reader.run()));
+                let outcome = tokio::select! {
+                    () = stop.cancelled() => Ok(()),
+                    outcome = work => outcome.flatten(),
+                };
+                server.end_cut_off().await;
+                outcome
             }
         };
-        self.tasks.spawn(work.in_current_span());
-        self.tasks.close();
-        self.batches = Some(receiver);
+        self.reader = Some(ReaderHandle::spawn(limits, read));
         Ok(())
     }
 
     async fn poll(&mut self) -> Result<Vec<SourceRecord>, ConnectError> {
-        match &mut self.batches {
-            Some(batches) => batches.poll().await,
+        match &mut self.reader {
+            Some(reader) => reader.poll().await,
             None => Ok(Vec::new()),
         }
     }
 
     async fn stop(&mut self) {
-        self.stop.cancel();
-        self.batches = None;
-        self.tasks.wait().await;
+        if let Some(reader) = self.reader.take() {
+            reader.stop().await;
+        }
     }
-}
-
-fn uuid_text() -> String {
-    let bytes: [u8; 16] = rand::random();
-    let hex: String = bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ]
-    .join("-")
 }
 
 /// A snapshot of the schema history without any stored offset is taken for an interrupted attempt only if it is younger:
 /// who removes the offsets later wants a new snapshot and nothing from before it.
 const RECENT_SNAPSHOT_MS: i64 = 3_600_000;
+
+const STOPPED: &str =
+    "An exception occurred in the change event producer. This connector will be stopped.";
+
+/// The longest wait before the next attempt.
+fn longest_wait(error: &BinlogError) -> Duration {
+    match error {
+        // Each attempt holds up all writers for snapshot.lock.timeout.ms.
+        BinlogError::LockWait { .. } => Duration::from_mins(10),
+        _ => Duration::from_mins(1),
+    }
+}
 
 /// Reads the server on a task of its own.
 struct Reader {
@@ -152,52 +162,94 @@ struct Reader {
     connector: Arc<str>,
     flavor: Flavor,
     settings: Arc<Settings>,
+    server: Arc<Server>,
     provider: Arc<dyn LogProvider>,
     source: SourceInfo,
     records: RecordMaker,
     schema_changes: SchemaChangeMaker,
     /// Stored, or reached so far.
     position: Option<Position>,
+    /// Whether it has once been decided how to begin: what goes wrong before that is an error of the task's start.
+    has_begun: bool,
+    /// Shows what the reader waits for.
+    waits: Arc<dyn TaskWaits>,
+    /// What `snapshot.mode` still asks for: `recovery` and `always` are for the task's start, not for each connection.
+    mode: SnapshotMode,
+    progress: Progress,
+    unreadable: Unreadable,
     queue: BatchSender,
 }
 
 impl Reader {
-    async fn run(mut self) {
+    async fn run(mut self) -> Result<(), ConnectError> {
+        let mut retries = Retries::new(self.settings.max_retries, self.settings.retry_wait);
         loop {
             let error = match self.attempt().await {
                 Ok(()) => {
                     info!("Nothing is left to read; the task stays idle");
-                    return;
+                    return Ok(());
                 }
-                Err(BinlogError::Stopped) => return,
-                Err(error) => ConnectError::from(error),
+                Err(BinlogError::Stopped) => return Ok(()),
+                Err(error) => error,
             };
-            if !error.is_retriable() {
-                error!("Producer failure: {}", error.chain());
-                let wrapped = error.context("An exception occurred in the change event producer. This connector will be stopped.");
-                self.queue.fail(wrapped).await;
-                return;
-            }
-            warn!(
-                "{}. Trying again in {:?} (retriable.restart.connector.wait.ms)",
-                error.chain(),
-                self.settings.retry_wait
-            );
+            // The records so far are good: they come before the failure.
             if self.queue.flush().await.is_err() {
-                return;
+                return Ok(());
             }
-            tokio::time::sleep(self.settings.retry_wait).await;
+            if self.progress.is_made(self.flavor, self.position.as_ref()) {
+                retries.reset();
+            }
+            let error = self.unreadable.judged(self.position.as_ref(), error);
+            if error.kind() != ErrorKind::Retriable {
+                return Err(self.stopped_by(error.into()));
+            }
+            let longest = longest_wait(&error);
+            let error = ConnectError::from(error);
+            let Some(retry) = retries.next(longest) else {
+                warn!(
+                    "The maximum number of {} retries has been attempted (errors.max.retries)",
+                    self.settings.max_retries
+                );
+                return Err(self.stopped_by(error.with_kind(ErrorKind::Fatal)));
+            };
+            let limit = retries.limit().map_or_else(
+                || "unlimited retries".to_owned(),
+                |limit| format!("{limit} retries"),
+            );
+            warn!(
+                "{}. Retry {} of {limit} (errors.max.retries) comes in {:.1?} (retriable.restart.connector.wait.ms, doubled each time); failing for {:.0?}",
+                error.chain(),
+                retry.number,
+                retry.wait,
+                retry.failing_for
+            );
+            self.waits.begin(error);
+            self.server.end_cut_off().await;
+            tokio::time::sleep(retry.wait).await;
+        }
+    }
+
+    fn stopped_by(&self, error: ConnectError) -> ConnectError {
+        if self.has_begun {
+            error.context(STOPPED)
+        } else {
+            error
         }
     }
 
     /// From the known position to the end of the connection.
     async fn attempt(&mut self) -> Result<(), BinlogError> {
-        let ignore_case = self.ignore_case().await?;
+        let (ignore_case, databases) = self.server_facts().await?;
         let mut tracker = self.tracker(ignore_case).await?;
         let start = self.prepare(&mut tracker).await?;
+        self.has_begun = true;
         let after_snapshot = matches!(start, Start::Snapshot { .. });
         let position = match start {
-            Start::Stream(position) => position,
+            Start::Stream(position) => {
+                // Histories of the original do not tell all of them.
+                tracker.learn_databases(&databases);
+                position
+            }
             Start::Snapshot {
                 with_data,
                 keep_position,
@@ -218,17 +270,24 @@ impl Reader {
                 let snapshot = Snapshot {
                     flavor: self.flavor,
                     settings: &self.settings,
+                    server: &self.server,
                     tracker: &mut tracker,
                     source: &self.source,
                     records: &self.records,
                     schema_changes: &self.schema_changes,
                     queue: &mut self.queue,
+                    waits: &*self.waits,
                     with_data,
                     keep_position,
                     interrupted,
                     begun: &mut self.position,
                 };
-                snapshot.run().await?
+                let position = snapshot.run().await?;
+                self.progress = Progress::default();
+                if matches!(self.mode, SnapshotMode::Recovery | SnapshotMode::Always) {
+                    self.mode = SnapshotMode::Initial;
+                }
+                position
             }
         };
         self.position = Some(position.clone());
@@ -238,11 +297,13 @@ impl Reader {
         let parts = Parts {
             flavor: self.flavor,
             settings: &self.settings,
+            server: &self.server,
             tracker: &mut tracker,
             source: &self.source,
             records: &self.records,
             schema_changes: &self.schema_changes,
             queue: &mut self.queue,
+            waits: &*self.waits,
         };
         let mut streaming = Streaming::new(parts, position, after_snapshot);
         let result = streaming.run().await;
@@ -271,7 +332,7 @@ impl Reader {
         };
         let mut attempts = Vec::with_capacity(positions.len());
         for position in positions {
-            if availability::unavailable(&self.settings, self.flavor, &position)
+            if availability::unavailable(&self.server, self.flavor, &position)
                 .await?
                 .is_some()
             {
@@ -305,12 +366,13 @@ impl Reader {
             self.flavor,
             Arc::clone(&self.settings),
             opened,
+            Arc::clone(&self.waits),
             self.source.clone(),
             ignore_case,
         ))
     }
 
-    /// All tables that the schema history has at a position.
+    /// The captured tables that the schema history has at a position.
     async fn tables_at(
         &self,
         position: &Position,
@@ -335,16 +397,18 @@ impl Reader {
         ))
     }
 
-    async fn ignore_case(&self) -> Result<bool, BinlogError> {
-        let mut conn = connection::open(&self.settings).await?;
+    /// Whether names of tables are equal in any case, and the character sets of databases.
+    async fn server_facts(&self) -> Result<(bool, Vec<(String, String)>), BinlogError> {
+        let mut conn = self.server.open().await?;
         let value = queries::variable(&mut conn, "lower_case_table_names").await?;
-        conn.disconnect().await?;
-        Ok(value.is_some_and(|value| value != "0"))
+        let databases = queries::database_charsets(&mut conn).await?;
+        conn.disconnect().await;
+        Ok((value.is_some_and(|value| value != "0"), databases))
     }
 
     /// Decides how to begin, and recovers the schema if streaming goes on.
     async fn prepare(&self, tracker: &mut Tracker) -> Result<Start, BinlogError> {
-        let mode = self.settings.snapshot_mode;
+        let mode = self.mode;
         let with_data = mode.has_data();
         let Some(position) = &self.position else {
             return match mode {
@@ -389,7 +453,7 @@ impl Reader {
         }
         if mode.streams()
             && let Some(reason) =
-                availability::unavailable(&self.settings, self.flavor, position).await?
+                availability::unavailable(&self.server, self.flavor, position).await?
         {
             if mode == SnapshotMode::WhenNeeded {
                 warn!(
@@ -408,20 +472,11 @@ impl Reader {
 
     /// The beginning of the first binary log.
     async fn first_position(&self) -> Result<Position, BinlogError> {
-        let mut conn = connection::open(&self.settings).await?;
+        let mut conn = self.server.open().await?;
         let logs = queries::binary_logs(&mut conn).await?;
-        conn.disconnect().await?;
+        conn.disconnect().await;
         let file = logs.into_iter().next().ok_or(BinlogError::NoBinlog)?;
-        Ok(Position {
-            file: Arc::from(file),
-            pos: 4,
-            gtids: None,
-            events: 0,
-            rows: 0,
-            server_id: 0,
-            ts_sec: None,
-            in_snapshot: false,
-        })
+        Ok(Position::at(&file, 4))
     }
 }
 

@@ -2,43 +2,35 @@
 //!
 //! Source: Debezium `Selectors`, `RelationalTableFilters`, `Predicates`.
 
-use fancy_regex::Regex;
-use tidegate_api::ConnectError;
+use tidegate_api::config::invalid_field;
+use tidegate_api::java_regex::Flags;
+use tidegate_api::{ConnectError, JavaRegex};
 use tidegate_relational::TableId;
 
 /// Expressions in the order of the list.
 #[derive(Debug, Clone, Default)]
-pub struct Patterns(Vec<Regex>);
+pub struct Patterns(Vec<JavaRegex>);
 
 impl Patterns {
-    /// Splits at commas without a backslash before them.
-    ///
     /// # Errors
     /// `Config` if a part is no regular expression.
     pub fn new(name: &str, list: &str) -> Result<Self, ConnectError> {
-        let mut parts = vec![String::new()];
-        let mut characters = list.chars().peekable();
-        while let Some(character) = characters.next() {
-            match character {
-                '\\' if characters.peek() == Some(&',') => {
-                    characters.next();
-                    parts.last_mut().expect("never empty").push(',');
-                }
-                ',' => parts.push(String::new()),
-                other => parts.last_mut().expect("never empty").push(other),
-            }
-        }
+        let wrong = |reason: &str| {
+            let problem = format!(
+                "A comma-separated list of valid regular expressions is expected, but {reason}"
+            );
+            ConnectError::config(invalid_field(name, &problem))
+        };
+        let parts = split(list).ok_or_else(|| wrong("it ends with a backslash"))?;
+        let compile = |part: &str| {
+            JavaRegex::with_flags(part, Flags::CASE_INSENSITIVE)
+                .map_err(|error| wrong(&error.to_string()))
+        };
         parts
             .iter()
             .map(|part| part.trim())
             .filter(|part| !part.is_empty())
-            .map(|part| {
-                Regex::new(&format!("(?is)^(?:{})$", java_quotes(part))).map_err(|error| {
-                    ConnectError::config(format!(
-                        "Invalid value {list} for configuration {name}: A comma-separated list of valid regular expressions is expected, but {error}"
-                    ))
-                })
-            })
+            .map(compile)
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -50,25 +42,39 @@ impl Patterns {
         self.position(name).is_some()
     }
     /// Place of the first expression that matches.
+    ///
+    /// # Panics
+    /// If an expression takes so many steps that it is not known whether it matches (Java would not come back for hours).
+    /// A guess would leave a table out in silence, or show a column that is to be hidden; the runner of tasks makes the
+    /// panic a failure with this text.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.0
-            .iter()
-            .position(|pattern| pattern.is_match(name).unwrap_or(false))
+        let matches = |pattern: &JavaRegex| match pattern.matches(name) {
+            Ok(matches) => matches,
+            Err(error) => panic!("{error}"),
+        };
+        self.0.iter().position(matches)
     }
 }
 
-/// `\Q…\E` quotes a part literally.
-fn java_quotes(pattern: &str) -> String {
-    let mut out = String::new();
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once("\\Q") {
-        let (quoted, tail) = after.split_once("\\E").unwrap_or((after, ""));
-        out.push_str(before);
-        out.push_str(&fancy_regex::escape(quoted));
-        rest = tail;
+/// Splits at commas without a backslash before them, which loses it. `None` if the last backslash has nothing behind it.
+///
+/// Source: Debezium `Strings.RegExSplitter`.
+fn split(list: &str) -> Option<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    let mut characters = list.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next()? {
+                ',' => part.push(','),
+                escaped => part.extend(['\\', escaped]),
+            },
+            ',' => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
     }
-    out.push_str(rest);
-    out
+    parts.push(part);
+    Some(parts)
 }
 
 /// Either what is included, or everything but what is excluded.
@@ -132,7 +138,37 @@ mod tests {
         check("^(?!mysql\\.).*", "mysql.user", false);
         check("inv\\.a{1\\,2}", "inv.aa", true);
         check("\\Qinv.a(b)\\E", "inv.a(b)", true);
+        check("inv.gr\u{f6}\u{df}e", "INV.GR\u{f6}\u{df}E", true);
+        check("inv.gr\u{f6}\u{df}e", "inv.gr\u{d6}\u{df}e", false);
+        check(r"inv\.\w+", "inv.k\u{fc}che", false);
+        check(r"inv\.[a-z&&[^b]]+", "inv.B", false);
         assert!(Patterns::new("table.include.list", "a(").is_err());
+    }
+
+    /// As recorded from `Strings.setOfRegex` of Debezium 3.6.1.Final.
+    #[test]
+    fn lists_are_split_as_the_original_splits_them() {
+        fn check(list: &str, expected: Option<&[&str]>) {
+            let parts = split(list);
+            let parts: Option<Vec<&str>> = parts
+                .as_ref()
+                .map(|parts| parts.iter().map(|part| part.trim()).collect());
+            assert_eq!(parts.as_deref(), expected, "{list}");
+        }
+        check(r"a\,b,c", Some(&["a,b", "c"]));
+        check(r"inv\.a{1\,2}", Some(&[r"inv\.a{1,2}"]));
+        check(" a , b ", Some(&["a", "b"]));
+        check(r"a\\,b", Some(&[r"a\\", "b"]));
+        check(r"\Qa,b\E,c", Some(&[r"\Qa", r"b\E", "c"]));
+        check("[a,b]", Some(&["[a", "b]"]));
+        check(r"a\.b,c\", None);
+    }
+
+    #[test]
+    #[should_panic(expected = "takes too many steps")]
+    fn a_list_that_cannot_tell_does_not_guess() {
+        let patterns = Patterns::new("table.include.list", r"(?:(?!x)(a|aa)+)+b").expect("valid");
+        patterns.matches(&"a".repeat(200));
     }
 
     #[test]

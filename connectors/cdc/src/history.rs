@@ -371,28 +371,22 @@ impl SchemaHistory {
 
     /// Durable when it returns.
     pub async fn record(&self, records: &[HistoryRecord]) -> Result<(), ConnectError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let records = records
-            .iter()
-            .map(|record| {
-                let mut message = ProducerRecord::new(
-                    Arc::clone(&self.topic),
-                    None,
-                    Some(Bytes::from(record.to_text())),
-                );
-                message.partition = Some(0);
-                message
-            })
-            .collect();
-        for stored in self.producer.append(records).await?.await {
-            stored.map_err(|error| {
-                ConnectError::from(error).context(format!(
-                    "The schema history topic '{}' did not take a record",
-                    self.topic
-                ))
-            })?;
+        // One after the other, as the original does: none may be there without those before it.
+        for record in records {
+            let mut message = ProducerRecord::new(
+                Arc::clone(&self.topic),
+                None,
+                Some(Bytes::from(record.to_text())),
+            );
+            message.partition = Some(0);
+            for stored in self.producer.append(vec![message]).await?.await {
+                stored.map_err(|error| {
+                    ConnectError::from(error).context(format!(
+                        "The schema history topic '{}' did not take a record",
+                        self.topic
+                    ))
+                })?;
+            }
         }
         Ok(())
     }

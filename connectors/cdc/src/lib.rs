@@ -1,5 +1,5 @@
 //! What all change data capture sources share: names of topics and schemas, envelopes, filters, schema history, the
-//! queue between a reader and Connect. Knows no database.
+//! reader on its own task and the queue between it and Connect. Knows no database.
 //!
 //! Source: Debezium's core and connector-common modules.
 
@@ -9,3 +9,5 @@ pub mod headers;
 pub mod history;
 pub mod naming;
 pub mod queue;
+pub mod reader;
+pub mod retries;

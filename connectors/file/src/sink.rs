@@ -16,7 +16,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 static FILE: ConfigKey<Option<String>> = ConfigKey::nullable("file")
     .importance(Importance::High)
-    .doc("Destination filename. If not specified, the standard output will be used");
+    .doc(
+        "File that each record's value is appended to as a line. Without it, the standard \
+         output.",
+    );
 
 pub(crate) fn config_def() -> ConfigDef {
     ConfigDef::new(&[&FILE])
@@ -91,7 +94,10 @@ impl SinkTask for FileStreamSinkTask {
     async fn put(&mut self, records: &[SinkRecord]) -> Result<(), ConnectError> {
         let mut lines = String::new();
         for record in records {
-            lines.push_str(&java_text::value(&record.record.value.value));
+            lines.push_str(&java_text::value_of(
+                record.record.value.schema.as_deref(),
+                &record.record.value.value,
+            ));
             lines.push('\n');
         }
         let Some(output) = &mut self.output else {

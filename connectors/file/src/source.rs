@@ -20,20 +20,25 @@ use tracing::{debug, info, warn};
 
 static FILE: ConfigKey<Option<String>> = ConfigKey::nullable("file")
     .importance(Importance::High)
-    .doc("Source filename. If not specified, the standard input will be used");
+    .doc(
+        "File whose lines become records. Lines that are appended later are read, too. Without \
+         it, the standard input.",
+    );
 static TOPIC: ConfigKey<String> = ConfigKey::required("topic")
     .importance(Importance::High)
     .validator(not_empty)
-    .doc("The topic to publish data to");
+    .doc("Topic of the records.");
 static BATCH_SIZE: ConfigKey<i32> = ConfigKey::new("batch.size", "2000")
     .importance(Importance::Low)
-    .doc("The maximum number of records the source task can read from the file each time it is polled");
+    .doc("Most lines that the task hands over at a time.");
 
 const FILENAME_FIELD: &str = "filename";
 const POSITION_FIELD: &str = "position";
 /// Wait for more lines; the original's.
 const WAIT: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 64 * 1024;
+/// Bytes of a line. No log takes a record of that size; a file without lines would fill the memory.
+const MAX_LINE: usize = 128 * 1024 * 1024;
 
 fn not_empty(name: &str, value: &tidegate_api::ConfigValue) -> Result<(), String> {
     match value {
@@ -134,6 +139,8 @@ pub(crate) struct FileStreamSourceTask {
     position: u64,
     /// Read, not yet a whole line.
     buffer: Vec<u8>,
+    /// Bytes of `buffer` that hold no end of a line.
+    searched: usize,
 }
 
 impl Default for FileStreamSourceTask {
@@ -147,6 +154,7 @@ impl Default for FileStreamSourceTask {
             partition: Arc::new(SourcePartition(Vec::new())),
             position: 0,
             buffer: Vec::new(),
+            searched: 0,
         }
     }
 }
@@ -194,6 +202,14 @@ impl FileStreamSourceTask {
 
     /// Reads once; false at the present end.
     async fn fill(&mut self) -> Result<bool, ConnectError> {
+        if self.searched > MAX_LINE {
+            let name = self.filename.as_deref().unwrap_or("standard input");
+            return Err(ConnectError::fatal(format!(
+                "'{name}' (property 'file') has a line of more than {MAX_LINE} bytes at position {}; split it, or move the \
+                 connector's offset behind it",
+                self.position
+            )));
+        }
         let mut chunk = vec![0; READ_BYTES];
         let count = match &mut self.input {
             Some(Input::File(file)) => read(file, &mut chunk).await,
@@ -209,9 +225,13 @@ impl FileStreamSourceTask {
     fn lines(&mut self) -> Vec<SourceRecord> {
         let mut records = Vec::new();
         let mut start = 0;
-        while records.len() < self.batch_size
-            && let Some((length, ending)) = line(&self.buffer[start..])
-        {
+        while records.len() < self.batch_size {
+            let Some((length, ending)) = line(&self.buffer[start..], self.searched) else {
+                // A `\r` at the end may be the first half of an ending.
+                self.searched = (self.buffer.len() - start).saturating_sub(1);
+                break;
+            };
+            self.searched = 0;
             let text = Str::from_utf8_lossy(&self.buffer[start..start + length]);
             start += length + ending;
             records.push(self.record(text, self.position + start as u64));
@@ -255,11 +275,12 @@ async fn read(input: &mut (impl AsyncRead + Unpin), chunk: &mut [u8]) -> std::io
     input.read(chunk).await
 }
 
-/// Length of the first line and of its ending (`\n`, `\r\n` or `\r`); `None` while it may go on.
-fn line(bytes: &[u8]) -> Option<(usize, usize)> {
-    let length = bytes
-        .iter()
-        .position(|byte| matches!(byte, b'\n' | b'\r'))?;
+/// Length of the first line and of its ending (`\n`, `\r\n` or `\r`); `None` while it may go on. The first `searched` bytes
+/// have no ending.
+fn line(bytes: &[u8], searched: usize) -> Option<(usize, usize)> {
+    let rest = bytes.get(searched..)?;
+    let behind = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let length = searched + behind;
     match (bytes[length], bytes.get(length + 1)) {
         (b'\r', Some(b'\n')) => Some((length, 2)),
         (b'\r', None) => None,
@@ -327,11 +348,47 @@ mod tests {
 
     #[test]
     fn lines_end_in_three_ways() {
-        assert_eq!(line(b"ab\ncd"), Some((2, 1)));
-        assert_eq!(line(b"ab\r\ncd"), Some((2, 2)));
-        assert_eq!(line(b"ab\rcd"), Some((2, 1)));
-        assert_eq!(line(b"\n"), Some((0, 1)));
-        assert_eq!(line(b"ab\r"), None);
-        assert_eq!(line(b"ab"), None);
+        assert_eq!(line(b"ab\ncd", 0), Some((2, 1)));
+        assert_eq!(line(b"ab\r\ncd", 0), Some((2, 2)));
+        assert_eq!(line(b"ab\rcd", 1), Some((2, 1)));
+        assert_eq!(line(b"\n", 0), Some((0, 1)));
+        assert_eq!(line(b"ab\r", 0), None);
+        assert_eq!(line(b"ab", 2), None);
+    }
+
+    /// Reads all of a file; the records' lines, or the failure.
+    async fn read_all(content: &[u8]) -> Result<Vec<usize>, ConnectError> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), content).expect("written");
+        let mut task = FileStreamSourceTask {
+            batch_size: 2,
+            filename: Some("lines".to_owned()),
+            input: Some(Input::Missing(file.path().to_owned())),
+            ..FileStreamSourceTask::default()
+        };
+        let mut lengths = Vec::new();
+        loop {
+            let records = task.lines();
+            let lines = records
+                .iter()
+                .filter_map(|it| it.record.value.value.as_str());
+            lengths.extend(lines.map(str::len));
+            if records.is_empty() && !(task.open().await? && task.fill().await?) {
+                return Ok(lengths);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn long_lines_are_searched_once_and_have_an_end() {
+        let mut content = b"a\r\nb\r".to_vec();
+        content.extend(vec![b'x'; 24 << 20]);
+        content.extend(b"\r\nc\n\nd");
+        let lengths = read_all(&content).await.unwrap();
+        assert_eq!(lengths, [1, 1, 24 << 20, 1, 0]);
+        let error = read_all(&vec![b'x'; MAX_LINE + (1 << 20)])
+            .await
+            .unwrap_err();
+        assert!(error.text().contains("a line of more than"), "{error}");
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! For writing, changes of a table are put into steps that one statement each can do. Within a step every key occurs once,
 //! with its last change, so that order inside it does not matter. Where a step cannot hold what comes next (other columns,
-//! a truncate) the next round of steps begins. Any part of a batch can be arranged on its own; so a row that the database
-//! refuses is found by halving.
+//! a truncate) the next round of steps begins. Triggers and rules of a table see each change, unless the settings ask for the
+//! last one alone: a round then ends where a key comes again, so that changes of one key are seen in the order of arrival.
+//! Those of several keys are seen in the order in which the database works through a statement: that of arrival for INSERT,
+//! any for UPDATE and DELETE, which join the rows with the table. Tables that foreign keys tie together are in the same
+//! round: what a delete takes along with it came before. Any part of a batch can be arranged on its own; so a row that the
+//! database refuses is found by halving.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::config::InsertMode;
-use crate::dialect::postgres::statements::BoundColumn;
-use crate::table::TableName;
+use crate::dialect::postgres::statements::{BoundColumn, CopyIntoTable};
+use crate::table::{Reaction, TableName};
 use crate::wire::Wire;
 
 /// What a step does.
@@ -26,6 +31,10 @@ pub(crate) enum Operation {
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) table: TableName,
+    /// `pg_class.oid` of the table, and of those that its foreign keys refer to.
+    pub(crate) oid: i64,
+    pub(crate) parents: Vec<i64>,
+    pub(crate) reaction: Reaction,
     pub(crate) operation: Operation,
     /// Key columns first.
     pub(crate) columns: Vec<BoundColumn>,
@@ -34,10 +43,11 @@ pub(crate) struct Shape {
     pub(crate) keys: usize,
     /// Whether rows set every column of the table.
     pub(crate) covers_table: bool,
-    /// Statement that takes arrays.
+    /// Statement that takes arrays, and behind them `identity`, see [`identified`](crate::dialect::postgres::catalog::identified).
     pub(crate) from_arrays: String,
+    pub(crate) identity: i64,
     /// COPY into the table itself, where rows can go there as they are.
-    pub(crate) copy: Option<String>,
+    pub(crate) copy: Option<CopyIntoTable>,
     /// Statement that takes the rows of a table of the session, which `{stage}` stands for.
     pub(crate) from_stage: Option<String>,
     /// Columns that the records bring but nobody writes.
@@ -60,7 +70,9 @@ impl Shape {
             && self.table == other.table
             && self.keys == other.keys
             && self.covers_table == other.covers_table
+            && self.reaction == other.reaction
             && self.columns == other.columns
+            && self.from_arrays == other.from_arrays
             && self.skipped == other.skipped
     }
 }
@@ -99,6 +111,9 @@ impl Batch {
     }
     pub(crate) fn shape(&self, row: usize) -> &Arc<Shape> {
         &self.shapes[self.entries[row].shape]
+    }
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.iter().map(|shape| &**shape)
     }
     pub(crate) fn record(&self, row: usize) -> usize {
         self.entries[row].record
@@ -190,11 +205,27 @@ impl Batch {
             return part.map(one).collect();
         }
         let mut rounds: Vec<Vec<Segment>> = Vec::new();
-        let mut latest: HashMap<&TableName, usize> = HashMap::new();
+        let groups = groups(&self.shapes);
+        // The round that is being filled, by group.
+        let mut latest: HashMap<usize, usize> = HashMap::new();
+        let mut changed: HashMap<&TableName, Changed<'_>> = HashMap::new();
         for row in part {
             let shape = self.entries[row].shape;
             let table = &self.shapes[shape].table;
-            let round = latest.entry(table).or_insert(0);
+            let round = latest.entry(groups[shape]).or_insert(0);
+            let each = !rules.reduces && self.shapes[shape].reaction != Reaction::None;
+            let by_key = each && self.shapes[shape].keys > 0;
+            if by_key
+                && let Some(last) = changed
+                    .get(table)
+                    .and_then(|all| all.last(*round, self.key(row)))
+            {
+                if last == shape && self.shapes[shape].operation == Operation::Delete {
+                    // A delete and its tombstone: the row is gone already.
+                    continue;
+                }
+                *round += 1;
+            }
             loop {
                 if rounds.len() <= *round {
                     rounds.push(Vec::new());
@@ -207,11 +238,15 @@ impl Batch {
                         segments.push(Segment::default());
                         segments.len() - 1
                     });
-                if segments[place].takes(shape, &self.shapes) {
+                if segments[place].takes(shape, each, &self.shapes) {
                     segments[place].rows.push(row);
                     break;
                 }
                 *round += 1;
+            }
+            if by_key {
+                let changed = changed.entry(table).or_default();
+                changed.add(*round, self.key(row), shape);
             }
         }
         rounds
@@ -220,7 +255,8 @@ impl Batch {
             .collect()
     }
 
-    /// Deletes first, so that what was unique is free again; tables in the order of their first delete or row.
+    /// Deletes first, so that what was unique is free again. Children are deleted before their parents and written after
+    /// them; other tables are in the order of their first row.
     fn steps(&self, segments: Vec<Segment>, rules: Rules) -> Vec<Step> {
         let mut deletes = Vec::new();
         let mut writes = Vec::new();
@@ -229,6 +265,7 @@ impl Batch {
                 write,
                 delete,
                 truncate,
+                in_order,
                 mut rows,
             } = segment;
             let step = |shape: Option<usize>, rows: Vec<usize>| {
@@ -242,8 +279,12 @@ impl Batch {
                 continue;
             }
             let keys = write.or(delete).map_or(0, |shape| self.shapes[shape].keys);
-            if keys == 0 {
+            if (keys == 0 || in_order) && delete.is_none() {
                 writes.extend(step(write, rows));
+                continue;
+            }
+            if in_order {
+                deletes.extend(step(delete, rows));
                 continue;
             }
             rows.sort_by(|a, b| {
@@ -259,11 +300,21 @@ impl Batch {
             deletes.extend(step(delete, deleted));
             writes.extend(step(write, written));
         }
+        let shapes: Vec<&Shape> = deletes
+            .iter()
+            .chain(&writes)
+            .map(|step| &*step.shape)
+            .collect();
+        if let Some(depths) = depths(&shapes) {
+            let depth = |step: &Step| depths.get(&step.shape.oid).copied().unwrap_or(0);
+            deletes.sort_by_key(|step| Reverse(depth(step)));
+            writes.sort_by_key(depth);
+        }
         deletes.append(&mut writes);
         deletes
     }
 
-    /// What remains of changes of one key, in the order of arrival.
+    /// What remains of changes of one key, which are in the order of arrival.
     fn reduce(
         &self,
         changes: &[usize],
@@ -280,7 +331,7 @@ impl Batch {
             InsertMode::Update if delete.is_some() => deleted.extend(delete),
             InsertMode::Insert => {
                 deleted.extend(delete);
-                let from = if rules.reduce_inserts {
+                let from = if rules.reduces {
                     after.len().saturating_sub(1)
                 } else {
                     0
@@ -299,12 +350,84 @@ impl Batch {
     }
 }
 
+/// The keys that a table's steps of one round change, and the shape of each one's change.
+#[derive(Debug, Default)]
+struct Changed<'a> {
+    round: usize,
+    keys: HashMap<&'a [u8], usize>,
+}
+
+impl<'a> Changed<'a> {
+    fn last(&self, round: usize, key: &[u8]) -> Option<usize> {
+        let shape = self.keys.get(key).copied();
+        shape.filter(|_| self.round == round)
+    }
+    fn add(&mut self, round: usize, key: &'a [u8], shape: usize) {
+        if self.round != round {
+            self.round = round;
+            self.keys.clear();
+        }
+        self.keys.insert(key, shape);
+    }
+}
+
+/// A number for each shape, the same for tables that foreign keys tie together, also through further ones of the batch.
+fn groups(shapes: &[Arc<Shape>]) -> Vec<usize> {
+    let mut groups: HashMap<i64, usize> = HashMap::new();
+    for (index, shape) in shapes.iter().enumerate() {
+        groups.entry(shape.oid).or_insert(index);
+    }
+    for shape in shapes {
+        for parent in &shape.parents {
+            let (child, parent) = (groups.get(&shape.oid), groups.get(parent));
+            if let (Some(&child), Some(&parent)) = (child, parent)
+                && child != parent
+            {
+                let of_parent = groups.values_mut().filter(|group| **group == parent);
+                of_parent.for_each(|group| *group = child);
+            }
+        }
+    }
+    shapes.iter().map(|shape| groups[&shape.oid]).collect()
+}
+
+/// How far tables are from those that refer to none of them, by `pg_class.oid`; `None` if no table refers to another.
+/// Tables that refer to each other in a circle have some depth.
+fn depths(shapes: &[&Shape]) -> Option<HashMap<i64, usize>> {
+    fn parents(shape: &Shape) -> impl Iterator<Item = i64> {
+        let all = shape.parents.iter().copied();
+        all.filter(|parent| *parent != shape.oid)
+    }
+    let oids: HashSet<i64> = shapes.iter().map(|shape| shape.oid).collect();
+    if !shapes
+        .iter()
+        .any(|shape| parents(shape).any(|parent| oids.contains(&parent)))
+    {
+        return None;
+    }
+    let mut depths: HashMap<i64, usize> = oids.iter().map(|oid| (*oid, 0)).collect();
+    // The longest way has as many steps as there are tables.
+    for _ in 0..oids.len() {
+        let mut has_changed = false;
+        for shape in shapes {
+            let above = parents(shape).filter_map(|parent| depths.get(&parent).copied());
+            let depth = above.max().map_or(0, |above| above + 1).min(oids.len());
+            has_changed |= depths.insert(shape.oid, depth) != Some(depth);
+        }
+        if !has_changed {
+            break;
+        }
+    }
+    Some(depths)
+}
+
 /// What decides how changes are put together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) mode: InsertMode,
-    pub(crate) reduce_inserts: bool,
-    /// A statement for each row, in the order of arrival.
+    /// To the last change of each key, see [`Settings`](crate::config::Settings).
+    pub(crate) reduces: bool,
+    /// A statement for each row, and these in the order of arrival.
     pub(crate) one_by_one: bool,
 }
 
@@ -313,6 +436,8 @@ struct Segment {
     write: Option<usize>,
     delete: Option<usize>,
     truncate: Option<usize>,
+    /// Changes of one kind, each with a key of its own, handed to the database as they came.
+    in_order: bool,
     rows: Vec<usize>,
 }
 
@@ -322,8 +447,8 @@ impl Segment {
     }
 
     /// Takes a row of this shape, unless it has to wait for what is here: order within a segment is that of its keys,
-    /// and keys of another form cannot be compared.
-    fn takes(&mut self, shape: usize, shapes: &[Arc<Shape>]) -> bool {
+    /// and keys of another form cannot be compared. `each` is whether every change of a key is to be done, one after the other.
+    fn takes(&mut self, shape: usize, each: bool, shapes: &[Arc<Shape>]) -> bool {
         let (slot, other) = match shapes[shape].operation {
             Operation::Write => (&mut self.write, self.delete),
             Operation::Delete => (&mut self.delete, self.write),
@@ -339,11 +464,12 @@ impl Segment {
             Some(known) => known == shape,
             None => {
                 self.truncate.is_none()
-                    && other.is_none_or(|other| shapes[other].has_keys_of(&shapes[shape]))
+                    && other.is_none_or(|other| !each && shapes[other].has_keys_of(&shapes[shape]))
             }
         };
         if fits {
             *slot = Some(shape);
+            self.in_order = each;
         }
         fits
     }

@@ -1,29 +1,45 @@
-//! How Debezium's original shows its keys, and which of its keys this version does not have.
+//! How Debezium's original shows its keys.
 
 use std::sync::LazyLock;
 
 use tidegate_api::ConfigDef;
-use tidegate_api::config::Catalogue;
+use tidegate_api::config::{Catalogue, Documentation};
 
 use crate::config::{self, Style};
 
 static DEBEZIUM: LazyLock<Catalogue> =
-    LazyLock::new(|| Catalogue::new(include_str!("catalogue/debezium.tsv"), &REFUSED));
+    LazyLock::new(|| Catalogue::new(include_str!("catalogue/debezium.tsv")));
 
-/// Keys of the original that would change what is written: taken at their default only. What
-/// [`config::cross_checks`] knows is not repeated.
-const REFUSED: [&str; 3] = [
-    "collection.table.format",
-    "dialect.postgres.postgis.schema",
-    "cloud.events.schema.name.pattern",
-];
+/// What the keys mean: those of both connectors and those that one has, or has in its own way.
+static DEBEZIUM_TEXTS: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::new(&[TEXTS, include_str!("catalogue/documentation-debezium.tsv")])
+});
+static CONFLUENT_TEXTS: LazyLock<Documentation> = LazyLock::new(|| {
+    Documentation::new(&[TEXTS, include_str!("catalogue/documentation-confluent.tsv")])
+});
+const TEXTS: &str = include_str!("catalogue/documentation.tsv");
 
 /// All keys of a connector. Confluent's original cannot be had, so that its keys are shown as they are declared.
 pub(crate) fn definition(style: Style) -> ConfigDef {
     let definition = config::definition(style);
     match style {
-        Style::Debezium => definition.listed_in(&DEBEZIUM),
-        Style::Confluent => definition,
+        Style::Debezium => definition
+            .listed_in(&DEBEZIUM)
+            .documented_by(&DEBEZIUM_TEXTS)
+            .with_families(&[
+                "hibernate.",
+                // Of earlier releases, and Confluent's, which are told with what to use.
+                "table.name.format",
+                "table.naming.strategy",
+                "database.time_zone",
+                "pk.mode",
+                "pk.fields",
+                "auto.create",
+                "auto.evolve",
+            ]),
+        Style::Confluent => definition
+            .documented_by(&CONFLUENT_TEXTS)
+            .with_families(&["connection."]),
     }
 }
 
@@ -33,8 +49,10 @@ mod tests {
 
     use super::*;
 
-    /// Keys that tune what is done here in another way: any value is taken.
-    const WITHOUT_EFFECT: [&str; 5] = [
+    /// Keys that tune what is done here in another way, or nothing: any value is taken.
+    const WITHOUT_EFFECT: [&str; 6] = [
+        // The original declares it and reads it nowhere.
+        "collection.table.format",
         "connection.pool.min_size",
         "connection.pool.max_size",
         "connection.pool.timeout",
@@ -49,13 +67,8 @@ mod tests {
             let name = key.name.as_ref();
             let props = Props::from([(name, "other")]);
             let renamed = config::with_todays_names(Style::Debezium, &props);
-            let refused = config::cross_checks(Style::Debezium, &props);
             assert!(
-                declared.get(name).is_some()
-                    || renamed.len() > 1
-                    || REFUSED.contains(&name)
-                    || WITHOUT_EFFECT.contains(&name)
-                    || refused.iter().any(|(refused, _)| refused == name),
+                declared.knows(name) || renamed.len() > 1 || WITHOUT_EFFECT.contains(&name),
                 "{name} is neither supported nor refused nor known to be without effect"
             );
         }

@@ -4,25 +4,27 @@
 
 mod checks;
 mod keys;
+mod unsupported;
 
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use tidegate_api::config::Password;
-use tidegate_api::{ConfigKey, ConnectError, Props};
+use tidegate_api::{ConfigKey, ConnectError, JavaRegex, Props};
+use tracing::warn;
 
-use crate::wire::Unit;
+use crate::meaning::Unit;
 
-pub(crate) use checks::{cross_checks, with_todays_names};
+pub(crate) use checks::{cross_checks, show_as_given, with_todays_names};
 pub(crate) use keys::definition;
 use keys::{
-    AUTO_CREATE, AUTO_EVOLVE, BATCH_SIZE_CONFLUENT, BATCH_SIZE_DEBEZIUM, DB_TIMEZONE,
-    DELETE_ENABLED, FIELD_EXCLUDE, FIELD_INCLUDE, FIELDS_WHITELIST, FLUSH_MAX_RETRIES,
-    FLUSH_RETRY_DELAY, INSERT_MODE, MAX_RETRIES, NAME_FORMAT, NAME_FORMAT_CONFLUENT,
-    NAMING_STRATEGY, PASSWORD, PK_FIELDS, PK_FIELDS_CONFLUENT, PK_MODE, PK_MODE_CONFLUENT,
-    POSTGIS_SCHEMA, QUOTE_IDENTIFIERS, QUOTE_SQL, REPLACE_NULL, RETRY_BACKOFF, SCHEMA_EVOLUTION,
-    TABLE_TYPES, TEXT_COLUMN, TIMESTAMP_FIELDS, TIMESTAMP_UNIT, TRUNCATE_ENABLED, URL,
-    USE_REDUCTION_BUFFER, USER, USERNAME, parse_zone,
+    ATTEMPT_BACKOFF, ATTEMPTS, AUTO_CREATE, AUTO_EVOLVE, BATCH_SIZE_CONFLUENT, BATCH_SIZE_DEBEZIUM,
+    CLOUD_EVENTS, DB_TIMEZONE, DELETE_ENABLED, FIELD_EXCLUDE, FIELD_INCLUDE, FIELDS_WHITELIST,
+    FLUSH_MAX_RETRIES, FLUSH_RETRY_DELAY, INSERT_MODE, MAX_RETRIES, NAME_FORMAT,
+    NAME_FORMAT_CONFLUENT, NAMING_STRATEGY, PASSWORD, PK_FIELDS, PK_FIELDS_CONFLUENT, PK_MODE,
+    PK_MODE_CONFLUENT, POSTGIS_SCHEMA, QUOTE_IDENTIFIERS, QUOTE_SQL, REPLACE_NULL, RETRY_BACKOFF,
+    SCHEMA_EVOLUTION, TABLE_TYPES, TEXT_COLUMN, TIMESTAMP_FIELDS, TIMESTAMP_UNIT, TRUNCATE_ENABLED,
+    URL, USE_REDUCTION_BUFFER, USER, USERNAME, driver_properties, parse_zone,
 };
 
 /// Whose names, defaults and rules apply.
@@ -81,6 +83,11 @@ pub(crate) struct Settings {
     pub(crate) url: String,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Password>,
+    /// Parameters of the connection that the URL may overrule.
+    pub(crate) driver_properties: Vec<(String, String)>,
+    /// As set by the user; without it a connection is tried until there is one.
+    pub(crate) connection_attempts: Option<u32>,
+    pub(crate) connection_backoff: Duration,
     pub(crate) insert_mode: InsertMode,
     pub(crate) key_mode: KeyMode,
     pub(crate) key_fields: Vec<String>,
@@ -105,9 +112,11 @@ pub(crate) struct Settings {
     pub(crate) database: Option<String>,
     /// Fields of `source` in the format of the table's name.
     pub(crate) source_placeholders: Vec<String>,
-    /// Rows of insert mode are reduced to the last of each key, too.
-    pub(crate) reduce_inserts: bool,
+    /// Rows are reduced to the last of each key also in insert mode, and where triggers or rules see each one.
+    pub(crate) reduces: bool,
     pub(crate) postgis_schema: String,
+    /// Names of schemas of CloudEvents.
+    pub(crate) cloud_events: Option<JavaRegex>,
     /// Kinds of relations (`pg_class.relkind`) that count as tables.
     pub(crate) relations: Vec<&'static str>,
     /// Whose wall clock Connect's timestamps are written on.
@@ -115,6 +124,22 @@ pub(crate) struct Settings {
     pub(crate) timestamp_fields: Vec<String>,
     pub(crate) timestamp_unit: Unit,
     pub(crate) text_column: String,
+    /// Texts are read as PostgreSQL reads them for the type of their column.
+    pub(crate) untyped_texts: bool,
+}
+
+/// As Java's `Boolean.parseBoolean`, with a hint at what is no boolean.
+fn is_true(text: &str) -> bool {
+    if !["true", "false", ""]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(text))
+    {
+        warn!(
+            "{}={text} is taken for 'false'",
+            USE_REDUCTION_BUFFER.name()
+        );
+    }
+    text.eq_ignore_ascii_case("true")
 }
 
 impl Settings {
@@ -139,7 +164,22 @@ impl Settings {
             props.get(&USER)?
         };
         // A wrong URL is found here rather than at the first record.
-        let target = crate::url::parse(&url, user.as_deref(), None)?;
+        let driver_properties = if debezium {
+            Vec::new()
+        } else {
+            driver_properties(props)
+        };
+        let target = crate::url::parse(&url, user.as_deref(), None, &driver_properties)?;
+        let connection_attempts = if !debezium && props.contains(ATTEMPTS.name()) {
+            u32::try_from(props.get(&ATTEMPTS)?).ok()
+        } else {
+            None
+        };
+        let connection_backoff = if debezium {
+            Duration::ZERO
+        } else {
+            millis(props.get(&ATTEMPT_BACKOFF)?)
+        };
         let database = target.hosts.first().and_then(|host| host.get_database());
         let database = database.map(str::to_owned);
         let name_format = props
@@ -185,11 +225,16 @@ impl Settings {
             .map(|(_, kind)| kind)
             .collect()
         };
+        let untyped_texts = target.untyped_texts;
         Ok(Self {
             style,
+            untyped_texts,
             url,
             user,
             password,
+            driver_properties,
+            connection_attempts,
+            connection_backoff,
             insert_mode: match lower(&INSERT_MODE)?.as_str() {
                 "upsert" => InsertMode::Upsert,
                 "update" => InsertMode::Update,
@@ -262,11 +307,16 @@ impl Settings {
             name: props.raw("name").unwrap_or("jdbc-sink").to_owned(),
             database,
             source_placeholders,
-            reduce_inserts: debezium && props.get(&USE_REDUCTION_BUFFER)?,
+            reduces: debezium && is_true(&props.get(&USE_REDUCTION_BUFFER)?),
             postgis_schema: if debezium {
                 props.get(&POSTGIS_SCHEMA)?
             } else {
                 "public".to_owned()
+            },
+            cloud_events: if debezium {
+                Some(JavaRegex::new(&props.get(&CLOUD_EVENTS)?)?)
+            } else {
+                None
             },
             relations,
             zone: if debezium {

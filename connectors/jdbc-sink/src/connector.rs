@@ -52,8 +52,10 @@ impl Connector for JdbcSinkConnector {
         definition: &ConfigDef,
         props: &Props,
     ) -> Result<Vec<ConfigInfo>, ConnectError> {
-        let props = config::with_todays_names(self.style, props);
+        let given = props;
+        let props = config::with_todays_names(self.style, given);
         let mut infos = definition.validate(&props);
+        config::show_as_given(self.style, &mut infos, definition, given);
         for (name, error) in config::cross_checks(self.style, &props) {
             add_error(&mut infos, &name, error);
         }

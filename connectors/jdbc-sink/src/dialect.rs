@@ -1,3 +1,3 @@
-//! What differs between databases.
+//! Types, catalog and statements of PostgreSQL, the one database that there is so far.
 
 pub(crate) mod postgres;

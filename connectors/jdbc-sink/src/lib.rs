@@ -8,6 +8,7 @@ mod config;
 mod connector;
 mod dialect;
 mod errors;
+mod meaning;
 mod plan;
 mod session;
 mod table;

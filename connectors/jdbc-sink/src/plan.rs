@@ -36,22 +36,36 @@ pub(crate) enum Place {
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
+    /// The name before it was cut.
+    pub(crate) uncut: String,
+    /// What the record calls it.
+    pub(crate) field: String,
     pub(crate) schema: Arc<Schema>,
     pub(crate) place: Place,
+    /// Whether the settings make a timestamp of its numbers or texts.
+    pub(crate) as_timestamp: bool,
 }
 
 /// For all records with the same schemas of one topic.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// `None` if the name's format asks for what the records do not have.
+    /// `None` for records that are passed over.
     pub(crate) table: Option<TableName>,
+    /// The table's name before it was cut, if it was.
+    pub(crate) uncut: Option<TableName>,
     /// Key columns first.
     pub(crate) columns: Vec<Column>,
     pub(crate) keys: usize,
+    /// The field of the value that stands for it: `data` of a CloudEvent.
+    data: Option<usize>,
     /// Where the row is in the value.
     shape: Shape,
     /// Made for truncates, which have no key: other records need a plan with columns.
     truncates_only: bool,
+    /// Made for nulls, which do not say what the table's name asks for: other records of the schema do.
+    nulls_only: bool,
+    /// Confluent's sink reads keys with the `get` of Java's `Struct`, Debezium's reads optional fields without defaults.
+    null_keys_take_defaults: bool,
     /// Names and values of the fields of `source` that are part of the table's name.
     source_fields: Vec<(Str, Str)>,
     /// Names and schemas of headers that are key columns.
@@ -81,11 +95,51 @@ enum Shape {
 
 impl Shape {
     /// The operation that an envelope names.
-    fn op(self, record: &SinkRecord) -> Option<&str> {
-        match (self, record.record.value.value.as_struct()) {
+    fn op(self, value: &Value) -> Option<&str> {
+        match (self, value.as_struct()) {
             (Self::Envelope { op, .. }, Some(envelope)) => envelope.values()[op].as_str(),
             _ => None,
         }
+    }
+}
+
+/// The field of a schema that stands for the whole value, if it is one of CloudEvents.
+///
+/// Source: Debezium `KafkaDebeziumSinkRecord.value`.
+///
+/// # Errors
+/// `Data` if there is no such field, or it is no struct.
+fn data_field(
+    schema: Option<&Arc<Schema>>,
+    settings: &Settings,
+) -> Result<Option<usize>, ConnectError> {
+    let (Some(pattern), Some(schema)) = (&settings.cloud_events, schema) else {
+        return Ok(None);
+    };
+    let Some(name) = schema.name.as_deref() else {
+        return Ok(None);
+    };
+    if !pattern.matches(name)? {
+        return Ok(None);
+    }
+    match schema.field("data") {
+        Some(field) if field.schema.is_struct() => Ok(Some(field.index)),
+        Some(field) => Err(ConnectError::data(format!(
+            "the field 'data' of a CloudEvent is {}, a struct is expected: each of its fields becomes a column. Let the source write it with its schema, or correct cloud.events.schema.name.pattern, which takes the schema '{name}' for one of CloudEvents",
+            field.schema.kind.type_name()
+        ))),
+        None => Err(ConnectError::data(format!(
+            "data is not a valid field name: cloud.events.schema.name.pattern takes the schema '{name}' for one of CloudEvents, and it has no field 'data'"
+        ))),
+    }
+}
+
+/// What a record says of a row: its value, or the part of it that stands for it.
+fn said(record: &SinkRecord, data: Option<usize>) -> &Value {
+    let value = &record.record.value.value;
+    match (data, value.as_struct()) {
+        (Some(data), Some(event)) => &event.values()[data],
+        _ => value,
     }
 }
 
@@ -103,7 +157,16 @@ impl Plan {
     /// `Data` for records that cannot become rows, with the originals' texts.
     pub(crate) fn new(record: &SinkRecord, settings: &Settings) -> Result<Self, ConnectError> {
         let record_key = record.record.key.schema.as_ref();
-        let value_schema = record.record.value.schema.as_ref();
+        let data = data_field(record.record.value.schema.as_ref(), settings)?;
+        let value_schema = record
+            .record
+            .value
+            .schema
+            .as_ref()
+            .map(|schema| match data {
+                Some(data) => &schema.fields()[data].schema,
+                None => schema,
+            });
         let topic = &*record.record.topic;
         let debezium = settings.style == Style::Debezium;
         let shape = match value_schema {
@@ -145,7 +208,17 @@ impl Plan {
         if passes {
             return Ok(Self::of_nothing(record));
         }
-        let truncates_only = shape.op(record) == Some("t");
+        if !settings.source_placeholders.is_empty() && record.record.value.value.is_null() {
+            warn!(
+                "Ignored to write record from topic '{topic}' partition '{}' offset '{}'. No resolvable table name: the format {} needs the source block of an envelope, and the record is null. So are further ones of the topic",
+                record.original.partition, record.original.offset, settings.name_format
+            );
+            return Ok(Self {
+                nulls_only: true,
+                ..Self::of_nothing(record)
+            });
+        }
+        let truncates_only = shape.op(said(record, data)) == Some("t");
         let row_schema = match (shape, value_schema) {
             (Shape::Envelope { .. }, _) if truncates_only => None,
             (Shape::Envelope { after, .. }, Some(schema)) => {
@@ -177,11 +250,11 @@ impl Plan {
         }
         let keys = builder.columns.len();
         if let (Shape::Text, Some(schema)) = (shape, &row_schema) {
-            builder.add(&settings.text_column, schema, Place::WholeValue);
+            builder.add(&settings.text_column, schema, Place::WholeValue)?;
         } else if let Some(row) = &row_schema {
             for field in row.fields() {
                 if settings.takes_field(topic, &field.name) {
-                    builder.add(&field.name, &field.schema, Place::Row(field.index));
+                    builder.add(&field.name, &field.schema, Place::Row(field.index))?;
                 }
             }
         }
@@ -191,23 +264,19 @@ impl Plan {
                 "No fields found using key and value schemas for table: {topic}"
             )));
         }
-        let source_fields = source_fields(record, settings);
-        if source_fields.is_none() {
-            warn!(
-                "Ignored to write record from topic '{topic}' partition '{}' offset '{}'. No resolvable table name: the format {} needs the source block of an envelope",
-                record.original.partition, record.original.offset, settings.name_format
-            );
-        }
+        let source_fields = source_fields(said(record, data), settings)?;
+        let (table, uncut) = TableName::of_topic(topic, &source_fields, settings)?;
         Ok(Self {
-            table: match &source_fields {
-                Some(fields) => Some(TableName::of_topic(topic, fields, settings)?),
-                None => None,
-            },
+            table: Some(table),
+            uncut,
             columns,
             keys,
+            data,
             shape,
             truncates_only,
-            source_fields: source_fields.unwrap_or_default(),
+            nulls_only: false,
+            null_keys_take_defaults: !debezium,
+            source_fields,
             headers: if settings.key_mode == KeyMode::RecordHeader {
                 let headers = record.record.headers.iter();
                 headers
@@ -217,7 +286,7 @@ impl Plan {
                 Vec::new()
             },
             key_schema: record_key.cloned(),
-            value_schema: value_schema.cloned(),
+            value_schema: record.record.value.schema.clone(),
         })
     }
 
@@ -225,10 +294,14 @@ impl Plan {
     fn of_nothing(record: &SinkRecord) -> Self {
         Self {
             table: None,
+            uncut: None,
             columns: Vec::new(),
             keys: 0,
+            data: None,
             shape: Shape::SchemaChange,
             truncates_only: false,
+            nulls_only: false,
+            null_keys_take_defaults: false,
             source_fields: Vec::new(),
             headers: Vec::new(),
             key_schema: record.record.key.schema.clone(),
@@ -247,7 +320,8 @@ impl Plan {
             && same(&self.value_schema, &record.record.value.schema)
             // Without a schema only a null is a tombstone.
             && (self.value_schema.is_some() || record.record.value.value.is_null())
-            && (!self.truncates_only || self.shape.op(record) == Some("t"))
+            && (!self.truncates_only || self.shape.op(self.said(record)) == Some("t"))
+            && (!self.nulls_only || record.record.value.value.is_null())
             && (self.shape == Shape::SchemaChange || self.details_fit(record, settings))
     }
 
@@ -258,50 +332,95 @@ impl Plan {
                     |((key, schema), header)| *key == header.key && *schema == header.value.schema,
                 ))
             && (settings.source_placeholders.is_empty()
-                || source_fields(record, settings)
-                    .is_some_and(|fields| fields == self.source_fields))
+                || source_fields(self.said(record), settings)
+                    .is_ok_and(|fields| fields == self.source_fields))
     }
 
-    pub(crate) fn change(&self, record: &SinkRecord, settings: &Settings) -> Change {
-        if self.table.is_none() {
-            return Change::Skip;
+    /// See [`said`].
+    fn said<'a>(&self, record: &'a SinkRecord) -> &'a Value {
+        said(record, self.data)
+    }
+
+    /// # Errors
+    /// `Data` if the record is to do something and lacks what that takes.
+    pub(crate) fn change(
+        &self,
+        record: &SinkRecord,
+        settings: &Settings,
+    ) -> Result<Change, ConnectError> {
+        let change = self.wanted_change(record, settings)?;
+        if matches!(change, Change::Write | Change::Delete) {
+            self.check_key(record, change)?;
         }
-        let value = &record.record.value.value;
-        let delete = || {
-            let has_key = self.keys > 0 || settings.key_mode == KeyMode::RecordKey;
-            if settings.delete_enabled && has_key {
-                Change::Delete
-            } else {
-                Change::Skip
-            }
+        Ok(change)
+    }
+
+    fn wanted_change(
+        &self,
+        record: &SinkRecord,
+        settings: &Settings,
+    ) -> Result<Change, ConnectError> {
+        if self.table.is_none() {
+            return Ok(Change::Skip);
+        }
+        let value = self.said(record);
+        if self.data.is_some() && value.is_null() && !record.record.value.value.is_null() {
+            return Err(ConnectError::data(
+                "the field 'data' of a CloudEvent is null: there is no row to write",
+            ));
+        }
+        let delete = if settings.delete_enabled {
+            Change::Delete
+        } else {
+            Change::Skip
         };
-        match (self.shape, value) {
+        Ok(match (self.shape, value) {
             (Shape::SchemaChange, _) => Change::Skip,
-            (Shape::None, _) | (Shape::Flat | Shape::Text, Value::Null) => {
-                // Without key struct nothing says which row is meant.
-                if settings.key_mode == KeyMode::RecordKey {
-                    delete()
-                } else {
-                    Change::Skip
-                }
-            }
+            // As in the original: in these modes the delete's own record has the key, the tombstone behind it does not.
+            (Shape::None, _) if settings.key_mode != KeyMode::RecordKey => Change::Skip,
+            (Shape::None, _) | (Shape::Flat | Shape::Text, Value::Null) => delete,
             (Shape::Flat | Shape::Text, _) => Change::Write,
             (Shape::Envelope { op, after, .. }, Value::Struct(envelope)) => {
                 match envelope.values()[op].as_str() {
-                    Some("d") => delete(),
+                    Some("d") => delete,
                     Some("t") if settings.truncate_enabled => Change::Truncate,
                     Some("t" | "m") => Change::Skip,
-                    _ if envelope.values()[after].is_null() => Change::Skip,
+                    op if envelope.values()[after].is_null() => {
+                        return Err(ConnectError::data(format!(
+                            "the envelope's field 'after' is null, but its 'op' is '{}': there is no row to write",
+                            op.unwrap_or("null")
+                        )));
+                    }
                     _ => Change::Write,
                 }
             }
-            (Shape::Envelope { .. }, _) => delete(),
-        }
+            (Shape::Envelope { .. }, _) => delete,
+        })
+    }
+
+    /// Whether the record has the part that its key is taken from. A default of that part's fields must not stand for it:
+    /// it may be another row's key.
+    ///
+    /// Source: Debezium `KafkaDebeziumSinkRecord.getFilteredKey`.
+    fn check_key(&self, record: &SinkRecord, change: Change) -> Result<(), ConnectError> {
+        let lacks = match self.key_columns().first().map(|column| &column.place) {
+            Some(Place::Key(_) | Place::WholeKey) if record.record.key.value.is_null() => {
+                "Configured primary key mode 'record_key' cannot have null key: the record's key is null, only its schema is there. Let the source send keys, or take primary.key.mode=record_value"
+            }
+            Some(Place::Row(_)) if self.row(record).is_none() => {
+                "Cannot extract primary key from a null record value: the delete does not bring the row as it was (field 'before'). Take primary.key.mode=record_key, or let the source send whole rows (REPLICA IDENTITY FULL, binlog_row_image=FULL)"
+            }
+            None if change == Change::Delete => {
+                "Cannot delete a row with no key fields defined: the record has none of the fields that primary.key.fields lists"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConnectError::data(lacks))
     }
 
     /// The row of a record: what is after a change, or was before a delete.
     fn row<'a>(&self, record: &'a SinkRecord) -> Option<&'a Struct> {
-        let value = record.record.value.value.as_struct()?;
+        let value = self.said(record).as_struct()?;
         match self.shape {
             Shape::Envelope { before, after, op } => {
                 let field = if value.values()[op].as_str() == Some("d") {
@@ -316,7 +435,7 @@ impl Plan {
         }
     }
 
-    /// Calls `each` with the columns that `wanted` numbers, and their values in a record.
+    /// Calls `each` with the number of each of `columns` and its value in the record.
     ///
     /// # Errors
     /// The first of `each`.
@@ -360,15 +479,16 @@ impl Plan {
                     continue;
                 }
             };
-            let value = match (found, &column.schema.default) {
+            let value = match (found.unwrap_or(&NULL), &column.schema.default) {
                 // Required fields take their default, optional ones stay null.
-                (None | Some(Value::Null), Some(default))
-                    if replace_null || !column.schema.optional || index < self.keys =>
+                (Value::Null, Some(default))
+                    if replace_null
+                        || !column.schema.optional
+                        || self.null_keys_take_defaults && index < self.keys =>
                 {
                     default
                 }
-                (Some(value), _) => value,
-                (None, _) => &NULL,
+                (value, _) => value,
             };
             each(index, value)?;
         }
@@ -382,6 +502,9 @@ impl Plan {
 
     pub(crate) fn key_columns(&self) -> &[Column] {
         &self.columns[..self.keys]
+    }
+    pub(crate) fn is_key(&self, column: &Column) -> bool {
+        self.key_columns().iter().any(|key| key.name == column.name)
     }
 }
 
@@ -401,21 +524,42 @@ fn envelope(schema: &Schema) -> Option<Shape> {
     })
 }
 
-/// Names and values of the fields of `source` that the table's name asks for; `None` if the record has none of them.
+/// Names and values of the fields of `source` that the table's name asks for.
 ///
-/// Source: Debezium `DefaultCollectionNamingStrategy.resolveCollectionNameBySource`.
-fn source_fields(record: &SinkRecord, settings: &Settings) -> Option<Vec<(Str, Str)>> {
+/// Source: Debezium `DefaultCollectionNamingStrategy.resolveCollectionNameBySource`; texts of Java's `Struct`.
+///
+/// # Errors
+/// `Data` if the record does not have them: its table is not known.
+fn source_fields(value: &Value, settings: &Settings) -> Result<Vec<(Str, Str)>, ConnectError> {
     let names = &settings.source_placeholders;
     if names.is_empty() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    let envelope = record.record.value.value.as_struct()?;
-    let source = envelope.get_without_default("source")?.as_struct()?;
-    names
-        .iter()
-        .map(|name| {
-            let value = source.get(name)?.as_str()?;
-            Some((Str::new(name), Str::new(value)))
-        })
-        .collect()
+    let format = &settings.name_format;
+    let source = value
+        .as_struct()
+        .and_then(|envelope| envelope.get_without_default("source"));
+    let Some(source) = source.and_then(Value::as_struct) else {
+        return Err(ConnectError::data(format!(
+            "the table's name cannot be resolved: collection.name.format is {format}, and the record has no field 'source' as Debezium's envelopes have. Take ${{topic}} only, or leave out the transformation that unwraps the envelope"
+        )));
+    };
+    let value = |name: &String| match source.get_without_default(name) {
+        None => {
+            let fields = source.schema().fields().iter();
+            let fields: Vec<&str> = fields.map(|field| &*field.name).collect();
+            Err(ConnectError::data(format!(
+                "{name} is not a valid field name: collection.name.format is {format}, and the fields of 'source' are {}",
+                fields.join(", ")
+            )))
+        }
+        Some(Value::String(value)) => Ok((Str::new(name), value.clone())),
+        Some(Value::Null) => Err(ConnectError::data(format!(
+            "Field '{name}' of 'source' is null: collection.name.format {format} gives no table's name without it"
+        ))),
+        Some(_) => Err(ConnectError::data(format!(
+            "Field '{name}' is not of type STRING: collection.name.format {format} takes texts of 'source' only"
+        ))),
+    };
+    names.iter().map(value).collect()
 }

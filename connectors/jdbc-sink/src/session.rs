@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgConnection, PgTypeInfo};
-use sqlx::{AssertSqlSafe, Connection as _, Encode, Execute, Executor as _, Postgres, Type};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Encode, Execute, Executor as _, Postgres, Row as _, Type,
+};
+use tidegate_api::catch_panic;
 use tracing::{debug, warn};
 
 use crate::batch::{Batch, Operation, Shape, Step};
-use crate::dialect::postgres::statements;
+use crate::dialect::postgres::{catalog, statements};
 use crate::errors::SinkError;
 use crate::wire::Wire;
 
@@ -31,13 +35,33 @@ pub(crate) struct Session {
     pub(crate) connection: PgConnection,
     /// How long an answer is waited for.
     pub(crate) limit: Option<Duration>,
-    /// By what their columns are.
+    /// Names of the session's tables, by the statement that creates one with such columns.
     stages: HashMap<String, String>,
     /// Tables of the session that hold rows of the transaction at hand.
     filled: HashSet<String>,
     /// Whether the user may have tables of the session.
     may_stage: bool,
+    /// What tells the session's tables from those of others: a pooler may let sessions share a server's.
+    id: u64,
+    /// Whether statements have names on the server, and stay prepared there.
+    named: bool,
+    /// Whether a statement may be a transaction without more ado.
+    alone: bool,
+    pub(crate) server: ServerState,
 }
+
+/// Whether a server takes writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerState {
+    Primary,
+    Standby,
+    /// Not by a setting, `default_transaction_read_only`.
+    ReadOnly,
+}
+
+/// In READ COMMITTED a statement sees what was committed before its lock on a table was granted. So it finds the columns
+/// as they are, see [`unchanged`](crate::dialect::postgres::catalog::unchanged).
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,14 +70,34 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(connection: PgConnection, limit: Option<Duration>) -> Self {
-        Self {
+    /// Asks what the server is. `named` is whether statements may have names.
+    pub(crate) async fn open(
+        mut connection: PgConnection,
+        limit: Option<Duration>,
+        named: bool,
+    ) -> Result<Self, sqlx::Error> {
+        const SQL: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'off', \
+                           current_setting('default_transaction_isolation') = 'read committed'";
+        let asked = connection.fetch_one(sqlx::raw_sql(SQL));
+        let answer = within(limit, asked).await?;
+        let reads_committed: bool = answer.try_get(2)?;
+        Ok(Self {
             connection,
             limit,
             stages: HashMap::new(),
             filled: HashSet::new(),
-            may_stage: true,
-        }
+            may_stage: named,
+            id: RandomState::new().build_hasher().finish(),
+            named,
+            // Not without a name: a pooler may let it be prepared on one session and executed on another. Not with a limit:
+            // a statement that nobody waits for any more would still commit, perhaps after later changes.
+            alone: reads_committed && named && limit.is_none(),
+            server: match (answer.try_get(0)?, answer.try_get(1)?) {
+                (true, _) => ServerState::Standby,
+                (false, true) => ServerState::Primary,
+                (false, false) => ServerState::ReadOnly,
+            },
+        })
     }
 
     pub(crate) async fn close(self) {
@@ -67,23 +111,48 @@ impl Session {
         self.run(sqlx::raw_sql(sql)).await
     }
 
-    pub(crate) async fn run<'q>(
+    /// One value through an expression, see [`statements::probe`].
+    pub(crate) async fn probe(
         &mut self,
-        query: impl Execute<'q, Postgres> + 'q,
+        sql: String,
+        parameter: ArrayParameter,
     ) -> Result<(), sqlx::Error> {
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(self.named);
+        self.run(query.bind(parameter)).await
+    }
+
+    async fn run<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<(), sqlx::Error> {
         let done = self.connection.execute(query);
         within(self.limit, done).await.map(drop)
     }
 
-    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    /// Begins a transaction that may COPY into the tables of these shapes.
+    pub(crate) async fn begin<'a>(
+        &mut self,
+        shapes: impl Iterator<Item = &'a Shape>,
+    ) -> Result<(), SinkError> {
         self.filled.clear();
-        self.execute("BEGIN").await
+        let mut begin = BEGIN.to_owned();
+        for copy in shapes.filter_map(|shape| shape.copy.as_ref()) {
+            begin.push_str("; ");
+            begin.push_str(&copy.check);
+        }
+        // One message and one answer, however many statements.
+        let Err(error) = self.execute(&begin).await else {
+            return Ok(());
+        };
+        let error = SinkError::from(error);
+        if !error.is_transient() {
+            self.execute("ROLLBACK").await?;
+        }
+        Err(error)
     }
 
     /// Does steps in one transaction.
     pub(crate) async fn write(&mut self, batch: &Batch, steps: &[Step]) -> Result<(), SinkError> {
         // What one statement does is a transaction without more ado.
         if let [step] = steps
+            && self.alone
             && step.rows.len() < COPY_FROM
             && fitting(batch, &step.rows) == step.rows.len()
         {
@@ -95,10 +164,11 @@ impl Session {
                 self.create_stage(&step.shape).await?;
             }
         }
-        self.begin().await?;
+        let copied = steps.iter().filter(|step| step.rows.len() >= COPY_FROM);
+        self.begin(copied.map(|step| &*step.shape)).await?;
         for step in steps {
             if let Err(error) = self.step(batch, step).await {
-                if !matches!(error, SinkError::Transient(_)) {
+                if !error.is_transient() {
                     self.execute("ROLLBACK").await?;
                 }
                 return Err(error.map(|text| named(step, &text)));
@@ -129,21 +199,24 @@ impl Session {
         rows: &[usize],
     ) -> Result<(), SinkError> {
         if rows.len() >= COPY_FROM {
-            if let Some(copy) = &shape.copy {
-                return Ok(self.copy(batch, shape, rows, copy).await?);
+            if let Some(into_table) = &shape.copy {
+                return Ok(self.copy(batch, shape, rows, &into_table.copy).await?);
             }
             if let Some(sql) = &shape.from_stage
                 && let Some(stage) = self.stage(shape)
             {
                 self.fill(batch, shape, rows, &stage).await?;
-                let sql = sql.replace(STAGE, &stage);
-                return Ok(self.run(sqlx::query(AssertSqlSafe(sql))).await?);
+                let (sql, identity) = catalog::identified(&sql.replace(STAGE, &stage), 1);
+                let query = sqlx::query(AssertSqlSafe(sql)).persistent(self.named);
+                return Ok(self.run(query.bind(identity)).await?);
             }
         }
-        let mut query = sqlx::query(AssertSqlSafe(shape.from_arrays.clone()));
+        let sql = AssertSqlSafe(shape.from_arrays.clone());
+        let mut query = sqlx::query(sql).persistent(self.named);
         for array in arrays(batch, shape, rows) {
             query = query.bind(array);
         }
+        query = query.bind(shape.identity);
         Ok(self.run(query).await?)
     }
 
@@ -163,7 +236,7 @@ impl Session {
         if self.stages.contains_key(&columns) {
             return Ok(());
         }
-        let name = format!("tidegate_stage_{}", self.stages.len());
+        let name = format!("tidegate_stage_{:x}_{}", self.id, self.stages.len());
         match self.execute(&columns.replace(STAGE, &name)).await {
             Ok(()) => {
                 self.stages.insert(columns, name);
@@ -228,7 +301,8 @@ impl Session {
     }
 }
 
-/// Waits for an answer of the server as long as `socketTimeout` allows. After that its session is of no use any more.
+/// Waits for an answer of the server as long as `socketTimeout` allows. After that its session is of no use any more; nor is
+/// it after bytes that the client library takes for the end of its own world: what it panics with is such an answer.
 pub(crate) async fn within<T, E: From<sqlx::Error>>(
     limit: Option<Duration>,
     answer: impl Future<Output = Result<T, E>>,
@@ -242,6 +316,10 @@ pub(crate) async fn limited<T, E: From<sqlx::Error>>(
     parameter: &str,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
+    let answer = async {
+        let answer = catch_panic("the PostgreSQL client", answer).await;
+        answer.unwrap_or_else(|panic| Err(sqlx::Error::Protocol(panic.to_string()).into()))
+    };
     let Some(limit) = limit else {
         return answer.await;
     };

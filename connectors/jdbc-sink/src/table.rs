@@ -24,7 +24,8 @@ impl fmt::Display for TableName {
 }
 
 impl TableName {
-    /// The table of a topic; `source_fields` are the values of the format's `${source.…}`.
+    /// The table of a topic, and its name before it was cut, if it was; `source_fields` are the values of the format's
+    /// `${source.…}`.
     ///
     /// # Errors
     /// `Data` if the format gives a name that PostgreSQL cannot have.
@@ -32,7 +33,7 @@ impl TableName {
         topic: &str,
         source_fields: &[(Str, Str)],
         settings: &Settings,
-    ) -> Result<Self, ConnectError> {
+    ) -> Result<(Self, Option<Self>), ConnectError> {
         let topic_part = if settings.flatten_topic {
             topic.replace('.', "_")
         } else {
@@ -43,12 +44,11 @@ impl TableName {
             name = name.replace(&format!("${{source.{field}}}"), value);
         }
         let folded = |(part, quoted): &(String, bool)| {
-            let part = if *quoted {
+            if *quoted {
                 part.clone()
             } else {
                 fold_table(part, settings.quote)
-            };
-            fit_name(part, topic, settings)
+            }
         };
         let parts = split(&name);
         let (schema, table) = match parts.as_slice() {
@@ -73,10 +73,26 @@ impl TableName {
                 )));
             }
         };
-        Ok(Self {
-            schema: schema.map(folded).transpose()?,
-            table: folded(table)?,
-        })
+        let whole = Self {
+            schema: schema.map(folded),
+            table: folded(table),
+        };
+        for part in whole.schema.iter().chain([&whole.table]) {
+            if let Some(why) = unfit_name(part) {
+                return Err(ConnectError::data(format!(
+                    "the name {name:?} of topic '{topic}' is of no table: {why}. Correct collection.name.format (Confluent's sink: table.name.format), or rename the topic with a RegexRouter"
+                )));
+            }
+        }
+        let fitted = Self {
+            schema: match &whole.schema {
+                Some(schema) => Some(fit_name(schema, topic, settings)?),
+                None => None,
+            },
+            table: fit_name(&whole.table, topic, settings)?,
+        };
+        let is_cut = fitted != whole;
+        Ok((fitted, is_cut.then_some(whole)))
     }
 
     /// In quotes.
@@ -137,12 +153,36 @@ pub(crate) fn fold_column(name: &str, quote: bool) -> String {
 }
 
 /// Longest name of PostgreSQL (`NAMEDATALEN` less one).
-const LONGEST_NAME: usize = 63;
+pub(crate) const LONGEST_NAME: usize = 63;
+
+/// Why the database has nothing of such a name.
+pub(crate) fn unfit_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("the name is empty")
+    } else if name.contains('\0') {
+        Some("the name has the character U+0000, which PostgreSQL's names cannot have")
+    } else {
+        None
+    }
+}
+
+/// The name of a column as the database cuts it: between characters.
+///
+/// Source: PostgreSQL `truncate_identifier`.
+pub(crate) fn fit_column(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(LONGEST_NAME));
+    name
+}
+
+/// Whether a name can be what [`fit_column`] leaves of a longer one: characters have at most four bytes.
+pub(crate) fn may_be_cut(name: &str) -> bool {
+    name.len() > LONGEST_NAME - 4
+}
 
 /// Debezium's sink fails on names that the database would cut, Confluent's cuts them.
-fn fit_name(name: String, topic: &str, settings: &Settings) -> Result<String, ConnectError> {
+fn fit_name(name: &str, topic: &str, settings: &Settings) -> Result<String, ConnectError> {
     if name.len() <= LONGEST_NAME {
-        return Ok(name);
+        return Ok(name.to_owned());
     }
     if settings.style == Style::Debezium {
         return Err(ConnectError::data(format!(
@@ -150,15 +190,31 @@ fn fit_name(name: String, topic: &str, settings: &Settings) -> Result<String, Co
             name.len()
         )));
     }
-    let cut = (0..=LONGEST_NAME)
-        .rev()
-        .find(|end| name.is_char_boundary(*end))
-        .unwrap_or(0);
-    let short = name.get(..cut).unwrap_or_default().to_owned();
+    let short = fit_column(name.to_owned());
     warn!(
         "the name '{name}' of topic '{topic}' is cut to '{short}'; PostgreSQL's names have at most {LONGEST_NAME} bytes"
     );
     Ok(short)
+}
+
+/// What tells a table with its columns from the same table after an ALTER, and from another table of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct TableVersion {
+    /// `pg_class.oid`
+    pub(crate) oid: i64,
+    /// Of names, types and generation of all columns and of [`Reaction`], as the database computes it.
+    pub(crate) columns_hash: i64,
+}
+
+/// What the database does of its own when rows of a table change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Reaction {
+    #[default]
+    None,
+    /// It calls triggers.
+    Triggers,
+    /// It rewrites statements, which COPY passes by. Also views and foreign tables, behind which anything may be.
+    Rules,
 }
 
 /// A column of the database.
@@ -175,16 +231,21 @@ pub(crate) struct ExistingColumn {
     pub(crate) always_identity: bool,
     /// `GENERATED ALWAYS AS (…) STORED`: nobody writes it.
     pub(crate) generated: bool,
-    pub(crate) not_null: bool,
 }
 
 /// A table of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ExistingTable {
+    pub(crate) version: TableVersion,
     /// `pg_class.relkind`
     pub(crate) relation: String,
     /// Policies apply to this user: COPY into the table is refused.
     pub(crate) row_security: bool,
+    /// Whether the user may lock the table, for which grants on columns alone are not enough.
+    pub(crate) may_lock: bool,
+    pub(crate) reaction: Reaction,
+    /// Tables (`pg_class.oid`) that its foreign keys refer to.
+    pub(crate) parents: Vec<i64>,
     pub(crate) columns: Vec<ExistingColumn>,
 }
 
@@ -231,6 +292,7 @@ mod tests {
             assert_eq!(
                 TableName::of_topic(topic, &[], &settings)
                     .expect(topic)
+                    .0
                     .sql(),
                 expected
             );

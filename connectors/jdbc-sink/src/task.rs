@@ -9,7 +9,6 @@ use tidegate_api::{ConnectError, Props, SinkRecord, SinkTask, SinkTaskContext};
 use tracing::warn;
 
 use crate::config::{Settings, Style};
-use crate::errors::SinkError;
 use crate::writer::Writer;
 
 pub(crate) struct JdbcSinkTask {
@@ -55,7 +54,7 @@ impl SinkTask for JdbcSinkTask {
         match writer.connect().await {
             // A server that is away now may be there for the first batch.
             Ok(()) => {}
-            Err(SinkError::Transient(text)) => warn!("{text}"),
+            Err(error) if error.is_transient() => warn!("{error}"),
             Err(error) => return Err(error.into()),
         }
         self.writer = Some(writer);
@@ -66,17 +65,27 @@ impl SinkTask for JdbcSinkTask {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        if records.is_empty() {
-            return Ok(());
-        }
-        let Err(error) = writer.write(records).await else {
+        let done = if records.is_empty() {
+            writer.connect_at_first().await
+        } else {
+            writer.write(records).await
+        };
+        let Err(error) = done else {
             self.retries = 0;
             return Ok(());
         };
-        let transient = matches!(error, SinkError::Transient(_));
+        let connection_backoff = writer.connection_backoff();
+        let transient = error.is_transient();
         let error = ConnectError::from(error);
         if !transient {
             return Err(error.context("JDBC sink connector failure"));
+        }
+        if let Some(backoff) = connection_backoff {
+            // The writer counts.
+            if let Some(requests) = &self.requests {
+                requests.set_timeout(backoff);
+            }
+            return Err(error);
         }
         if let Some(limit) = self.max_retries.filter(|limit| self.retries >= *limit) {
             let text = format!(

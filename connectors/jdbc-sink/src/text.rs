@@ -1,88 +1,12 @@
-//! What a schema means, and values as texts that PostgreSQL casts to the column's type.
+//! Values as texts that PostgreSQL casts to the column's type.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use tidegate_api::{Decimal, Kind, Schema, Struct, Value, java_text, logical};
+use tidegate_api::{Decimal, Kind, Schema, Struct, Value, decimal, java_text};
 
-use crate::wire::Unit;
-
-/// What a schema means beyond its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Plain,
-    Decimal,
-    /// Struct of `scale` and `value`.
-    VariableScaleDecimal,
-    /// Days since 1970-01-01.
-    Date,
-    /// Since midnight.
-    Time(Unit),
-    /// Since 1970-01-01T00:00 on the wall clock.
-    Timestamp(Unit),
-    ZonedTimestamp,
-    ZonedTime,
-    Duration(Unit),
-    /// Least significant byte first; this many bits count.
-    Bits(usize),
-    Uuid,
-    Json,
-    Xml,
-    Enum,
-    Point,
-    Geometry,
-    Geography,
-    /// Array of numbers.
-    FloatVector,
-    DoubleVector,
-    Ltree,
-    TsVector,
-}
-
-impl Meaning {
-    /// Confluent's sink knows Connect's own types only.
-    pub(crate) fn of(schema: &Schema, debezium: bool) -> Self {
-        let Some(name) = schema.name.as_deref() else {
-            return Self::Plain;
-        };
-        match name {
-            logical::DECIMAL => Self::Decimal,
-            logical::DATE => Self::Date,
-            logical::TIME => Self::Time(Unit::Millis),
-            logical::TIMESTAMP => Self::Timestamp(Unit::Millis),
-            _ if !debezium => Self::Plain,
-            "io.debezium.time.Date" => Self::Date,
-            "io.debezium.time.Time" => Self::Time(Unit::Millis),
-            "io.debezium.time.MicroTime" => Self::Time(Unit::Micros),
-            "io.debezium.time.NanoTime" => Self::Time(Unit::Nanos),
-            "io.debezium.time.Timestamp" => Self::Timestamp(Unit::Millis),
-            "io.debezium.time.MicroTimestamp" => Self::Timestamp(Unit::Micros),
-            "io.debezium.time.NanoTimestamp" => Self::Timestamp(Unit::Nanos),
-            "io.debezium.time.ZonedTimestamp" => Self::ZonedTimestamp,
-            "io.debezium.time.ZonedTime" => Self::ZonedTime,
-            "io.debezium.time.MicroDuration" => Self::Duration(Unit::Micros),
-            "io.debezium.data.Bits" => Self::Bits(
-                schema
-                    .parameter("length")
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(usize::MAX),
-            ),
-            "io.debezium.data.VariableScaleDecimal" => Self::VariableScaleDecimal,
-            "io.debezium.data.Uuid" => Self::Uuid,
-            "io.debezium.data.Json" => Self::Json,
-            "io.debezium.data.Xml" => Self::Xml,
-            "io.debezium.data.Enum" => Self::Enum,
-            "io.debezium.data.Ltree" => Self::Ltree,
-            "io.debezium.data.TsVector" => Self::TsVector,
-            "io.debezium.data.geometry.Point" => Self::Point,
-            "io.debezium.data.geometry.Geometry" => Self::Geometry,
-            "io.debezium.data.geometry.Geography" => Self::Geography,
-            "io.debezium.data.FloatVector" => Self::FloatVector,
-            "io.debezium.data.DoubleVector" => Self::DoubleVector,
-            _ => Self::Plain,
-        }
-    }
-}
+use crate::meaning::{Meaning, Unit};
+use crate::wire::{DAY_MICROS, time_of_day};
 
 /// How a value becomes a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +68,7 @@ pub(crate) fn render(value: &Value, form: &Form) -> Result<String, String> {
 fn plain(value: &Value) -> Result<String, String> {
     Ok(match value {
         Value::String(text) => text.to_string(),
-        Value::Decimal(decimal) => decimal.to_plain_string(),
+        Value::Decimal(decimal) => plain_decimal(decimal)?,
         Value::Bytes(bytes) => hex(bytes),
         Value::Array(_) | Value::Map(_) => json(value),
         Value::Struct(_) => {
@@ -157,14 +81,7 @@ fn plain(value: &Value) -> Result<String, String> {
 fn with_meaning(value: &Value, meaning: Meaning) -> Result<String, String> {
     let integer = || value.as_i64().ok_or_else(|| unfit(value));
     let out_of_range = || "a date or time out of range".to_owned();
-    let micros = |unit: Unit| -> Result<i64, String> {
-        let count = integer()?;
-        match unit {
-            Unit::Millis => count.checked_mul(1_000).ok_or_else(out_of_range),
-            Unit::Micros => Ok(count),
-            Unit::Nanos => Ok(count.div_euclid(1_000)),
-        }
-    };
+    let micros = |unit: Unit| unit.micros(integer()?).ok_or_else(out_of_range);
     Ok(match (meaning, value) {
         (Meaning::Date, _) => {
             let date = TimeDelta::try_days(integer()?)
@@ -172,14 +89,16 @@ fn with_meaning(value: &Value, meaning: Meaning) -> Result<String, String> {
                 .ok_or_else(out_of_range)?;
             date.format("%Y-%m-%d").to_string()
         }
-        (Meaning::Time(unit), _) => time(micros(unit)?)?,
+        (Meaning::Time(unit), _) => {
+            time(time_of_day(unit, integer()?)?).ok_or_else(out_of_range)?
+        }
         (Meaning::Timestamp(unit), _) => {
             timestamp(DateTime::from_timestamp_micros(micros(unit)?)).ok_or_else(out_of_range)?
         }
         (Meaning::Duration(unit), _) => format!("{} microseconds", micros(unit)?),
-        (Meaning::Bits(length), Value::Bytes(bytes)) => bits(bytes, length),
+        (Meaning::Bits(length), Value::Bytes(bytes)) => bits(bytes, length)?,
         (Meaning::VariableScaleDecimal, Value::Struct(parts)) => {
-            variable_scale_decimal(parts)?.to_plain_string()
+            plain_decimal(&variable_scale_decimal(parts)?)?
         }
         (Meaning::Point, Value::Struct(point)) => {
             match (
@@ -195,6 +114,23 @@ fn with_meaning(value: &Value, meaning: Meaning) -> Result<String, String> {
     })
 }
 
+/// Without an exponent.
+fn plain_decimal(decimal: &Decimal) -> Result<String, String> {
+    if decimal.scale().unsigned_abs() as usize > decimal::MAX_DIGITS {
+        return Err(too_many_places(decimal));
+    }
+    Ok(decimal.to_plain_string())
+}
+
+/// Why a decimal is not written.
+pub(crate) fn too_many_places(decimal: &Decimal) -> String {
+    format!(
+        "a decimal of about {} digits and the scale {} has more places than the database takes",
+        decimal.most_digits(),
+        decimal.scale()
+    )
+}
+
 /// Source: `io.debezium.data.VariableScaleDecimal`.
 pub(crate) fn variable_scale_decimal(parts: &Struct) -> Result<Decimal, String> {
     let scale = parts
@@ -202,29 +138,56 @@ pub(crate) fn variable_scale_decimal(parts: &Struct) -> Result<Decimal, String> 
         .and_then(Value::as_i64)
         .and_then(|scale| i32::try_from(scale).ok());
     match (scale, parts.get("value")) {
-        (Some(scale), Some(Value::Bytes(bytes))) => Ok(Decimal::from_unscaled_bytes(bytes, scale)),
+        (Some(scale), Some(Value::Bytes(bytes))) => {
+            Decimal::from_unscaled_bytes(bytes, scale).map_err(|error| error.to_string())
+        }
         _ => Err("a VariableScaleDecimal without scale or value".to_owned()),
     }
 }
 
-fn time(micros: i64) -> Result<String, String> {
-    const DAY: i64 = 86_400_000_000;
-    match micros {
-        DAY => Ok("24:00:00".to_owned()),
-        0..DAY => timestamp(DateTime::from_timestamp_micros(micros))
-            .and_then(|text| text.split_once(' ').map(|(_, time)| time.to_owned()))
-            .ok_or_else(String::new),
-        _ => Err(format!("{micros} microseconds are no time of day")),
+/// Of microseconds since midnight.
+fn time(micros: i64) -> Option<String> {
+    if micros == DAY_MICROS {
+        return Some("24:00:00".to_owned());
+    }
+    let text = timestamp(DateTime::from_timestamp_micros(micros))?;
+    text.split_once(' ').map(|(_, time)| time.to_owned())
+}
+
+/// The text of a default: with all nanoseconds, which the database rounds as it does those of a statement.
+///
+/// # Errors
+/// Those of [`render`].
+pub(crate) fn render_default(value: &Value, form: &Form) -> Result<String, String> {
+    let nanos = |count: i64| DateTime::from_timestamp_nanos(count).naive_utc();
+    match (form, value) {
+        (Form::Of(Meaning::Timestamp(Unit::Nanos)), Value::Int64(count)) => {
+            Ok(nanos(*count).to_string())
+        }
+        (Form::Of(Meaning::Time(Unit::Nanos)), Value::Int64(count))
+            if (0..DAY_MICROS * 1_000).contains(count) =>
+        {
+            Ok(nanos(*count).time().to_string())
+        }
+        _ => render(value, form),
     }
 }
 
+/// As the database prints it: the fraction, if there is one, has no zeros at its end.
 fn timestamp(at: Option<DateTime<Utc>>) -> Option<String> {
-    Some(at?.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
+    let text = at?.format("%Y-%m-%d %H:%M:%S%.6f").to_string();
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
-/// The last `length` bits, the most significant one first.
-fn bits(bytes: &[u8], length: usize) -> String {
-    let unused = (bytes.len() * 8).saturating_sub(length);
+/// The last `length` bits, the most significant one first, with zeros before those that there are; without a length from the
+/// first one that is set, or the last one.
+///
+/// # Errors
+/// If the database has no bits of that length.
+fn bits(bytes: &[u8], length: Option<usize>) -> Result<String, String> {
+    if let Some(length) = length.filter(|length| *length > LONGEST_BITS) {
+        return Err(too_many_bits(length));
+    }
     let mut digits = String::with_capacity(bytes.len() * 8);
     for byte in bytes.iter().rev() {
         digits.extend(
@@ -233,7 +196,24 @@ fn bits(bytes: &[u8], length: usize) -> String {
                 .map(|bit| if byte >> bit & 1 == 1 { '1' } else { '0' }),
         );
     }
-    digits.split_off(unused)
+    let from_first = digits.trim_start_matches('0').len().max(1);
+    let length = length.unwrap_or(from_first);
+    if length <= digits.len() {
+        return Ok(digits.split_off(digits.len() - length));
+    }
+    let mut padded = "0".repeat(length - digits.len());
+    padded.push_str(&digits);
+    Ok(padded)
+}
+
+/// `bit` and `bit varying` of PostgreSQL have no more.
+pub(crate) const LONGEST_BITS: usize = 83_886_080;
+
+/// Why bits are not written.
+pub(crate) fn too_many_bits(length: usize) -> String {
+    format!(
+        "io.debezium.data.Bits of the length {length}: PostgreSQL has at most {LONGEST_BITS} bits in a column"
+    )
 }
 
 fn digits(bytes: &[u8]) -> String {
@@ -412,7 +392,7 @@ mod tests {
         );
         check(
             Value::Bytes(Bytes::from_static(&[0b101, 0b1])),
-            Form::Of(Meaning::Bits(13)),
+            Form::Of(Meaning::Bits(Some(13))),
             "0000100000101",
         );
         check(
@@ -446,6 +426,52 @@ mod tests {
         let midnight = Value::Int64(86_400_000_000);
         check(midnight, Form::Of(Meaning::Time(Unit::Micros)), "24:00:00");
         assert!(render(&Value::Int64(-5), &Form::Of(Meaning::Time(Unit::Micros))).is_err());
+    }
+
+    #[test]
+    fn bits_have_their_length_or_begin_with_the_first_that_is_set() {
+        let check = |bytes: &'static [u8], length, expected: &str| {
+            let form = Form::Of(Meaning::Bits(length));
+            let text = render(&Value::Bytes(Bytes::from_static(bytes)), &form);
+            assert_eq!(text.as_deref(), Ok(expected), "{bytes:?} {length:?}");
+        };
+        check(&[], None, "0");
+        check(&[0], None, "0");
+        check(&[0, 0], None, "0");
+        check(&[6], None, "110");
+        check(&[6, 1], None, "100000110");
+        check(&[], Some(3), "000");
+        check(&[6], Some(2), "10");
+        for length in [65_535, 65_536, 70_000, LONGEST_BITS] {
+            check(&[6], Some(length), &("0".repeat(length - 3) + "110"));
+        }
+        for length in [LONGEST_BITS + 1, usize::MAX] {
+            let form = Form::Of(Meaning::Bits(Some(length)));
+            let error = render(&Value::Bytes(Bytes::from_static(&[6])), &form);
+            assert_eq!(error, Err(too_many_bits(length)));
+        }
+    }
+
+    #[test]
+    fn decimals_of_any_scale_have_an_end() {
+        let schema = SchemaBuilder::structure()
+            .field("scale", SchemaBuilder::int32().build())
+            .field("value", SchemaBuilder::bytes().build())
+            .build();
+        for scale in [i32::MIN, -2_000_000_000, 150_001, i32::MAX] {
+            let parts = vec![Value::Int32(scale), Value::Bytes(Bytes::from_static(&[1]))];
+            let parts = Value::Struct(Struct::new(std::sync::Arc::clone(&schema), parts));
+            let form = Form::Of(Meaning::VariableScaleDecimal);
+            let error = render(&parts, &form).expect_err("too many");
+            assert!(
+                error.contains(&format!("the scale {scale} has more places")),
+                "{error}"
+            );
+            let decimal = Value::Decimal(Decimal::new(1, scale));
+            assert_eq!(render(&decimal, &Form::Plain), Err(error));
+            let list = Value::Array(vec![decimal]);
+            assert!(render(&list, &Form::Json).expect("a list").len() < 30);
+        }
     }
 
     #[test]

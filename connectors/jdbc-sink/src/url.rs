@@ -20,8 +20,52 @@ pub(crate) struct Target {
     pub(crate) hosts: Vec<PgConnectOptions>,
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
+    pub(crate) server_type: ServerType,
+    /// `loadBalanceHosts`: hosts are tried in any order.
+    pub(crate) shuffles: bool,
+    /// Whether statements are prepared under names: not with `prepareThreshold=0`.
+    pub(crate) named_statements: bool,
+    /// `stringtype=unspecified`: texts are read by the type of their column.
+    pub(crate) untyped_texts: bool,
     /// What of it has no effect, for the log.
     pub(crate) notices: Vec<String>,
+}
+
+/// `targetServerType`: which of several hosts is connected to.
+///
+/// Source: pgjdbc `HostRequirement`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerType {
+    Any,
+    Primary,
+    Secondary,
+    PreferPrimary,
+    PreferSecondary,
+}
+
+impl ServerType {
+    fn parse(text: &str) -> Result<Self, ConnectError> {
+        Ok(match text {
+            "any" => Self::Any,
+            "primary" | "master" => Self::Primary,
+            "secondary" | "slave" => Self::Secondary,
+            "preferPrimary" => Self::PreferPrimary,
+            "preferSecondary" | "preferSlave" => Self::PreferSecondary,
+            _ => {
+                return Err(ConnectError::config(
+                    "connection.url: targetServerType is one of any, primary, secondary, preferPrimary, preferSecondary",
+                ));
+            }
+        })
+    }
+    /// Whether a server is what is looked for. Of any, a sink prefers one that takes writes.
+    pub(crate) fn wants(self, primary: bool) -> bool {
+        primary != matches!(self, Self::Secondary | Self::PreferSecondary)
+    }
+    /// Whether no other server will do.
+    pub(crate) fn is_strict(self) -> bool {
+        matches!(self, Self::Primary | Self::Secondary)
+    }
 }
 
 /// How long the server is waited for; `None` is for ever.
@@ -35,12 +79,15 @@ pub(crate) struct Limits {
     pub(crate) answer: Option<Duration>,
 }
 
+/// `properties` are further parameters; those of the URL count more.
+///
 /// # Errors
 /// `Config` if it is no URL of this dialect. The text never holds the password.
 pub(crate) fn parse(
     url: &str,
     user: Option<&str>,
     password: Option<&str>,
+    properties: &[(String, String)],
 ) -> Result<Target, ConnectError> {
     let Some(rest) = url.strip_prefix(SCHEME) else {
         return Err(other_scheme(url));
@@ -58,6 +105,9 @@ pub(crate) fn parse(
         None => ("", place.trim_start_matches('/')),
     };
     let mut parameters = Parameters::new(user, password);
+    for (name, value) in properties {
+        parameters.take(name, value.clone())?;
+    }
     for part in query.split('&').filter(|part| !part.is_empty()) {
         match part.split_once('=') {
             Some((name, value)) => parameters.take(name, decode(value))?,
@@ -101,6 +151,10 @@ pub(crate) fn parse(
         hosts: hosts?,
         tls: parameters.tls,
         limits: parameters.limits,
+        server_type: parameters.server_type,
+        shuffles: parameters.shuffles,
+        named_statements: parameters.named_statements,
+        untyped_texts: parameters.untyped_texts,
         notices: parameters.notices,
     })
 }
@@ -120,6 +174,10 @@ struct Parameters {
     settings: Vec<(String, String)>,
     tls: Tls,
     limits: Limits,
+    server_type: ServerType,
+    shuffles: bool,
+    named_statements: bool,
+    untyped_texts: bool,
     notices: Vec<String>,
 }
 
@@ -137,6 +195,10 @@ impl Parameters {
                 login: None,
                 answer: None,
             },
+            server_type: ServerType::Any,
+            shuffles: false,
+            named_statements: true,
+            untyped_texts: false,
             notices: Vec::new(),
         }
     }
@@ -162,12 +224,28 @@ impl Parameters {
                 "tcpKeepAlive has no effect here; socketTimeout limits how long an answer is waited for"
                     .to_owned(),
             ),
-            // Batches are always rewritten here, and the rest tunes a driver that is not there.
+            "targetServerType" => self.server_type = ServerType::parse(&value)?,
+            "stringtype" => self.untyped_texts = value.eq_ignore_ascii_case("unspecified"),
+            "loadBalanceHosts" => self.shuffles = value.eq_ignore_ascii_case("true"),
+            "prepareThreshold" => {
+                let threshold: i32 = value.trim().parse().map_err(|_| {
+                    ConnectError::config(
+                        "connection.url: prepareThreshold is a number, 0 for statements without names, as poolers of transactions need them",
+                    )
+                })?;
+                self.named_statements &= threshold != 0;
+            }
+            // The modes that are not named keep no statement prepared.
+            "preferQueryMode" => {
+                self.named_statements &= !matches!(value.as_str(), "simple" | "extended");
+            }
+            // Batches are always rewritten here; hosts are looked at anew whenever one is connected to; and the rest tunes a
+            // driver that is not there.
             "reWriteBatchedInserts"
-            | "stringtype"
             | "tcpKeepAlive"
-            | "prepareThreshold"
+            | "hostRecheckSeconds"
             | "preparedStatementCacheQueries"
+            | "preparedStatementCacheSizeMiB"
             | "binaryTransfer" => {}
             other => self.notices.push(format!(
                 "parameter '{other}' has no meaning here and is ignored"
@@ -273,7 +351,7 @@ mod tests {
     #[test]
     fn urls_are_read_as_the_driver_reads_them() {
         fn check(url: &str, host: &str, port: u16, database: &str, user: &str) {
-            let options = &parse(url, Some("u"), Some("p")).expect(url).hosts[0];
+            let options = &parse(url, Some("u"), Some("p"), &[]).expect(url).hosts[0];
             assert_eq!(
                 (options.get_host(), options.get_port()),
                 (host, port),
@@ -302,7 +380,7 @@ mod tests {
     fn settings_of_the_session_are_the_urls() {
         let options = |query: &str| {
             let url = format!("jdbc:postgresql://h/db?{query}");
-            let target = parse(&url, None, None);
+            let target = parse(&url, None, None, &[]);
             target.map(|target| target.hosts[0].get_options().unwrap_or_default().to_owned())
         };
         let check = |query: &str, expected: &str| {
@@ -319,7 +397,7 @@ mod tests {
         check("currentSchema=a,+b", "-c search_path=a,\\ b");
         assert!(options("options=work_mem").is_err());
         let url = "jdbc:postgresql://h/a+b?user=x+y&ssl&sslpassword=s3cret";
-        let target = parse(url, None, None).expect("valid");
+        let target = parse(url, None, None, &[]).expect("valid");
         assert_eq!(target.hosts[0].get_username(), "x y");
         assert_eq!(target.hosts[0].get_database(), Some("a b"));
         assert_eq!(target.tls.ssl.as_deref(), Some(""));
@@ -330,7 +408,7 @@ mod tests {
     fn time_limits_are_seconds_and_what_has_no_effect_is_named() {
         let limits = |query: &str| {
             let url = format!("jdbc:postgresql://h/db?{query}");
-            let target = parse(&url, None, None)?;
+            let target = parse(&url, None, None, &[])?;
             let Limits {
                 connect,
                 login,
@@ -348,7 +426,7 @@ mod tests {
         assert!(error.text().contains("socketTimeout is a number"));
         let url =
             "jdbc:postgresql://h/db?tcpKeepAlive=true&tcpKeepAlive=false&x=1&s3cret&sslcert=c";
-        let notices = parse(url, None, None).expect("valid").notices;
+        let notices = parse(url, None, None, &[]).expect("valid").notices;
         let [keep_alive, unknown, nameless, certificate] = notices.as_slice() else {
             panic!("{notices:?}");
         };
@@ -360,7 +438,7 @@ mod tests {
     #[test]
     fn what_is_no_url_is_refused_without_showing_it() {
         fn refused(url: &str) -> String {
-            let error = parse(url, None, None).expect_err(url);
+            let error = parse(url, None, None, &[]).expect_err(url);
             let text = error.text().to_owned();
             for part in ["s3cret", "cdc", "s3", "cret"] {
                 assert!(!text.contains(part), "{url}: {text}");
@@ -393,9 +471,9 @@ mod tests {
         ] {
             assert!(refused(url).contains("a port is a number"), "{url}");
         }
-        assert!(parse("jdbc:postgresql://h/db?sslmode=x", None, None).is_err());
+        assert!(parse("jdbc:postgresql://h/db?sslmode=x", None, None, &[]).is_err());
         let with_at = "jdbc:postgresql://h/a%40b?user=u@x&password=s3@cret";
-        let options = &parse(with_at, None, None).expect("valid").hosts[0];
+        let options = &parse(with_at, None, None, &[]).expect("valid").hosts[0];
         assert_eq!(options.get_database(), Some("a@b"));
         assert_eq!(options.get_username(), "u@x");
     }

@@ -9,11 +9,13 @@ mod times;
 use chrono_tz::Tz;
 use tidegate_api::Value;
 
+use crate::meaning::Unit;
 use crate::text::{self, Form};
 
 pub(crate) use description::describe;
 use numbers::numeric;
-use times::{offset_micros, time, timestamp_text, zoned_micros};
+pub(crate) use times::time_of_day;
+use times::{offset_micros, timestamp_text, zoned_micros};
 
 /// The type that a value is sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,27 +80,6 @@ impl Wire {
     }
 }
 
-/// Parts of a second that an integer counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Unit {
-    Millis,
-    Micros,
-    Nanos,
-}
-
-impl Unit {
-    /// Microseconds, nanoseconds rounded as the driver of the original does.
-    fn micros(self, count: i64) -> Option<i64> {
-        match self {
-            Self::Millis => count.checked_mul(1_000),
-            Self::Micros => Some(count),
-            Self::Nanos => {
-                Some(count.div_euclid(1_000) + i64::from(count.rem_euclid(1_000) >= 500))
-            }
-        }
-    }
-}
-
 /// How a value becomes bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Encoder {
@@ -133,7 +114,7 @@ const NULL_LENGTH: [u8; 4] = (-1i32).to_be_bytes();
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's time begins.
 const EPOCH_DAYS: i64 = 10_957;
 const EPOCH_MICROS: i64 = EPOCH_DAYS * 86_400_000_000;
-const DAY_MICROS: i64 = 86_400_000_000;
+pub(crate) const DAY_MICROS: i64 = 86_400_000_000;
 
 impl Encoder {
     pub(crate) fn wire(&self) -> Wire {
@@ -169,19 +150,25 @@ impl Encoder {
             (Self::Real, Value::Float32(number)) => field(out, &number.to_be_bytes()),
             (Self::Double, Value::Float64(number)) => field(out, &number.to_be_bytes()),
             (Self::Double, Value::Float32(number)) => field(out, &f64::from(*number).to_be_bytes()),
-            (Self::Numeric, Value::Decimal(decimal)) => sized(out, |out| numeric(decimal, out)),
+            (Self::Numeric, Value::Decimal(decimal)) => {
+                numbers::check(decimal)?;
+                sized(out, |out| numeric(decimal, out));
+            }
             (Self::Numeric, Value::Struct(parts)) => {
                 let decimal = text::variable_scale_decimal(parts)?;
+                numbers::check(&decimal)?;
                 sized(out, |out| numeric(&decimal, out));
             }
             (Self::Text(Form::Plain), Value::String(string)) => field(out, string.as_bytes()),
             (Self::Text(form), _) => field(out, text::render(value, form)?.as_bytes()),
             (Self::Bytes, Value::Bytes(bytes)) => field(out, bytes),
             (Self::Date, _) => {
-                let days = i32::try_from(integer()? - EPOCH_DAYS).map_err(|_| out_of_range())?;
+                let days = integer()?.checked_sub(EPOCH_DAYS);
+                let days = days.and_then(|days| i32::try_from(days).ok());
+                let days = days.ok_or_else(out_of_range)?;
                 field(out, &days.to_be_bytes());
             }
-            (Self::Time(unit), _) => field(out, &time(*unit, integer()?)?.to_be_bytes()),
+            (Self::Time(unit), _) => field(out, &time_of_day(*unit, integer()?)?.to_be_bytes()),
             (Self::Interval(unit), _) => {
                 let micros = unit.micros(integer()?).ok_or_else(out_of_range)?;
                 sized(out, |out| {
@@ -192,7 +179,8 @@ impl Encoder {
             (Self::Timestamp(unit, zone), _) => {
                 let mut micros = unit.micros(integer()?).ok_or_else(out_of_range)?;
                 if let Some(zone) = zone {
-                    micros += offset_micros(*zone, micros).ok_or_else(out_of_range)?;
+                    let offset = offset_micros(*zone, micros).ok_or_else(out_of_range)?;
+                    micros = micros.checked_add(offset).ok_or_else(out_of_range)?;
                 }
                 instant(micros, out)?;
             }

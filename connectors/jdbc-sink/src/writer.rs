@@ -4,7 +4,9 @@ mod refused_rows;
 mod schema_changes;
 mod shapes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,37 +16,69 @@ use tidegate_api::{ConnectError, ConnectorTaskId, ErrantRecordReporter, SinkReco
 use tracing::{info, warn};
 
 use crate::batch::{Batch, Operation, Rules, Shape};
-use crate::config::Settings;
+use crate::config::{InsertMode, Settings};
 use crate::errors::{SinkError, distrusts};
 use crate::plan::{Plan, validate};
-use crate::session::{Session, limited};
-use crate::table::{ExistingTable, TableName};
-use crate::url::Target;
+use crate::session::{ServerState, Session, limited};
+use crate::table::{ExistingTable, LONGEST_NAME, TableName, may_be_cut};
+use crate::url::{ServerType, Target};
 
 pub(crate) struct Writer {
     settings: Settings,
     task: ConnectorTaskId,
     target: Target,
     session: Option<Session>,
+    /// Whether there was a session yet.
+    was_connected: bool,
+    /// How often in a row there was none to be had.
+    failed_connects: u32,
+    /// Whether statements of a session may have names.
+    named_statements: bool,
     tables: HashMap<TableName, ExistingTable>,
+    /// What the names of tables were before they were cut.
+    uncut: HashMap<TableName, Option<TableName>>,
+    /// What the names of columns were before they were cut, for those that are as long as cut ones.
+    uncut_columns: HashMap<TableName, HashMap<String, String>>,
+    /// Tables that were not there when the batch at hand looked for them: its deletes and truncates have nothing to do.
+    absent: HashSet<TableName>,
+    /// What no table could be prepared for when the batch at hand tried, and why: further records of the same form fare no
+    /// better.
+    unprepared: Vec<(Arc<Plan>, Operation, ConnectError)>,
     /// By topic; a topic seldom has more than a few pairs of schemas.
     plans: HashMap<Arc<str>, Vec<Known>>,
     shapes: Vec<Arc<Shape>>,
     reporter: Option<Arc<dyn ErrantRecordReporter>>,
-    warned_of_keys: bool,
+    /// Records of the batch at hand that were reported: it may be tried more than once.
+    reported: HashSet<usize>,
 }
 
 /// A plan, and what it is in its table as that is now.
 #[derive(Debug, Clone)]
 struct Known {
     plan: Arc<Plan>,
+    /// Why its records are not written.
+    refusal: Option<Arc<str>>,
     write: Option<Arc<Shape>>,
     delete: Option<Arc<Shape>>,
     truncate: Option<Arc<Shape>>,
 }
 
+impl Known {
+    /// # Errors
+    /// `Data` if the plan is one that is refused.
+    fn accepted(self) -> Result<Self, SinkError> {
+        match &self.refusal {
+            None => Ok(self),
+            Some(why) => Err(SinkError::Connect(ConnectError::data(&**why))),
+        }
+    }
+}
+
 /// Plans of one topic that are kept; more mean that schemas change with every record.
 const PLANS_PER_TOPIC: usize = 64;
+
+/// How often tables are looked at again for one batch: somebody may change them one after the other.
+const LOOKS: u32 = 5;
 
 impl Writer {
     pub(crate) fn new(
@@ -56,69 +90,166 @@ impl Writer {
             .password
             .as_ref()
             .map(|password| password.reveal().to_owned());
-        let target =
-            crate::url::parse(&settings.url, settings.user.as_deref(), password.as_deref())?;
+        let target = crate::url::parse(
+            &settings.url,
+            settings.user.as_deref(),
+            password.as_deref(),
+            &settings.driver_properties,
+        )?;
         for notice in &target.notices {
             warn!("{task}: connection.url: {notice}");
         }
         Ok(Self {
             settings,
             task,
+            named_statements: target.named_statements,
             target,
             session: None,
+            was_connected: false,
+            failed_connects: 0,
+            reported: HashSet::new(),
             tables: HashMap::new(),
+            uncut: HashMap::new(),
+            uncut_columns: HashMap::new(),
+            absent: HashSet::new(),
+            unprepared: Vec::new(),
             plans: HashMap::new(),
             shapes: Vec::new(),
             reporter,
-            warned_of_keys: false,
         })
     }
 
     async fn session(&mut self) -> Result<&mut Session, SinkError> {
         if self.session.is_none() {
-            let connection = match self.target.limits.login {
-                None => self.open().await?,
+            let opened = match self.target.limits.login {
+                None => self.open().await,
                 Some(limit) => tokio::time::timeout(limit, self.open())
                     .await
-                    .unwrap_or_else(|_| Err(self.no_login(limit)))?,
+                    .unwrap_or_else(|_| Err(self.no_login(limit))),
             };
-            let limit = self.target.limits.answer;
-            self.session = Some(Session::new(connection, limit));
+            let session = opened.map_err(|error| self.after_failed_connect(error))?;
+            self.session = Some(session);
+            self.was_connected = true;
+            self.failed_connects = 0;
         }
         self.session
             .as_mut()
             .ok_or_else(|| SinkError::Fatal("connection.url names no host".to_owned()))
     }
 
-    /// Connects to the first host that answers.
-    async fn open(&self) -> Result<PgConnection, SinkError> {
-        let mut last = SinkError::Fatal("connection.url names no host".to_owned());
-        for host in &self.target.hosts {
-            let host = host
-                .clone()
-                .log_statements(tracing::log::LevelFilter::Trace);
-            let task = &self.task;
-            let ways = self.target.tls.options(host.clone()).await;
-            for options in ways.map_err(|error| error.map(|text| format!("{task}: {text}")))? {
-                let connected = PgConnection::connect_with(&options);
-                match limited(self.target.limits.connect, "connectTimeout", connected).await {
-                    Ok(connection) => {
-                        let (name, port) = (host.get_host(), host.get_port());
-                        info!("{task} is connected to {name}:{port}");
-                        return Ok(connection);
-                    }
-                    Err(error) => {
-                        // Another authority may have signed the certificate.
-                        let distrusted = distrusts(&error);
-                        last = self.no_connection(&host, error);
-                        if !distrusted {
-                            break;
-                        }
+    /// Counts against `connection.attempts`, if the user has set it.
+    fn after_failed_connect(&mut self, error: SinkError) -> SinkError {
+        self.failed_connects += 1;
+        match self.settings.connection_attempts {
+            Some(limit) if error.is_transient() && self.failed_connects >= limit => {
+                SinkError::Fatal(format!(
+                    "{error}. That was attempt {} of {limit} (connection.attempts)",
+                    self.failed_connects
+                ))
+            }
+            _ => error,
+        }
+    }
+
+    /// How long to wait before the connection is tried again, where its attempts are counted.
+    pub(crate) fn connection_backoff(&self) -> Option<Duration> {
+        let counts = self.failed_connects > 0 && self.settings.connection_attempts.is_some();
+        counts.then_some(self.settings.connection_backoff)
+    }
+
+    /// Opens the first connection, if there was none yet: a sink that has nothing to write shows what is wrong, too.
+    pub(crate) async fn connect_at_first(&mut self) -> Result<(), SinkError> {
+        if self.was_connected {
+            return Ok(());
+        }
+        self.connect().await
+    }
+
+    /// Connects to the first host that answers and is what `targetServerType` asks for.
+    async fn open(&self) -> Result<Session, SinkError> {
+        let Target {
+            hosts, server_type, ..
+        } = &self.target;
+        let task = &self.task;
+        // Of one host alone nothing can be preferred.
+        let chooses = hosts.len() > 1 || server_type.is_strict();
+        let mut second_choice = None;
+        let mut problems = Vec::new();
+        for host in self.hosts_in_turn() {
+            let (name, port) = (host.get_host(), host.get_port());
+            let session = match self.open_host(host).await {
+                Ok(session) => session,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            if !chooses || server_type.wants(session.server == ServerState::Primary) {
+                info!("{task} is connected to {name}:{port}");
+                return Ok(session);
+            }
+            let found = match session.server {
+                ServerState::Primary => "is a primary",
+                ServerState::Standby => "is a standby",
+                ServerState::ReadOnly => "takes no writes (default_transaction_read_only)",
+            };
+            if server_type.is_strict() {
+                problems.push(SinkError::Transient(format!(
+                    "{task}: {name}:{port} {found}, and targetServerType of connection.url asks for another server. It is looked for again; see to the servers, or add the host to connection.url"
+                )));
+                session.close().await;
+            } else if second_choice.is_none() {
+                second_choice = Some((session, format!("{name}:{port}, which {found}")));
+            } else {
+                session.close().await;
+            }
+        }
+        if let Some((session, place)) = second_choice {
+            info!("{task} is connected to {place}: no other host of connection.url answers");
+            return Ok(session);
+        }
+        Err(together(problems))
+    }
+
+    /// The hosts in the order of the URL, or from any of them on.
+    fn hosts_in_turn(&self) -> impl Iterator<Item = &PgConnectOptions> {
+        let hosts = &self.target.hosts;
+        let first = if self.target.shuffles {
+            let random = RandomState::new().build_hasher().finish();
+            usize::try_from(random % (hosts.len().max(1) as u64)).unwrap_or(0)
+        } else {
+            0
+        };
+        hosts[first..].iter().chain(&hosts[..first])
+    }
+
+    async fn open_host(&self, host: &PgConnectOptions) -> Result<Session, SinkError> {
+        let task = &self.task;
+        let limits = &self.target.limits;
+        let host = host
+            .clone()
+            .log_statements(tracing::log::LevelFilter::Trace);
+        let ways = self.target.tls.options(host.clone()).await;
+        let ways = ways.map_err(|error| error.map(|text| format!("{task}: {text}")))?;
+        let mut last = None;
+        for options in ways {
+            let opened = async {
+                let connection = PgConnection::connect_with(&options).await?;
+                Session::open(connection, limits.answer, self.named_statements).await
+            };
+            match limited(limits.connect, "connectTimeout", opened).await {
+                Ok(session) => return Ok(session),
+                Err(error) => {
+                    // Another authority may have signed the certificate.
+                    let distrusted = distrusts(&error);
+                    last = Some(self.no_connection(&host, error));
+                    if !distrusted {
+                        break;
                     }
                 }
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| SinkError::Fatal(format!("{task}: sslrootcert is empty"))))
     }
 
     fn no_login(&self, limit: Duration) -> SinkError {
@@ -142,8 +273,8 @@ impl Writer {
             host.get_username()
         );
         match SinkError::from(error) {
-            SinkError::Transient(text) => SinkError::Transient(format!(
-                "{task}: {place} cannot be reached: {text}. It is tried again; see to the server, or correct host and port in connection.url"
+            error if error.is_transient() => SinkError::Transient(format!(
+                "{task}: {place} cannot be reached: {error}. It is tried again; see to the server, or correct host and port in connection.url"
             )),
             other => SinkError::Fatal(format!("{task}: {place} refuses the connection: {other}")),
         }
@@ -162,21 +293,66 @@ impl Writer {
 
     /// Writes records in one transaction.
     pub(crate) async fn write(&mut self, records: &[SinkRecord]) -> Result<(), SinkError> {
-        let mut result = self.write_once(records).await;
-        if let Err(SinkError::StaleTable(text)) = &result {
-            // Somebody changed the table; look again, once.
-            info!("{} looks at its tables again: {text}", self.task);
-            self.forget_tables();
-            result = self.write_once(records).await;
+        self.reported.clear();
+        let was_open = self.session.is_some();
+        let mut result = self.write_on_session(records).await;
+        let again = match &result {
+            // Nobody need know of a session that ended while it had nothing to do.
+            Err(SinkError::SessionLost(_)) => was_open,
+            Err(SinkError::StatementLost(_)) => mem::take(&mut self.named_statements),
+            _ => false,
+        };
+        if let (true, Err(error)) = (again, &result) {
+            info!("{} opens a new session: {error}", self.task);
+            self.end_session();
+            result = self.write_on_session(records).await;
         }
-        if matches!(result, Err(SinkError::Transient(_))) {
-            self.session = None;
-            self.forget_tables();
+        if result.as_ref().is_err_and(SinkError::is_transient) {
+            self.end_session();
         }
         result
     }
 
+    async fn write_on_session(&mut self, records: &[SinkRecord]) -> Result<(), SinkError> {
+        let mut result = self.write_once(records).await;
+        for _ in 0..LOOKS {
+            let Err(SinkError::StaleTable(text)) = &result else {
+                break;
+            };
+            info!("{} looks at its tables again: {text}", self.task);
+            self.forget_tables();
+            result = self.write_once(records).await;
+        }
+        match result {
+            Err(SinkError::ReadOnly(text)) if self.may_find_a_primary() => {
+                Err(SinkError::SessionLost(text))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether another host may take writes, or this one soon: a standby becomes the primary at a failover. A server that
+    /// takes none by a setting is as somebody wants it.
+    fn may_find_a_primary(&self) -> bool {
+        let Target {
+            hosts, server_type, ..
+        } = &self.target;
+        let standby = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.server == ServerState::Standby);
+        *server_type != ServerType::Secondary && (standby || hosts.len() > 1)
+    }
+
+    fn end_session(&mut self) {
+        self.session = None;
+        self.forget_tables();
+    }
+
     async fn write_once(&mut self, records: &[SinkRecord]) -> Result<(), SinkError> {
+        // Others may have made them since.
+        self.absent.clear();
+        self.unprepared.clear();
         let mut batch = Batch::default();
         for (index, record) in records.iter().enumerate() {
             self.add(index, record, &mut batch).await?;
@@ -213,7 +389,7 @@ impl Writer {
     fn rules(&self) -> Rules {
         Rules {
             mode: self.settings.insert_mode,
-            reduce_inserts: self.settings.reduce_inserts,
+            reduces: self.settings.reduces,
             one_by_one: self.settings.batch_size == 1,
         }
     }
@@ -230,17 +406,28 @@ impl Writer {
         record: &SinkRecord,
         batch: &mut Batch,
     ) -> Result<(), SinkError> {
-        let known = match self.known(record) {
+        let known = self.known(record).and_then(|known| {
+            let change = known.plan.change(record, &self.settings)?;
+            Ok((known, change))
+        });
+        let (known, change) = match known {
             Ok(known) => known,
             Err(SinkError::Connect(error)) => {
                 return self
-                    .report(record, located(&self.task, record, error))
+                    .report(index, record, located(&self.task, record, error))
                     .await;
             }
             Err(other) => return Err(other),
         };
-        let change = known.plan.change(record, &self.settings);
-        let shape = self.shape(&known, change, record).await?;
+        let shape = match self.shape(&known, change, record).await {
+            // Of this record's columns; what the table or the settings are to blame for is another kind.
+            Err(SinkError::Connect(error)) => {
+                return self
+                    .report(index, record, located(&self.task, record, error))
+                    .await;
+            }
+            other => other?,
+        };
         let Some(shape) = shape else { return Ok(()) };
         let plan = &known.plan;
         let replace = self.settings.replace_null_with_default;
@@ -250,6 +437,8 @@ impl Writer {
             Operation::Write => 0..plan.columns.len(),
         };
         let keys = shape.keys;
+        let finds_rows =
+            shape.operation == Operation::Delete || self.settings.insert_mode == InsertMode::Update;
         // Generated columns are in the plan but not in the statement.
         let mut place = 0;
         let pushed: Result<(), String> = batch.push(index, &shape, |out| {
@@ -262,6 +451,12 @@ impl Writer {
                     return Ok(());
                 }
                 place += 1;
+                if finds_rows && place <= keys && value.is_null() {
+                    return Err(format!(
+                        "column {}: the key's value is null, and no row can be found by it",
+                        bound.name
+                    ));
+                }
                 bound
                     .binding
                     .encoder
@@ -282,7 +477,7 @@ impl Writer {
                     shape.table
                 ));
                 let error = located(&self.task, record, error);
-                self.report(record, error).await
+                self.report(index, record, error).await
             }
         }
     }
@@ -299,11 +494,14 @@ impl Writer {
                 plans.find(|known| known.plan.fits(record, settings, deep))
             });
             if let Some(found) = found {
-                return Ok(found.clone());
+                return found.clone().accepted();
             }
         }
+        let plan = Plan::new(record, settings)?;
+        let refusal = self.mixes(&plan).map(Arc::from);
         let known = Known {
-            plan: Arc::new(Plan::new(record, settings)?),
+            plan: Arc::new(plan),
+            refusal,
             write: None,
             delete: None,
             truncate: None,
@@ -313,16 +511,72 @@ impl Writer {
             of_topic.clear();
         }
         of_topic.push(known.clone());
-        Ok(known)
+        known.accepted()
     }
 
-    /// `Ok` if the record may be passed over.
-    async fn report(&self, record: &SinkRecord, error: ConnectError) -> Result<(), SinkError> {
-        match &self.reporter {
-            Some(reporter) => Ok(reporter.report(record, error).await?),
-            None => Err(error.into()),
+    /// Remembers what the names of a plan were before they were cut; says which ones another plan has cut to the same: what
+    /// has different names must not be mixed.
+    fn mixes(&mut self, plan: &Plan) -> Option<String> {
+        let table = plan.table.as_ref()?;
+        let uncut = self.uncut.entry(table.clone());
+        let uncut = uncut.or_insert_with(|| plan.uncut.clone());
+        if *uncut != plan.uncut {
+            let (one, other) = (uncut.as_ref().unwrap_or(table), plan.uncut.as_ref());
+            return Some(format!(
+                "the names '{one}' and '{}' both become the table '{table}': names have at most {LONGEST_NAME} bytes. Shorten one with a RegexRouter or table.name.format",
+                other.unwrap_or(table)
+            ));
         }
+        let columns = || {
+            plan.columns
+                .iter()
+                .filter(|column| may_be_cut(&column.name))
+        };
+        let known = self.uncut_columns.entry(table.clone()).or_default();
+        for column in columns() {
+            let one = known.get(&column.name);
+            if let Some(one) = one.filter(|one| **one != column.uncut) {
+                return Some(format!(
+                    "the fields '{one}' of earlier records and '{}' both become the column '{}' of the table '{table}': names have at most {LONGEST_NAME} bytes. Rename or exclude one of them (field.exclude.list; Confluent's sink: fields.whitelist); after a field was renamed for good, rename the column too and start the task again",
+                    column.uncut, column.name
+                ));
+            }
+        }
+        known.extend(columns().map(|column| (column.name.clone(), column.uncut.clone())));
+        None
     }
+
+    /// `Ok` if the record, which is this one of its batch, may be passed over.
+    async fn report(
+        &mut self,
+        index: usize,
+        record: &SinkRecord,
+        error: ConnectError,
+    ) -> Result<(), SinkError> {
+        let Some(reporter) = &self.reporter else {
+            return Err(error.into());
+        };
+        if !self.reported.contains(&index) {
+            reporter.report(record, error).await?;
+            self.reported.insert(index);
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with all hosts: worth another try if that is worth it with one of them.
+fn together(mut problems: Vec<SinkError>) -> SinkError {
+    if problems.len() > 1 && problems.iter().any(SinkError::is_transient) {
+        let texts: Vec<String> = problems.iter().map(SinkError::to_string).collect();
+        return SinkError::Transient(texts.join("; "));
+    }
+    let last = problems.pop();
+    last.unwrap_or_else(|| SinkError::Fatal("connection.url names no host".to_owned()))
+}
+
+/// The same error for a further record.
+fn again(error: &ConnectError) -> ConnectError {
+    ConnectError::message(error.kind(), error.text())
 }
 
 fn located(task: &ConnectorTaskId, record: &SinkRecord, error: ConnectError) -> ConnectError {
@@ -332,4 +586,66 @@ fn located(task: &ConnectorTaskId, record: &SinkRecord, error: ConnectError) -> 
         error.text()
     );
     ConnectError::message(error.kind(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::{
+        Props, Record, SchemaAndValue, SchemaBuilder, Struct, TimestampType, TopicPartitionOffset,
+        Value,
+    };
+
+    use super::*;
+    use crate::config::Style;
+
+    fn record(topic: &str) -> SinkRecord {
+        let schema = SchemaBuilder::structure()
+            .field("id", SchemaBuilder::int64().build())
+            .build();
+        let topic: Arc<str> = topic.into();
+        SinkRecord {
+            record: Record {
+                topic: Arc::clone(&topic),
+                kafka_partition: Some(0),
+                key: SchemaAndValue::NULL,
+                value: Struct::new(schema, vec![Value::Int64(1)]).into(),
+                timestamp: None,
+                headers: Vec::new(),
+            },
+            original: TopicPartitionOffset {
+                topic,
+                partition: 0,
+                offset: 0,
+            },
+            timestamp_type: TimestampType::CreateTime,
+        }
+    }
+
+    /// Each plan warns of what it cuts.
+    #[test]
+    fn refused_records_are_planned_once() {
+        let props = Props::from([
+            ("connection.url", "jdbc:postgresql://h/db"),
+            ("connection.user", "u"),
+            ("pk.mode", "none"),
+        ]);
+        let settings = Settings::new(Style::Confluent, &props).expect("valid");
+        let task = ConnectorTaskId {
+            connector: "sink".into(),
+            task: 0,
+        };
+        let mut writer = Writer::new(settings, task, None).expect("a URL");
+        let long = "t".repeat(63);
+        let [one, other] = ["1", "2"].map(|end| record(&(long.clone() + end)));
+        writer.known(&one).expect("a plan");
+        let mut plans = Vec::new();
+        for _ in 0..3 {
+            let error = writer.known(&other).expect_err("another table's name");
+            assert!(error.to_string().contains("both become the table"));
+            let of_topic = &writer.plans[&other.record.topic];
+            assert_eq!(of_topic.len(), 1);
+            plans.push(Arc::clone(&of_topic[0].plan));
+        }
+        assert!(plans.iter().all(|plan| Arc::ptr_eq(plan, &plans[0])));
+    }
 }

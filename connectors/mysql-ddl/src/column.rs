@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tidegate_relational::Column;
 
 use crate::charset::Charset;
+use crate::default::default_expression;
 use crate::lexer::{Kind, Token};
 use crate::parser::{Parser, Result};
+use crate::schemas::Dialect;
 use crate::sql_mode::SqlMode;
 
 /// Codes of `java.sql.Types` that the original's parser assigns.
@@ -48,16 +50,15 @@ pub(crate) struct Definition {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
     pub(crate) comments: bool,
-    /// `ON UPDATE CURRENT_TIMESTAMP` makes a column a generated one, as the original's parser for MySQL has it.
-    pub(crate) on_update_generates: bool,
+    pub(crate) dialect: Dialect,
     pub(crate) sql_mode: SqlMode,
 }
 
-/// What stands for `CURRENT_TIMESTAMP` as a default.
-const EPOCH: &str = "1970-01-01 00:00:00";
+/// Options of an ENUM or SET; no server takes more.
+const MAX_OPTIONS: usize = 65_535;
 
 impl Definition {
-    /// Everything behind the column's name. Stops before `FIRST`, `AFTER`, `,` and `)`.
+    /// Everything behind the column's name. Stops before `FIRST`, `AFTER`, `PARTITION BY`, `,` and `)`.
     pub(crate) fn parse(parser: &mut Parser<'_>, name: &str, reading: Reading) -> Result<Self> {
         let mut definition = Self {
             column: Column {
@@ -69,8 +70,12 @@ impl Definition {
             unique: false,
             charset: Charset::default(),
         };
-        definition.data_type(parser, reading.sql_mode)?;
-        while !parser.at_end_of_clause() && !parser.at_any(&["FIRST", "AFTER"]) {
+        definition.data_type(parser, reading)?;
+        while !parser.at_end_of_clause()
+            && !parser.at_any(&["FIRST", "AFTER"])
+            && !parser.at(&["PARTITION", "BY"])
+        {
+            // `PARTITION BY KEY (a)` follows the last clause without a comma; its `KEY` makes no primary key.
             definition.attribute(parser, reading)?;
         }
         definition.finish();
@@ -83,14 +88,14 @@ impl Definition {
             column.charset = self.charset.name().map(Arc::from);
         }
         if self.primary_key {
-            column.optional = false;
+            Self::force_not_null(column);
         }
         if column.optional && !column.has_default && !column.generated {
             column.has_default = true;
         }
     }
 
-    /// Key columns cannot be null.
+    /// Key columns cannot be null. As in the original, an expression is no default of theirs.
     pub(crate) fn force_not_null(column: &mut Column) {
         column.optional = false;
         if column.default_expression.is_none() {
@@ -98,7 +103,8 @@ impl Definition {
         }
     }
 
-    fn data_type(&mut self, parser: &mut Parser<'_>, mode: SqlMode) -> Result<()> {
+    fn data_type(&mut self, parser: &mut Parser<'_>, reading: Reading) -> Result<()> {
+        let mode = reading.sql_mode;
         let mut first = type_word(parser)?;
         let mut oracle = mode.oracle();
         if parser.eat_symbol(".") {
@@ -129,16 +135,20 @@ impl Definition {
                     .map(|word| (*word).to_owned()),
             );
         }
-        let (numbers, options) = arguments(parser, mode)?;
+        let (numbers, options) = arguments(parser, reading)?;
         while let Some(word) = ["UNSIGNED", "SIGNED", "ZEROFILL"]
             .iter()
             .find(|word| parser.eat(&[word]))
         {
             words.push((*word).to_owned());
         }
+        zerofill_is_unsigned(&mut words);
         self.column.enum_values = options;
         with_common_name(&mut words, &numbers, mode, oracle);
         self.set_type(&words, &numbers);
+        if reading.dialect == Dialect::MySql {
+            lengthen_empty(&mut self.column);
+        }
         Ok(())
     }
 
@@ -238,7 +248,8 @@ impl Definition {
         } else if parser.eat(&["NULL"]) {
             self.column.optional = true;
         } else if parser.eat(&["DEFAULT"]) {
-            self.column.default_expression = default_expression(parser)?.map(Arc::from);
+            let expression = default_expression(parser, &self.column, reading)?;
+            self.column.default_expression = expression.map(Arc::from);
             self.column.has_default = true;
         } else if parser.eat(&["SERIAL", "DEFAULT", "VALUE"]) {
             self.column.optional = false;
@@ -260,7 +271,8 @@ impl Definition {
             if parser.at_symbol("(") {
                 parser.skip_parentheses()?;
             }
-            if reading.on_update_generates {
+            // The original's parser for MySQL takes the column for a generated one then.
+            if reading.dialect == Dialect::MySql {
                 self.auto_increment();
             }
         } else if parser.eat(&["REFERENCES"]) {
@@ -297,7 +309,7 @@ fn type_word(parser: &mut Parser<'_>) -> Result<String> {
 }
 
 /// Numbers and options in parentheses behind the type's name.
-fn arguments(parser: &mut Parser<'_>, mode: SqlMode) -> Result<(Vec<String>, Vec<Arc<str>>)> {
+fn arguments(parser: &mut Parser<'_>, reading: Reading) -> Result<(Vec<String>, Vec<Arc<str>>)> {
     let (mut numbers, mut options) = (Vec::new(), Vec::new());
     if !parser.eat_symbol("(") {
         return Ok((numbers, options));
@@ -305,7 +317,12 @@ fn arguments(parser: &mut Parser<'_>, mode: SqlMode) -> Result<(Vec<String>, Vec
     while !parser.eat_symbol(")") {
         match parser.next() {
             Some(token) if token.kind == Kind::Number => numbers.push(parser.text(token)),
-            Some(token) => options.extend(option(parser, token, mode)),
+            Some(_) if options.len() >= MAX_OPTIONS => {
+                return Err(
+                    parser.error(format!("ENUM or SET has more than {MAX_OPTIONS} options"))
+                );
+            }
+            Some(token) => options.extend(option(parser, token, reading)),
             None => return Err(parser.error("')' is missing")),
         }
     }
@@ -313,29 +330,35 @@ fn arguments(parser: &mut Parser<'_>, mode: SqlMode) -> Result<(Vec<String>, Vec
 }
 
 /// An option of ENUM or SET as SHOW CREATE TABLE writes it: in single quotes, without trailing spaces.
-/// `\\` and `\'` are escapes there, whatever the mode.
-fn option(parser: &Parser<'_>, token: Token, mode: SqlMode) -> Option<Arc<str>> {
+/// `\\` and `\'` are escapes there, whatever the mode. The original keeps double quotes of MariaDB's statements.
+fn option(parser: &Parser<'_>, token: Token, reading: Reading) -> Option<Arc<str>> {
     let text = token.text(parser.sql);
     let source = token.source(parser.sql);
-    let inner = match token.kind {
-        Kind::String if source.ends_with('"') => text
-            .replace("\"\"", "\"")
-            .replace("\\\"", "\"")
-            .replace('\'', "''"),
-        Kind::String => text.into_owned(),
-        Kind::Hex => String::from_utf8_lossy(&bytes_of_hex(&text)).replace('\'', "''"),
+    let keeps_quotes = reading.dialect == Dialect::MariaDb && !text.contains(['\\', '"', '\'']);
+    let (quote, inner) = match token.kind {
+        Kind::String if source.ends_with('"') && keeps_quotes => ('"', text.into_owned()),
+        Kind::String if source.ends_with('"') => {
+            let plain = text.replace("\"\"", "\"").replace("\\\"", "\"");
+            ('\'', plain.replace('\'', "''"))
+        }
+        Kind::String => ('\'', text.into_owned()),
+        Kind::Hex => {
+            let plain = String::from_utf8_lossy(&bytes_of_hex(&text)).into_owned();
+            ('\'', plain.replace('\'', "''"))
+        }
         _ => return None,
     };
-    let is_plain = token.kind == Kind::Hex || mode.no_backslash_escapes();
+    let is_plain = token.kind == Kind::Hex || reading.sql_mode.no_backslash_escapes();
     let inner = if is_plain {
         inner.replace('\\', "\\\\")
     } else {
         inner
     };
-    Some(Arc::from(format!("'{}'", inner.trim_end_matches(' '))))
+    let inner = inner.trim_end_matches(' ');
+    Some(Arc::from(format!("{quote}{inner}{quote}")))
 }
 
-fn bytes_of_hex(digits: &str) -> Vec<u8> {
+pub(crate) fn bytes_of_hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits
         .chars()
         .filter_map(|digit| u8::try_from(digit.to_digit(16)?).ok())
@@ -348,6 +371,22 @@ fn bytes_of_hex(digits: &str) -> Vec<u8> {
         .into_iter()
         .chain(pairs.map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)))
         .collect()
+}
+
+/// The original's parser for MySQL takes a length of 0 for 10. BINARY keeps its own: values are padded to it.
+fn lengthen_empty(column: &mut Column) {
+    let name = column.type_name.split(' ').next();
+    if column.length == Some(0) && matches!(name, Some("CHAR" | "VARCHAR" | "VARBINARY")) {
+        column.length = Some(10);
+    }
+}
+
+/// `INT ZEROFILL` is `INT UNSIGNED ZEROFILL`.
+fn zerofill_is_unsigned(words: &mut Vec<String>) {
+    let place = words.iter().position(|word| word == "ZEROFILL");
+    if let Some(place) = place.filter(|_| !words.iter().any(|word| word == "UNSIGNED")) {
+        words.insert(place, "UNSIGNED".to_owned());
+    }
 }
 
 /// Types that only MariaDB has under these names, most of them taken from Oracle.
@@ -424,54 +463,4 @@ pub(crate) fn set_charset(column: &mut Column, charset: &Arc<str>) {
     column.jdbc_type = jdbc_type;
     column.type_name = Arc::from(name);
     column.type_expression = Arc::clone(&column.type_name);
-}
-
-/// A default as the model keeps it: literals without quotes, `None` for NULL and for expressions.
-pub(crate) fn default_expression(parser: &mut Parser<'_>) -> Result<Option<String>> {
-    if parser.at_symbol("(") {
-        parser.skip_parentheses()?;
-        return Ok(None);
-    }
-    let sign = if parser.eat_symbol("-") { "-" } else { "" };
-    parser.eat_symbol("+");
-    let Some(token) = parser.next() else {
-        return Err(parser.error("a default is missing"));
-    };
-    let text = parser.text(token);
-    let string_follows = parser
-        .peek()
-        .is_some_and(|next| matches!(next.kind, Kind::String | Kind::Hex | Kind::Bits));
-    let expression = match token.kind {
-        Kind::String => {
-            let mut text = text;
-            // Adjacent literals are one.
-            while let Some(more) = parser.string() {
-                text.push_str(&more);
-            }
-            Some(text)
-        }
-        Kind::Number => Some(format!("{sign}{text}")),
-        Kind::Bits | Kind::Hex => Some(text),
-        // `_utf8mb4'x'`, `DATE '2020-01-01'`
-        Kind::Word if string_follows => parser.next().map(|literal| parser.text(literal)),
-        Kind::Word => {
-            // `NEXT VALUE FOR a.b`
-            if token.is_word(parser.sql, "NEXT") && parser.eat(&["VALUE", "FOR"]) {
-                parser.table("")?;
-            }
-            if parser.at_symbol("(") {
-                parser.skip_parentheses()?;
-            }
-            match text.to_ascii_uppercase().as_str() {
-                "CURRENT_TIMESTAMP" | "NOW" | "LOCALTIME" | "LOCALTIMESTAMP" => {
-                    Some(EPOCH.to_owned())
-                }
-                "TRUE" | "FALSE" => Some(text),
-                _ => None,
-            }
-        }
-        Kind::Name | Kind::Symbol => None,
-    };
-    // What follows as an operator is skipped among the attributes.
-    Ok(expression)
 }

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
+    /// Whether it stands in an executable comment.
+    pub(crate) executable: bool,
     start: u32,
     end: u32,
 }
@@ -93,6 +95,8 @@ pub(crate) struct Lexer<'a> {
     bytes: &'a [u8],
     position: usize,
     executable: bool,
+    /// Where the last executable comment begins.
+    opened: usize,
     rules: Rules,
     /// End of the last token if that was a name.
     name_end: usize,
@@ -114,7 +118,12 @@ impl Iterator for Lexer<'_> {
                     Kind::Word | Kind::Name => self.position,
                     _ => usize::MAX,
                 };
-                return Some(Token { kind, start, end });
+                return Some(Token {
+                    kind,
+                    executable: self.executable,
+                    start,
+                    end,
+                });
             }
         }
         None
@@ -128,8 +137,18 @@ impl<'a> Lexer<'a> {
             bytes: sql.as_bytes(),
             position: 0,
             executable: false,
+            opened: 0,
             rules,
             name_end: usize::MAX,
+        }
+    }
+
+    /// Where the token that was just read begins, or the executable comment that it stands in.
+    pub(crate) fn beginning_of(&self, token: Token) -> usize {
+        if token.executable {
+            self.opened
+        } else {
+            token.start()
         }
     }
 
@@ -222,6 +241,7 @@ impl<'a> Lexer<'a> {
             .take_while(|byte| byte.is_ascii_digit())
             .count();
         self.executable = true;
+        self.opened = self.position;
         self.skip(marker + if digits < 5 { 0 } else { digits })
     }
 

@@ -7,7 +7,9 @@
 
 mod charset;
 mod column;
+mod default;
 mod lexer;
+mod normalized;
 mod parser;
 mod schemas;
 mod split;
@@ -17,7 +19,8 @@ use std::fmt;
 
 use tidegate_relational::TableId;
 
-pub use schemas::{DdlEvent, DdlEventKind, Dialect, Options, Schemas};
+pub use default::{literal_bytes, literal_text};
+pub use schemas::{DdlEvent, DdlEventKind, Dialect, Options, RowStatement, Schemas};
 pub use sql_mode::SqlMode;
 
 /// A statement that should change a table and cannot be read.

@@ -5,11 +5,15 @@ use tidegate_relational::TableId;
 use crate::DdlError;
 use crate::charset::Charset;
 use crate::lexer::{Kind, Lexer, Rules, Token};
+use crate::normalized::normalized;
 
 pub(crate) struct Parser<'a> {
     pub(crate) sql: &'a str,
     tokens: Vec<Token>,
     position: usize,
+    rules: Rules,
+    /// Index of the token that the statement begins with, behind `SET STATEMENT … FOR`.
+    first: usize,
     /// The table that the statement is about, for errors.
     subject: Option<TableId>,
 }
@@ -18,12 +22,57 @@ pub(crate) type Result<T> = std::result::Result<T, DdlError>;
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(sql: &'a str, rules: Rules) -> Self {
+        Self::beginning(sql, rules, usize::MAX)
+    }
+
+    /// Over the first `tokens` of a statement alone.
+    pub(crate) fn beginning(sql: &'a str, rules: Rules, tokens: usize) -> Self {
         Self {
             sql,
-            tokens: Lexer::new(sql, rules).collect(),
+            tokens: Lexer::new(sql, rules).take(tokens).collect(),
             position: 0,
+            rules,
+            first: 0,
             subject: None,
         }
+    }
+
+    /// The statement begins with the next token.
+    pub(crate) fn begin(&mut self) {
+        self.first = self.position;
+    }
+
+    /// The text that is recorded for the statement. As in the original, which takes executable comments for comments, none
+    /// stands at its ends.
+    pub(crate) fn statement(&self) -> String {
+        let tokens = self.tokens.get(self.first..).unwrap_or_default();
+        let mut visible = tokens.iter().filter(|token| !token.executable);
+        let first = visible.next();
+        let (start, end) = match first {
+            Some(first) => (Some(first), visible.next_back().or(Some(first))),
+            None => (tokens.first(), tokens.last()),
+        };
+        self.recorded(
+            start.map_or(0, |token| token.start()),
+            end.map_or(self.sql.len(), |token| token.end()),
+        )
+    }
+
+    /// A piece of the statement, from byte to byte, as it is recorded.
+    pub(crate) fn recorded(&self, start: usize, end: usize) -> String {
+        let text = self.sql.get(start..end).unwrap_or_default();
+        if self.rules.is_mysql && !self.rules.ansi_quotes {
+            normalized(text)
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The statement's text before the next token, as it is recorded.
+    pub(crate) fn recorded_prefix(&self) -> String {
+        let first = self.tokens.get(self.first);
+        let next = self.peek().map_or(self.sql.len(), Token::start);
+        self.recorded(first.map_or(0, |token| token.start()), next)
     }
 
     pub(crate) fn peek(&self) -> Option<Token> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tidegate_relational::{Table, TableChange, TableId};
 
+pub use self::rows::RowStatement;
 use self::table::fill_charsets;
 use crate::DdlError;
 use crate::column::Reading;
@@ -16,6 +17,8 @@ use crate::sql_mode::SqlMode;
 mod alter;
 mod charsets;
 mod create;
+mod renames;
+mod rows;
 mod table;
 mod tables;
 
@@ -62,6 +65,9 @@ pub struct Schemas {
     tables: BTreeMap<TableId, Arc<Table>>,
     database_charsets: HashMap<String, String>,
     server_charset: Option<String>,
+    session_charset: Option<String>,
+    /// The statements that gave their names to tables which are not known.
+    unknown_renames: BTreeMap<TableId, String>,
     sql_mode: SqlMode,
 }
 
@@ -90,10 +96,23 @@ impl Schemas {
         self.tables.values()
     }
     pub fn put(&mut self, table: Arc<Table>) {
-        self.tables.insert(self.key(&table.id), table);
+        let key = self.key(&table.id);
+        self.unknown_renames.remove(&key);
+        self.tables.insert(key, table);
     }
     pub fn remove(&mut self, id: &TableId) -> Option<Arc<Table>> {
-        self.tables.remove(&self.key(id))
+        let key = self.key(id);
+        self.unknown_renames.remove(&key);
+        self.tables.remove(&key)
+    }
+    /// The same variables and databases, without any table.
+    #[must_use]
+    pub fn without_tables(&self) -> Self {
+        Self {
+            tables: BTreeMap::new(),
+            unknown_renames: BTreeMap::new(),
+            ..self.clone()
+        }
     }
     /// Repeats a recorded change.
     pub fn apply_change(&mut self, change: &TableChange) {
@@ -125,7 +144,7 @@ impl Schemas {
     fn reading(&self) -> Reading {
         Reading {
             comments: self.options.comments,
-            on_update_generates: self.options.dialect == Dialect::MySql,
+            dialect: self.options.dialect,
             sql_mode: self.sql_mode,
         }
     }
@@ -142,17 +161,15 @@ impl Schemas {
         let mut events = Vec::new();
         let mut database = database.to_owned();
         for statement in split(sql, self.rules()) {
-            let mut one = Vec::new();
             // Whatever is in the others, it is not even split into tokens.
             if self.may_matter(statement) {
                 let mut parser = Parser::new(statement, self.rules());
                 skip_set_statement(&mut parser)?;
-                one = self.statement(&mut parser, &mut database)?;
+                events.append(&mut self.statement(&mut parser, &mut database)?);
             }
-            if one.is_empty() {
-                one.push(other(&database, statement));
-            }
-            events.append(&mut one);
+        }
+        if events.is_empty() {
+            events.push(other(&database, sql.trim_matches(is_java_space)));
         }
         Ok(events)
     }
@@ -195,8 +212,9 @@ impl Schemas {
             return Ok(vec![event(parser, &id, DdlEventKind::Truncate(id.clone()))]);
         } else if parser.eat(&["USE"]) {
             *database = parser.name()?;
-        } else if parser.eat(&["SET"]) {
-            self.set(parser);
+            return Ok(vec![other(database, &parser.statement())]);
+        } else if parser.eat(&["SET"]) && self.set(parser) {
+            return Ok(vec![other(database, &parser.statement())]);
         }
         Ok(Vec::new())
     }
@@ -228,9 +246,10 @@ impl Schemas {
         event(parser, &id, DdlEventKind::Table(TableChange::Create(table)))
     }
 
+    /// `statement` is what the event shows.
     fn altered(
         &mut self,
-        parser: &Parser<'_>,
+        statement: &str,
         mut table: Table,
         previous: Option<TableId>,
     ) -> DdlEvent {
@@ -240,19 +259,20 @@ impl Schemas {
             self.remove(previous);
         }
         self.put(Arc::clone(&table));
-        let id = table.id.clone();
-        event(
-            parser,
-            &id,
-            DdlEventKind::Table(TableChange::Alter { table, previous }),
-        )
+        DdlEvent {
+            kind: DdlEventKind::Table(TableChange::Alter {
+                table: Arc::clone(&table),
+                previous,
+            }),
+            ..other(table.id.catalog.as_deref().unwrap_or_default(), statement)
+        }
     }
 }
 
 fn event(parser: &Parser<'_>, id: &TableId, kind: DdlEventKind) -> DdlEvent {
     DdlEvent {
         database: id.catalog.as_deref().unwrap_or_default().to_owned(),
-        statement: parser.sql.to_owned(),
+        statement: parser.statement(),
         kind,
     }
 }
@@ -278,8 +298,14 @@ fn skip_set_statement(parser: &mut Parser<'_>) -> Result<()> {
         while !parser.is_done() && !parser.eat(&["FOR"]) {
             parser.skip_one()?;
         }
+        parser.begin();
     }
     Ok(())
+}
+
+/// What `String.trim` of Java takes away.
+fn is_java_space(c: char) -> bool {
+    c <= ' '
 }
 
 #[cfg(test)]

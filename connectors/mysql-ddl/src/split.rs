@@ -15,7 +15,8 @@ pub(crate) fn split(sql: &str, rules: Rules) -> Vec<&str> {
             opening = Opening::default();
             continue;
         }
-        span = Some((span.map_or(token.start(), |(start, _)| start), token.end()));
+        let start = span.map_or_else(|| lexer.beginning_of(token), |(start, _)| start);
+        span = Some((start, token.end()));
         if opening.is_routine(token, sql) {
             let end = lexer.last().map_or(token.end(), Token::end);
             let start = span.map_or(0, |(start, _)| start);

@@ -1,6 +1,5 @@
 //! The converter: settings, and the plans that it keeps.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
@@ -8,7 +7,7 @@ use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width,
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::schema::Schema;
 use tidegate_api::{
-    AsHeaderConverter, ConnectError, Converter, Plugins, Props, SchemaAndValue, Value,
+    AsHeaderConverter, ConnectError, Converter, Plugins, Props, RecentMap, SchemaAndValue, Value,
 };
 
 use crate::encode::{self, DecimalFormat, Format};
@@ -27,21 +26,27 @@ static SCHEMAS_ENABLE: ConfigKey<bool> = ConfigKey::new("schemas.enable", "true"
     .importance(Importance::High)
     .width(Width::Medium)
     .display_name("Enable Schemas")
-    .doc("Include schemas within each of the serialized values and keys.");
+    .doc(
+        "Whether every key and value on a topic is an object of its schema and its payload. \
+         With 'false' it is the payload alone, and what is read has no schema.",
+    );
 static SCHEMAS_CACHE_SIZE: ConfigKey<i32> = ConfigKey::new("schemas.cache.size", "1000")
     .group(SCHEMAS_GROUP)
     .order_in_group(1)
     .importance(Importance::High)
     .width(Width::Medium)
     .display_name("Schema Cache Size")
-    .doc("The maximum number of schemas that can be cached in this converter instance.");
+    .doc("Number of schemas whose text is remembered.");
 static SCHEMA_CONTENT: ConfigKey<Option<String>> = ConfigKey::nullable("schema.content")
     .group(SCHEMAS_GROUP)
     .order_in_group(2)
     .importance(Importance::High)
     .width(Width::Medium)
     .display_name("Schema Content")
-    .doc("When set, this is used as the schema for all messages. Otherwise, the schema should be in the contents of each message.");
+    .doc(
+        "JSON text of the schema of everything on the topic, so that payloads come and go without \
+         it. Without this setting the schema is beside each payload.",
+    );
 static DECIMAL_FORMAT: ConfigKey<String> = ConfigKey::new("decimal.format", "BASE64")
     .group(SERIALIZATION_GROUP)
     .order_in_group(0)
@@ -49,14 +54,21 @@ static DECIMAL_FORMAT: ConfigKey<String> = ConfigKey::new("decimal.format", "BAS
     .width(Width::Medium)
     .display_name("Decimal Format")
     .validator(decimal_format)
-    .doc("Controls which format this converter will serialize decimals in. This value is case insensitive and can be either 'BASE64' (default) or 'NUMERIC'");
-static REPLACE_NULL_WITH_DEFAULT: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true")
-    .group(SERIALIZATION_GROUP)
-    .order_in_group(1)
-    .importance(Importance::Low)
-    .width(Width::Medium)
-    .display_name("Replace null with default")
-    .doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    .doc(
+        "How decimals are written, in any case of letters. 'BASE64': as bytes in Base64; \
+         'NUMERIC': as numbers. Both are understood when reading.",
+    );
+static REPLACE_NULL_WITH_DEFAULT: ConfigKey<bool> =
+    ConfigKey::new("replace.null.with.default", "true")
+        .group(SERIALIZATION_GROUP)
+        .order_in_group(1)
+        .importance(Importance::Low)
+        .width(Width::Medium)
+        .display_name("Replace null with default")
+        .doc(
+            "Whether a field that is null and has a default in its schema is written as the \
+             default. With 'false' as null.",
+        );
 
 fn decimal_format(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
@@ -108,18 +120,18 @@ pub fn register(plugins: &mut Plugins) {
 pub struct JsonConverter {
     schemas_enable: bool,
     format: Format,
-    cache_size: usize,
     /// `schema.content`: payloads come and go without their schema, which is this one.
     fixed: Option<decode::Plan>,
     encoders: Mutex<Encoders>,
     decoders: Mutex<Decoders>,
 }
 
-/// Plans by the address of their schema, which they keep alive.
-#[derive(Debug, Default)]
+/// Plans by the address of their schema, which they keep alive. Not by its structure: a plan compares the schemas of structs
+/// with its own, which costs nothing only if they are the same.
+#[derive(Debug)]
 struct Encoders {
     last: Option<Arc<Encoder>>,
-    all: HashMap<usize, Arc<Encoder>>,
+    all: RecentMap<usize, Arc<Encoder>>,
     /// What a record is written into. One instance serves one task, so that nobody waits for it.
     buffer: Out,
 }
@@ -130,11 +142,20 @@ struct Encoder {
     plan: encode::Plan,
 }
 
-/// Plans by the bytes before the payload.
-#[derive(Debug, Default)]
+/// Plans by the bytes before the payload. What came last, and what came last from the same topic, is found by comparing these
+/// bytes; for others the schema has to be read as far as its end.
+#[derive(Debug)]
 struct Decoders {
     last: Option<Arc<Decoder>>,
-    all: HashMap<Bytes, Arc<Decoder>>,
+    by_topic: RecentMap<Box<str>, Arc<Decoder>>,
+    all: RecentMap<Bytes, Arc<Decoder>>,
+}
+
+impl Decoders {
+    fn found(&mut self, topic: &str, decoder: &Arc<Decoder>) {
+        self.by_topic.insert(Box::from(topic), Arc::clone(decoder));
+        self.last = Some(Arc::clone(decoder));
+    }
 }
 
 #[derive(Debug)]
@@ -162,6 +183,7 @@ impl JsonConverter {
             })?
             .flatten();
         let replace_null = props.get(&REPLACE_NULL_WITH_DEFAULT)?;
+        let cache_size = usize::try_from(props.get(&SCHEMAS_CACHE_SIZE)?).unwrap_or(0);
         Ok(Self {
             schemas_enable: props.get(&SCHEMAS_ENABLE)?,
             format: Format {
@@ -169,10 +191,17 @@ impl JsonConverter {
                     .unwrap_or(DecimalFormat::Base64),
                 replace_null_with_default: replace_null,
             },
-            cache_size: usize::try_from(props.get(&SCHEMAS_CACHE_SIZE)?).unwrap_or(0),
             fixed: fixed.map(|schema| decode::Plan::of(&schema, replace_null)),
-            encoders: Mutex::default(),
-            decoders: Mutex::default(),
+            encoders: Mutex::new(Encoders {
+                last: None,
+                all: RecentMap::new(cache_size),
+                buffer: Out::default(),
+            }),
+            decoders: Mutex::new(Decoders {
+                last: None,
+                by_topic: RecentMap::new(cache_size),
+                all: RecentMap::new(cache_size),
+            }),
         })
     }
 
@@ -193,12 +222,9 @@ impl JsonConverter {
         }
         let plan = encode::Plan::of(schema, self.format)?;
         let encoder = Arc::new(Encoder {
-            head: encode::envelope_head(Some(schema), self.format)?,
+            head: envelope_head(schema, self.format)?,
             plan,
         });
-        if encoders.all.len() >= self.cache_size {
-            encoders.all.clear();
-        }
         encoders.all.insert(address, Arc::clone(&encoder));
         encoders.last = Some(Arc::clone(&encoder));
         Ok(encoder)
@@ -208,35 +234,41 @@ impl JsonConverter {
         decode::Plan::of(schema, self.format.replace_null_with_default)
     }
 
-    fn decoder(&self, bytes: &[u8]) -> Result<Arc<Decoder>, ConnectError> {
+    /// `None` if the payload is not the second member.
+    fn decoder(&self, topic: &str, bytes: &[u8]) -> Result<Option<Arc<Decoder>>, ConnectError> {
         let mut decoders = self.decoders.lock().expect("no holder panics");
         if let Some(last) = &decoders.last
             && bytes.starts_with(&last.head)
         {
-            return Ok(Arc::clone(last));
+            return Ok(Some(Arc::clone(last)));
         }
-        let (schema, payload) = envelope(bytes)?;
+        if let Some(known) = decoders.by_topic.get(topic).cloned()
+            && bytes.starts_with(&known.head)
+        {
+            decoders.last = Some(Arc::clone(&known));
+            return Ok(Some(known));
+        }
+        let Some((schema, payload)) = envelope(bytes)? else {
+            return Ok(None);
+        };
         let head = &bytes[..payload];
         if let Some(known) = decoders.all.get(head).cloned() {
-            decoders.last = Some(Arc::clone(&known));
-            return Ok(known);
+            decoders.found(topic, &known);
+            return Ok(Some(known));
         }
         let schema = schema_text::parse(&bytes[schema])?;
         let decoder = Arc::new(Decoder {
             head: Bytes::copy_from_slice(head),
             plan: schema.map(|schema| self.plan(&schema)),
         });
-        if decoders.all.len() >= self.cache_size {
-            decoders.all.clear();
-        }
         decoders
             .all
             .insert(decoder.head.clone(), Arc::clone(&decoder));
-        decoders.last = Some(Arc::clone(&decoder));
-        Ok(decoder)
+        decoders.found(topic, &decoder);
+        Ok(Some(decoder))
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
+    fn read(&self, topic: &str, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
         if let Some(plan) = &self.fixed {
             let mut reader = Reader::new(bytes)?;
             let value = plan.read(&mut reader)?;
@@ -255,12 +287,15 @@ impl JsonConverter {
         if !starts_in_order(bytes) {
             return self.read_in_any_order(bytes);
         }
-        let decoder = self.decoder(bytes)?;
+        let Some(decoder) = self.decoder(topic, bytes)? else {
+            return self.read_in_any_order(bytes);
+        };
         let mut reader = Reader::at(bytes, decoder.head.len(), 1)?;
         let value = read_payload(decoder.plan.as_ref(), &mut reader)?;
         let mut first = false;
         if reader.next_member(&mut first)?.is_some() {
-            return Err(ConnectError::data(NOT_AN_ENVELOPE));
+            // Another schema or payload takes the place of the first.
+            return self.read_in_any_order(bytes);
         }
         reader.finish()?;
         Ok(SchemaAndValue {
@@ -329,6 +364,15 @@ impl JsonConverter {
     }
 }
 
+/// Everything of an envelope before the payload. The schema's plan was made before, so that it is not too deep.
+fn envelope_head(schema: &Schema, format: Format) -> Result<Bytes, ConnectError> {
+    let mut head = Out::default();
+    head.put_slice(b"{\"schema\":");
+    schema_text::put(&mut head, schema, None, format)?;
+    head.put_slice(b",\"payload\":");
+    Ok(head.to_bytes())
+}
+
 fn read_payload(
     plan: Option<&decode::Plan>,
     reader: &mut Reader<'_>,
@@ -343,8 +387,8 @@ fn starts_in_order(bytes: &[u8]) -> bool {
     bytes.starts_with(b"{\"schema\":")
 }
 
-/// Where the schema lies in an envelope that begins with it, and where the payload begins.
-fn envelope(bytes: &[u8]) -> Result<(std::ops::Range<usize>, usize), ConnectError> {
+/// Where the schema lies in an envelope that begins with it, and where the payload begins, if that comes next.
+fn envelope(bytes: &[u8]) -> Result<Option<(std::ops::Range<usize>, usize)>, ConnectError> {
     let mut reader = Reader::new(bytes)?;
     let mut first = true;
     reader.token()?;
@@ -352,10 +396,8 @@ fn envelope(bytes: &[u8]) -> Result<(std::ops::Range<usize>, usize), ConnectErro
     let start = reader.position();
     reader.skip()?;
     let schema = start..reader.position();
-    match reader.next_member(&mut first)?.as_deref() {
-        Some("payload") => Ok((schema, reader.position())),
-        _ => Err(ConnectError::data(NOT_AN_ENVELOPE)),
-    }
+    let is_payload = reader.next_member(&mut first)?.as_deref() == Some("payload");
+    Ok(is_payload.then(|| (schema, reader.position())))
 }
 
 impl Converter for JsonConverter {
@@ -378,13 +420,13 @@ impl Converter for JsonConverter {
 
     fn to_connect_data(
         &self,
-        _topic: &str,
+        topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError> {
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
             return Ok(SchemaAndValue::default());
         };
-        self.read(bytes).map_err(|error| {
+        self.read(topic, bytes).map_err(|error| {
             serialization_error(
                 error,
                 "Converting byte[] to Kafka Connect data failed due to serialization error: ",

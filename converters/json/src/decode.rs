@@ -1,5 +1,7 @@
 //! From JSON to values, by a plan per schema.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -99,7 +101,8 @@ impl Plan {
             (Kind::String, _, Token::String(text)) => Value::String(Str::from(text)),
             (Kind::Bytes, Parts::Decimal { scale }, Token::String(text)) => {
                 let bytes = base64(&text)?;
-                Value::Decimal(Decimal::from_unscaled_bytes(&bytes, *scale))
+                let decimal = Decimal::from_unscaled_bytes(&bytes, *scale);
+                Value::Decimal(decimal.map_err(|error| ConnectError::data(error.to_string()))?)
             }
             (Kind::Bytes, Parts::Decimal { .. }, Token::Number(text)) => {
                 Value::Decimal(decimal(text)?)
@@ -118,11 +121,12 @@ impl Plan {
                         "Maps with non-string fields should be encoded as JSON array of tuples, but found OBJECT",
                     ));
                 }
-                let (mut entries, mut first) = (Vec::new(), true);
+                let (mut entries, mut first) = (Entries::default(), true);
                 while let Some(name) = reader.next_member(&mut first)? {
-                    entries.push((Value::string(name), values.read(reader)?));
+                    let value = values.read(reader)?;
+                    entries.put(Value::string(name), value);
                 }
-                Value::Map(entries)
+                entries.into_map()
             }
             (_, Parts::Entries(keys, values), Token::Array) => {
                 if keys.schema.kind == Kind::String {
@@ -182,7 +186,7 @@ impl Plan {
         keys: &Plan,
         values: &Plan,
     ) -> Result<Value, ConnectError> {
-        let (mut entries, mut first) = (Vec::new(), true);
+        let (mut entries, mut first) = (Entries::default(), true);
         while reader.next_item(&mut first)? {
             if reader.token()? != Token::Array {
                 return Err(self.unfit("an array of something else than pairs"));
@@ -199,9 +203,9 @@ impl Plan {
             if reader.next_item(&mut first_of_pair)? {
                 return Err(self.unfit("a pair of more than two items"));
             }
-            entries.push(entry);
+            entries.put(entry.0, entry.1);
         }
-        Ok(Value::Map(entries))
+        Ok(entries.into_map())
     }
 
     /// Members usually come in the order of the schema and without space between them.
@@ -261,6 +265,57 @@ impl Plan {
     }
 }
 
+/// Entries of a map in the order of their keys' first appearance. Of two with one key the last counts, as in Java's maps.
+#[derive(Default)]
+struct Entries {
+    list: Vec<(Value, Value)>,
+    /// Places by the keys' [`exact_text`], once there are more than are quickly looked through.
+    places: HashMap<Str, usize>,
+}
+
+impl Entries {
+    const FEW: usize = 16;
+
+    fn put(&mut self, key: Value, value: Value) {
+        match self.place(&key) {
+            Some(place) => self.list[place].1 = value,
+            None => self.list.push((key, value)),
+        }
+    }
+
+    /// Where the key is; if it is not, it is noted to come next.
+    fn place(&mut self, key: &Value) -> Option<usize> {
+        if self.list.len() < Self::FEW {
+            return self.list.iter().position(|(known, _)| known == key);
+        }
+        if self.places.is_empty() {
+            let known = self.list.iter().enumerate();
+            self.places = known
+                .map(|(place, (key, _))| (exact_text(key), place))
+                .collect();
+        }
+        match self.places.entry(exact_text(key)) {
+            Entry::Occupied(place) => Some(*place.get()),
+            Entry::Vacant(place) => {
+                place.insert(self.list.len());
+                None
+            }
+        }
+    }
+
+    fn into_map(self) -> Value {
+        Value::Map(self.list)
+    }
+}
+
+/// A text that no other key of the same type has; all keys of a map are of one type.
+fn exact_text(key: &Value) -> Str {
+    match key {
+        Value::String(text) => text.clone(),
+        other => Str::from(format!("{other:?}")),
+    }
+}
+
 fn in_field(error: &ConnectError, field: &str) -> ConnectError {
     ConnectError::data(format!("{} (field '{field}')", error.text()))
 }
@@ -286,11 +341,12 @@ pub(crate) fn read_schemaless(reader: &mut Reader<'_>) -> Result<Value, ConnectE
             Value::Array(values)
         }
         Token::Object => {
-            let (mut entries, mut first) = (Vec::new(), true);
+            let (mut entries, mut first) = (Entries::default(), true);
             while let Some(name) = reader.next_member(&mut first)? {
-                entries.push((Value::string(name), read_schemaless(reader)?));
+                let value = read_schemaless(reader)?;
+                entries.put(Value::string(name), value);
             }
-            Value::Map(entries)
+            entries.into_map()
         }
     })
 }

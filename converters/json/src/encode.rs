@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use tidegate_api::schema::{Field, Kind, Schema};
 use tidegate_api::{ConnectError, Decimal, Struct, Value, java_text, logical};
 
 use crate::out::{Constant, Out};
-use crate::schema_text;
 use crate::text::{MAX_DEPTH, put_string, too_deep};
 
 /// `decimal.format`
@@ -262,21 +260,6 @@ fn invalid_type(kind: &Kind, value: &Value) -> ConnectError {
         kind.type_name(),
         value.java_class()
     ))
-}
-
-/// Everything of an envelope before the payload. The schema's plan was made before, so that it is not too deep.
-pub(crate) fn envelope_head(
-    schema: Option<&Schema>,
-    format: Format,
-) -> Result<Bytes, ConnectError> {
-    let mut head = Out::default();
-    head.put_slice(b"{\"schema\":");
-    match schema {
-        Some(schema) => schema_text::put(&mut head, schema, None, format)?,
-        None => head.put_slice(b"null"),
-    }
-    head.put_slice(b",\"payload\":");
-    Ok(head.to_bytes())
 }
 
 /// A schema's default value.

@@ -345,4 +345,36 @@ mod tests {
             .expect("bytes");
         assert_eq!(read.value, Value::Bytes(Bytes::from_static(b"\xff")));
     }
+
+    proptest::proptest! {
+        /// No text panics; what is no value is a string.
+        #[test]
+        fn any_header_is_read(text in r#"[\[\]{},:\"\\a-c0-9eE.+\- nultrf]{0,60}"#) {
+            let data = read(&text);
+            proptest::prop_assert!(data.value.approximate_size() <= 100 * (text.len() + 1));
+            drop(write(&data));
+        }
+    }
+
+    #[test]
+    fn long_headers_are_read_in_time_that_grows_with_their_length() {
+        // On a thread with the stack that the worker gives to its own.
+        let thread = std::thread::Builder::new().stack_size(16 * 1024 * 1024);
+        let result = thread.spawn(|| {
+            let started = std::time::Instant::now();
+            for piece in [
+                "1,", "12:", "\"a\",", "9", "{1:", "[1,", " ", "\\\"", "1:2:", "true,", "\"\"", "-",
+            ] {
+                for start in ["", "[", "{"] {
+                    let text = format!("{start}{}", piece.repeat(200_000 / piece.len()));
+                    let bytes = Bytes::from(text);
+                    drop(SimpleHeaderConverter.to_connect_header("t", "h", Some(&bytes)));
+                }
+            }
+            assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+        });
+        if let Err(panic) = result.expect("a thread").join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
 }

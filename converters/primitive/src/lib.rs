@@ -1,6 +1,7 @@
 //! Connect's converters for single values, and the header converter.
 
 mod bytes;
+mod charset;
 mod guess;
 mod header;
 mod numbers;

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mysql_async::prelude::Queryable as _;
 use tidegate_integration_tests::{
     KafkaBroker, KafkaOptions, MariaDb, Mode, MySqlOptions, MySqlServer, Postgres, PostgresOptions,
-    Properties, TextRow, TidegateWorker, eventually,
+    Properties, TextRow, TidegateWorker, eventually, exit_code,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -34,17 +34,7 @@ const SHOP: &str = "CREATE DATABASE shop; USE shop; \
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = tokio::select! {
-        result = run() => result,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            writeln!(std::io::stderr(), "demo: {error:#}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("demo", Box::pin(run())).await
 }
 
 fn say(text: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! What must differ from run to run or from worker to worker, taken out of records.
 
+use std::borrow::Cow;
+
 use anyhow::{Context as _, Result};
 use fancy_regex::{Captures, Regex};
 use tidegate_integration_tests::MySqlServer;
@@ -92,7 +94,8 @@ impl Masks {
         let text = text
             .replace(prefix, common)
             // As schema names for Avro have it.
-            .replace(&prefix.replace('-', "_"), common);
+            .replace(&prefix.replace('-', "_"), common)
+            .replace(&prefix.replace('-', "_u002d"), common);
         let text = self
             .envelope
             .replace_all(&text, r#""op":"$1","ts_ms":0,"ts_us":0,"ts_ns":0"#);
@@ -123,8 +126,9 @@ impl Masks {
             .into_owned()
     }
 
-    /// What differs from run to run, too: positions become distances from `base`.
-    pub(crate) fn between_runs(&self, kind: Kind, text: &str, base: &Base) -> String {
+    /// What differs from run to run, too: positions become distances from `base`, and so do numbers of transactions unless
+    /// the server has seen nothing else.
+    pub(crate) fn between_runs(&self, kind: Kind, text: &str, base: &Base, alone: bool) -> String {
         let place = |captures: &Captures<'_, str>, colon: &str| {
             let at: u64 = captures[2].parse().unwrap_or(0);
             let at = i128::from(at)
@@ -145,16 +149,18 @@ impl Masks {
         let text = self
             .history_place
             .replace_all(&text, |captures: &Captures<'_, str>| place(captures, " : "));
-        let text = self
-            .gtid
-            .replace_all(&text, |captures: &Captures<'_, str>| {
-                format!(r#""gtid":"{}{}""#, &captures[1], sequence(&captures[2]))
-            });
-        let text = self
-            .history_gtids
-            .replace_all(&text, |captures: &Captures<'_, str>| {
-                format!(r#""gtids" : "{}""#, sequence(&captures[1]))
-            });
+        let text = if alone {
+            text
+        } else {
+            let text = self
+                .gtid
+                .replace_all(&text, |captures: &Captures<'_, str>| {
+                    format!(r#""gtid":"{}{}""#, &captures[1], sequence(&captures[2]))
+                });
+            let gtids =
+                |captures: &Captures<'_, str>| format!(r#""gtids" : "{}""#, sequence(&captures[1]));
+            Cow::Owned(self.history_gtids.replace_all(&text, gtids).into_owned())
+        };
         let text = self.thread.replace_all(&text, r#""thread":0"#);
         match kind {
             Kind::MariaDb => text.into_owned(),

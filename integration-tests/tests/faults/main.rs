@@ -1,12 +1,19 @@
 //! Bad input and faults, with real servers: what the worker says, and how it comes back.
 
+mod clocks;
 mod configuration;
 mod disk;
 mod kills;
 mod load;
+mod network;
 mod outages;
+mod relay;
 mod secrets;
+mod sessions;
+mod sizes;
+mod snapshots;
 mod source;
+mod starts;
 
 use anyhow::Result;
 use serde_json::Value;

@@ -69,7 +69,7 @@ async fn a_target_that_stops_for_half_a_minute_is_waited_for() -> Result<()> {
     let log = pipeline.worker.log();
     let address = format!("127.0.0.1:{}", pipeline.target.port());
     let warned = log.lines().any(|line| {
-        ["WARN", "sink-0", "trying again", &address]
+        ["WARN", "sink-0", "tried again", &address]
             .iter()
             .all(|part| line.contains(part))
     });

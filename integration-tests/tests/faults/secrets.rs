@@ -233,7 +233,7 @@ async fn secrets_of_connectors_that_fail_stay_where_they_are() -> Result<()> {
     for name in taken.iter().filter(|name| **name != "source") {
         pipeline.log_has(&format!("{name}-0")).await?;
     }
-    pipeline.log_has("trying again").await?;
+    pipeline.log_has("next attempt in").await?;
     assert_answers_are_clean(&pipeline, &taken).await?;
     pipeline.worker.stop().await?;
     for record in pipeline.topic("connect-status").await? {

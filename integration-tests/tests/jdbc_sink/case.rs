@@ -1,17 +1,51 @@
 //! A database of its own, a task that writes to it, and records.
+//!
+//! The databases are those of one server, which all tests of this binary share: `{database}` and `{role}` in a test's SQL and
+//! settings stand for names that no other test has, and settings of the server are made for `DATABASE {database}` alone. A
+//! test that stops the server, or needs one with other options, starts its own ([`own_server`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{
     ConnectError, ConnectorKind, ConnectorTaskId, ErrantRecordReporter, ErrorKind, Plugins, Props,
     Record, Schema, SchemaAndValue, SchemaBuilder, SinkRecord, SinkTask, SinkTaskContext, Struct,
     TopicPartition, TopicPartitionOffset, Value,
 };
-use tidegate_integration_tests::{Postgres, PostgresOptions, TextRow};
+use tidegate_integration_tests::{Postgres, PostgresDatabase, PostgresOptions, TextRow};
+use tokio::sync::OnceCell;
+
+/// Ends with this process, as every server does.
+static SERVER: OnceCell<Arc<Postgres>> = OnceCell::const_new();
+
+/// A database of its own on the server that the tests share.
+pub(crate) async fn database() -> Result<PostgresDatabase> {
+    let server = SERVER.get_or_try_init(|| async {
+        let server = Postgres::start(PostgresOptions::default()).await?;
+        anyhow::Ok(Arc::new(server))
+    });
+    PostgresDatabase::create(Arc::clone(server.await?), "sink").await
+}
+
+/// A server for one test alone.
+pub(crate) async fn own_server(options: PostgresOptions) -> Result<PostgresDatabase> {
+    let server = Arc::new(Postgres::start(options).await?);
+    Ok(PostgresDatabase::first_of(server))
+}
+
+/// A text of a test with the names that only this database has.
+pub(crate) fn named(database: &PostgresDatabase, text: &str) -> String {
+    text.replace("{database}", database.name())
+        .replace("{role}", &role(database))
+}
+
+/// The name of a role that belongs to a database's test.
+fn role(database: &PostgresDatabase) -> String {
+    format!("{}_role", database.name())
+}
 
 struct NoRequests;
 impl SinkTaskRequests for NoRequests {
@@ -33,7 +67,7 @@ impl ErrantRecordReporter for Reports {
 
 /// A database of its own and a task that writes to it.
 pub(crate) struct Case {
-    pub(crate) postgres: Postgres,
+    pub(crate) database: PostgresDatabase,
     pub(crate) task: Box<dyn SinkTask>,
     pub(crate) reports: Arc<Reports>,
     offset: i64,
@@ -45,28 +79,34 @@ impl Case {
         settings: &[(&str, &str)],
         reporting: bool,
     ) -> Result<Self> {
-        let postgres = Postgres::start(PostgresOptions::default()).await?;
-        if !setup.is_empty() {
-            postgres.exec("postgres", setup).await?;
+        let database = database().await?;
+        for others in ["ALTER SYSTEM", "ALTER ROLE postgres", "ROLE app"] {
+            ensure!(
+                !setup.contains(others),
+                "{others}: other tests share the server; ALTER DATABASE {{database}}, CREATE ROLE {{role}}, or own_server()"
+            );
         }
-        Ok(Self::start_on(postgres, settings, reporting).await??)
+        if !setup.is_empty() {
+            database.exec(&named(&database, setup)).await?;
+        }
+        Ok(Self::start_on(database, settings, reporting).await??)
     }
 
     /// Starts a task; the error with which it refuses to.
     pub(crate) async fn start_on(
-        postgres: Postgres,
+        database: PostgresDatabase,
         settings: &[(&str, &str)],
         reporting: bool,
     ) -> Result<Result<Self, ConnectError>> {
         let reports = Arc::new(Reports::default());
         let reporter = Arc::clone(&reports) as Arc<dyn ErrantRecordReporter>;
         let reporter = reporting.then_some(reporter);
-        let task = match start_task(&postgres, settings, reporter).await? {
+        let task = match start_task(&database, settings, reporter).await? {
             Ok(task) => task,
             Err(error) => return Ok(Err(error)),
         };
         Ok(Ok(Self {
-            postgres,
+            database,
             task,
             reports,
             offset: 0,
@@ -113,7 +153,7 @@ impl Case {
         self.record(id, SchemaAndValue::NULL)
     }
 
-    /// Rows that must be refused: how, and the text with its port masked.
+    /// Rows that must be refused: how, and the text with the server's own names masked.
     pub(crate) async fn refused(&mut self, batch: &[SinkRecord]) -> (ErrorKind, String) {
         let error = self
             .task
@@ -124,11 +164,11 @@ impl Case {
     }
 
     pub(crate) fn masked(&self, error: &ConnectError) -> String {
-        masked(&self.postgres, error)
+        masked(&self.database, error)
     }
 
     pub(crate) async fn check(&self, sql: &str, expected: &[&[&str]]) -> Result<()> {
-        let rows: Vec<TextRow> = self.postgres.rows("postgres", sql).await?;
+        let rows: Vec<TextRow> = self.database.rows(&named(&self.database, sql)).await?;
         let rows: Vec<Vec<String>> = rows
             .into_iter()
             .map(|row| {
@@ -144,7 +184,7 @@ impl Case {
 
 /// Starts a task on a server; the error with which it refuses to.
 pub(crate) async fn start_task(
-    postgres: &Postgres,
+    database: &PostgresDatabase,
     settings: &[(&str, &str)],
     reporter: Option<Arc<dyn ErrantRecordReporter>>,
 ) -> Result<Result<Box<dyn SinkTask>, ConnectError>> {
@@ -159,7 +199,7 @@ pub(crate) async fn start_task(
     let Some(ConnectorKind::Sink(new_task)) = plugin.map(|plugin| &plugin.kind) else {
         anyhow::bail!("no sink");
     };
-    let url = postgres.jdbc_url("postgres") + "?sslmode=disable";
+    let url = database.jdbc_url() + "?sslmode=disable";
     let mut props = Props::from([
         ("connection.url", url.as_str()),
         ("connection.username", "postgres"),
@@ -170,7 +210,7 @@ pub(crate) async fn start_task(
         ("delete.enabled", "true"),
     ]);
     for (name, value) in settings {
-        props.set(*name, *value);
+        props.set(*name, named(database, value));
     }
     let mut task = new_task();
     let context = SinkTaskContext {
@@ -184,9 +224,16 @@ pub(crate) async fn start_task(
     Ok(task.start(context, props).await.map(|()| task))
 }
 
-/// The whole text of an error, `PORT` for the server's.
-pub(crate) fn masked(postgres: &Postgres, error: &ConnectError) -> String {
-    error.chain().replace(&postgres.port().to_string(), "PORT")
+/// The whole text of an error: `PORT` for the server's, `{database}` and `{role}` for the test's own.
+pub(crate) fn masked(database: &PostgresDatabase, error: &ConnectError) -> String {
+    let text = error.chain();
+    let text = text.replace(&role(database), "{role}");
+    let text = match database.name() {
+        // A word that is no name of this test's.
+        "postgres" => text,
+        name => text.replace(name, "{database}"),
+    };
+    text.replace(&database.server().port().to_string(), "PORT")
 }
 
 pub(crate) fn row_schema() -> Arc<Schema> {

@@ -236,3 +236,95 @@ async fn a_delete_between_inserts_is_not_lost_by_reduction() -> Result<()> {
     case.task.put(&batch).await?;
     case.check(ALL, &[&["1", "c"]]).await
 }
+
+/// With foreign keys the order of tables is that of the keys, whatever came first; no part of the batch is tried twice.
+#[tokio::test]
+async fn parents_are_written_before_and_deleted_after_their_children() -> Result<()> {
+    let tables = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); \
+                  CREATE TABLE child (id bigint PRIMARY KEY REFERENCES a_orders, note text); \
+                  CREATE TABLE grandchild (id bigint PRIMARY KEY REFERENCES child, note text, self bigint REFERENCES grandchild); \
+                  CREATE TABLE deletes (transaction text); \
+                  CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS \
+                  'BEGIN INSERT INTO deletes VALUES (pg_current_xact_id()); RETURN NULL; END'; \
+                  CREATE TRIGGER log AFTER DELETE ON a_orders FOR EACH ROW EXECUTE FUNCTION log()";
+    let mut case = Case::start(tables, &[], false).await?;
+    let families: Vec<_> = (1..=2)
+        .flat_map(|id| {
+            [
+                of_topic(case.row(id, "g"), "grandchild"),
+                of_topic(case.row(id, "c"), "child"),
+                case.row(id, "p"),
+            ]
+        })
+        .collect();
+    case.task.put(&families).await?;
+    // Updates of the parent come first, and deletes of one family stand between those of the other.
+    let mut batch = vec![case.row(1, "updated")];
+    for id in [1, 2] {
+        batch.push(of_topic(case.tombstone(id), "grandchild"));
+        batch.push(of_topic(case.tombstone(id), "child"));
+        batch.push(case.tombstone(id));
+    }
+    batch.push(of_topic(case.tombstone(3), "child"));
+    case.task.put(&batch).await?;
+    case.check(ALL, &[]).await?;
+    // A part of a batch that is tried behind a savepoint has a transaction of its own within the batch's.
+    let whole = "SELECT count(*)::text, bool_and(xmin::text = transaction)::text FROM deletes";
+    case.check(whole, &[&["2", "true"]]).await
+}
+
+/// A delete for a table that is not there has nothing to do, and the table is found as soon as it is there.
+#[tokio::test]
+async fn a_table_that_appears_is_found_by_the_next_batch() -> Result<()> {
+    let mut case = Case::start("", &[], false).await?;
+    let batch: Vec<_> = (0..1000).map(|id| case.tombstone(id)).collect();
+    case.task.put(&batch).await?;
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); INSERT INTO a_orders VALUES (1, 'a'), (2000, 'b')";
+    case.database.exec(table).await?;
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["2000", "b"]]).await?;
+    case.database.exec("DROP TABLE a_orders").await?;
+    let batch = [case.tombstone(1), case.row(1, "new")];
+    case.task.put(&batch).await?;
+    case.check(ALL, &[&["1", "new"]]).await
+}
+
+/// Rows of other schemas in mid-batch, and those of the first one again: each is written by its own, in the order of the
+/// keys' changes.
+#[tokio::test]
+async fn schemas_that_change_in_mid_batch_are_each_written_by_their_own() -> Result<()> {
+    let mut case = Case::start("", &[("schema.evolution", "basic")], false).await?;
+    let wide = structure(&[
+        ("id", SchemaBuilder::int64()),
+        ("extra", SchemaBuilder::float64().optional()),
+        ("note", SchemaBuilder::string().optional()),
+    ]);
+    let wide = |id: i64, extra: f64, note: &str| {
+        Struct::new(
+            Arc::clone(&wide),
+            vec![id.into(), extra.into(), note.into()],
+        )
+    };
+    // The columns stand in another order, and the note is a number.
+    let turned = structure(&[
+        ("note", SchemaBuilder::int32()),
+        ("id", SchemaBuilder::int64()),
+    ]);
+    let turned = Struct::new(turned, vec![Value::Int32(33), Value::Int64(3)]);
+    let mut batch = vec![case.row(1, "a"), case.row(2, "b")];
+    batch.push(case.record(2, wide(2, 2.5, "c").into()));
+    batch.push(case.row(1, "d"));
+    batch.push(case.record(3, turned.into()));
+    batch.push(case.record(1, wide(1, 1.5, "e").into()));
+    batch.push(case.row(4, "f"));
+    batch.push(case.row(2, "g"));
+    case.task.put(&batch).await?;
+    let all = "SELECT id::text, note, extra::text FROM a_orders ORDER BY id";
+    let expected: [&[&str]; 4] = [
+        &["1", "e", "1.5"],
+        &["2", "g", "2.5"],
+        &["3", "33", "NULL"],
+        &["4", "f", "NULL"],
+    ];
+    case.check(all, &expected).await
+}

@@ -259,8 +259,8 @@ async fn tables_are_made_where_the_original_fails() -> Result<()> {
     ];
     let batch = [case.record(1, Struct::new(schema, values).into())];
     case.task.put(&batch).await?;
-    case.postgres
-        .exec("postgres", "INSERT INTO a_orders (id, ten) VALUES (2, 5)")
+    case.database
+        .exec("INSERT INTO a_orders (id, ten) VALUES (2, 5)")
         .await?;
     case.check(
         "SELECT n::text, list::text, ten::text FROM a_orders ORDER BY id",
@@ -308,4 +308,60 @@ async fn identities_of_the_database_take_the_sources_values() -> Result<()> {
         &[&["1001", "7000"]],
     )
     .await
+}
+
+/// Bits of this length, or of none.
+fn bits(length: Option<u32>) -> SchemaBuilder {
+    let schema = SchemaBuilder::bytes()
+        .name("io.debezium.data.Bits")
+        .optional();
+    match length {
+        Some(length) => schema.parameter("length", length.to_string()),
+        None => schema,
+    }
+}
+
+#[tokio::test]
+async fn bits_of_any_length_are_written() -> Result<()> {
+    const LENGTHS: [Option<u32>; 3] = [None, Some(65_536), Some(70_000)];
+    let mut case = Case::start("", &[], true).await?;
+    let mut fields = vec![("id".to_owned(), SchemaBuilder::int64())];
+    fields.extend((0..).map(|n| format!("c{n}")).zip(LENGTHS.map(bits)));
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, schema)| (name.as_str(), schema.clone()))
+        .collect();
+    let schema = structure(&fields);
+    for (id, byte) in [(0, 0), (6, 6)] {
+        let mut values = vec![Value::Int64(id)];
+        values.resize(1 + LENGTHS.len(), Value::Bytes(vec![byte].into()));
+        let batch = [case.record(id, Struct::new(Arc::clone(&schema), values).into())];
+        case.task.put(&batch).await?;
+    }
+    assert_eq!(*case.reports.0.lock().expect("no holder panics"), []);
+    case.check(
+        "SELECT c0::text, length(c1)::text, ltrim(c1::text, '0'), length(c2)::text, ltrim(c2::text, '0') FROM a_orders ORDER BY id",
+        &[&["0", "65536", "", "70000", ""], &["110", "65536", "110", "70000", "110"]],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn more_bits_than_a_column_holds_are_told() -> Result<()> {
+    let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, bits bit varying);";
+    for setup in ["", table] {
+        let mut case = Case::start(setup, &[], false).await?;
+        let schema = structure(&[
+            ("id", SchemaBuilder::int64()),
+            ("bits", bits(Some(83_886_081))),
+        ]);
+        let values = vec![Value::Int64(1), Value::Bytes(vec![1].into())];
+        let batch = [case.record(1, Struct::new(schema, values).into())];
+        let (kind, text) = case.refused(&batch).await;
+        assert_eq!(kind, tidegate_api::ErrorKind::Data, "{text}");
+        for part in ["column bits", "83886081", "at most 83886080 bits"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    Ok(())
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 use tidegate_api::ErrorKind;
-use tidegate_integration_tests::{Postgres, PostgresOptions};
+use tidegate_integration_tests::PostgresOptions;
 
-use super::case::{ALL, Case, masked, start_task};
+use super::case::{ALL, Case, database, masked, own_server, start_task};
 
 fn run(folder: &Path, command: &str) -> Result<()> {
     let mut words = command.split(' ');
@@ -60,7 +60,7 @@ fn certificates() -> Result<TempDir> {
 async fn tls_is_what_the_url_says() -> Result<()> {
     let folder = certificates()?;
     let folder = folder.path().display();
-    let postgres = Postgres::start(PostgresOptions {
+    let database = own_server(PostgresOptions {
         settings: vec![
             "ssl=on".to_owned(),
             format!("ssl_cert_file={folder}/server.crt"),
@@ -114,12 +114,12 @@ async fn tls_is_what_the_url_says() -> Result<()> {
     .into_iter()
     .enumerate()
     {
-        let url = postgres.jdbc_url("postgres") + &format!("?{query}&ApplicationName=case{index}");
-        let mut task = start_task(&postgres, &[("connection.url", &url)], None).await??;
+        let url = database.jdbc_url() + &format!("?{query}&ApplicationName=case{index}");
+        let mut task = start_task(&database, &[("connection.url", &url)], None).await??;
         let sql = format!(
             "SELECT ssl::text, coalesce(client_dn, '-') FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'case{index}'"
         );
-        let rows = postgres.rows("postgres", &sql).await?;
+        let rows = database.rows(&sql).await?;
         let expected = [encrypted, name].map(|text| Some(text.to_owned()));
         assert_eq!(rows, [expected], "{query}");
         task.stop().await;
@@ -159,12 +159,12 @@ async fn tls_is_what_the_url_says() -> Result<()> {
             "sslkey FOLDER/client.p12 cannot be used",
         ),
     ] {
-        let url = postgres.jdbc_url("postgres") + "?" + &query;
-        let started = start_task(&postgres, &[("connection.url", &url)], None).await?;
+        let url = database.jdbc_url() + "?" + &query;
+        let started = start_task(&database, &[("connection.url", &url)], None).await?;
         let Err(error) = started else {
             panic!("{query} is accepted");
         };
-        let found = masked(&postgres, &error).replace(&folder.to_string(), "FOLDER");
+        let found = masked(&database, &error).replace(&folder.to_string(), "FOLDER");
         assert!(
             found.starts_with("sink-0: ") && found.contains(text),
             "{query}: {found}"
@@ -176,11 +176,11 @@ async fn tls_is_what_the_url_says() -> Result<()> {
 
 #[tokio::test]
 async fn a_server_without_tls_is_refused_where_the_url_asks_for_it() -> Result<()> {
-    let postgres = Postgres::start(PostgresOptions::default()).await?;
-    let url = postgres.jdbc_url("postgres") + "?sslmode=require";
-    let started = start_task(&postgres, &[("connection.url", &url)], None).await?;
+    let database = database().await?;
+    let url = database.jdbc_url() + "?sslmode=require";
+    let started = start_task(&database, &[("connection.url", &url)], None).await?;
     let error = started.err().expect("there is no TLS");
-    let text = masked(&postgres, &error);
+    let text = masked(&database, &error);
     assert_eq!(error.kind(), ErrorKind::Fatal);
     assert!(
         text.contains("server does not support TLS. Switch it on"),
@@ -191,12 +191,10 @@ async fn a_server_without_tls_is_refused_where_the_url_asks_for_it() -> Result<(
 
 #[tokio::test]
 async fn settings_of_the_session_come_from_the_url() -> Result<()> {
-    let postgres = Postgres::start(PostgresOptions::default()).await?;
-    postgres
-        .exec("postgres", "CREATE SCHEMA \"an other\"")
-        .await?;
-    let url = postgres.jdbc_url("postgres") + "?options=-c%20search_path%3D%22an%5C+other%22";
-    let mut case = Case::start_on(postgres, &[("connection.url", &url)], false).await??;
+    let database = database().await?;
+    database.exec("CREATE SCHEMA \"an other\"").await?;
+    let url = database.jdbc_url() + "?options=-c%20search_path%3D%22an%5C+other%22";
+    let mut case = Case::start_on(database, &[("connection.url", &url)], false).await??;
     let batch = [case.row(1, "a")];
     case.task.put(&batch).await?;
     case.check("SELECT note FROM \"an other\".a_orders", &[&["a"]])
@@ -215,14 +213,15 @@ async fn refused_in_time(case: &mut Case, rows: i64) -> Result<(ErrorKind, Strin
 async fn a_host_that_does_not_answer_is_waited_for_as_long_as_the_url_says() -> Result<()> {
     let silent = TcpListener::bind("127.0.0.1:0")?;
     let silent = silent.local_addr()?;
-    let postgres = Postgres::start(PostgresOptions::default()).await?;
-    let port = postgres.port();
+    let database = database().await?;
+    let name = database.name();
+    let port = database.server().port();
     // Each host has its time; the last one answers.
     let url = format!(
-        "jdbc:postgresql://{silent},{silent},127.0.0.1:{port}/postgres?sslmode=disable&connectTimeout=1&loginTimeout=60"
+        "jdbc:postgresql://{silent},{silent},127.0.0.1:{port}/{name}?sslmode=disable&connectTimeout=1&loginTimeout=60"
     );
     let settings = [("connection.url", url.as_str())];
-    let started = Case::start_on(postgres, &settings, false);
+    let started = Case::start_on(database, &settings, false);
     let mut case = tokio::time::timeout(DEADLINE, started).await???;
     let batch = [case.row(1, "a")];
     case.task.put(&batch).await?;
@@ -236,7 +235,7 @@ async fn a_host_that_does_not_answer_is_waited_for_as_long_as_the_url_says() -> 
     ] {
         let url = format!("jdbc:postgresql://{silent}/postgres?{query}");
         let settings = [("connection.url", url.as_str())];
-        let started = Case::start_on(case.postgres, &settings, false);
+        let started = Case::start_on(case.database, &settings, false);
         case = tokio::time::timeout(DEADLINE, started).await???;
         let refused = refused_in_time(&mut case, 1).await?;
         assert_eq!(refused, (ErrorKind::Retriable, text));
@@ -246,12 +245,12 @@ async fn a_host_that_does_not_answer_is_waited_for_as_long_as_the_url_says() -> 
 
 #[tokio::test]
 async fn an_answer_is_waited_for_as_long_as_the_url_says() -> Result<()> {
-    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    let database = database().await?;
     let table = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text)";
-    postgres.exec("postgres", table).await?;
-    let url = postgres.jdbc_url("postgres") + "?socketTimeout=1";
-    let mut case = Case::start_on(postgres, &[("connection.url", &url)], true).await??;
-    let mut connection = case.postgres.connect("postgres").await?;
+    database.exec(table).await?;
+    let url = database.jdbc_url() + "?socketTimeout=1";
+    let mut case = Case::start_on(database, &[("connection.url", &url)], true).await??;
+    let mut connection = case.database.connect().await?;
     // Through arrays and through COPY.
     for rows in [1, 1000] {
         let mut lock = sqlx::Connection::begin(&mut connection).await?;

@@ -90,7 +90,11 @@ async fn a_server_killed_in_mid_batch_loses_and_doubles_nothing() -> Result<()> 
     for at_least in [1, 5_000, 10_000] {
         rows(at_least).await?;
         postgres.kill9();
-        postgres.start_again().await?;
+        // Its sessions notice a moment later, and keep the memory until then.
+        eventually(DEADLINE, "the server starts again", || {
+            postgres.start_again()
+        })
+        .await?;
     }
     eventually(DEADLINE, "all is committed", || async {
         let offsets = rest.offsets("sink").await?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use sqlx::Connection as _;
 use tidegate_api::{ErrorKind, SchemaBuilder, SinkRecord, Struct, Value};
-use tidegate_integration_tests::{Postgres, PostgresOptions, eventually};
+use tidegate_integration_tests::{PostgresDatabase, PostgresOptions, eventually};
 
-use super::case::{ALL, Case, of_topic, structure};
+use super::case::{ALL, Case, database, masked, of_topic, own_server, structure};
 
 const DEADLINE: Duration = Duration::from_mins(2);
 
@@ -121,16 +121,22 @@ async fn a_column_that_values_cannot_be_cast_to_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn missing_privileges_are_named() -> Result<()> {
-    let roles = "CREATE ROLE app LOGIN; CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); ";
-    let user = ("connection.username", "app");
+    let roles =
+        "CREATE ROLE {role} LOGIN; CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); ";
+    let user = ("connection.username", "{role}");
     let text = "JDBC sink connector failure: sink-0: records a.Orders-0@1 to a.Orders-0@2 cannot be written: table a_orders: permission denied for table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch(roles, &[user], (ErrorKind::Fatal, text)).await?;
-    let select = format!("{roles} GRANT SELECT, INSERT ON a_orders TO app");
+    let select = roles.to_owned() + "GRANT SELECT, INSERT ON a_orders TO {role}";
     let text = "JDBC sink connector failure: sink-0: records a.Orders-0@1 to a.Orders-0@2 cannot be written: table a_orders: permission denied for table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch(&select, &[user], (ErrorKind::Fatal, text)).await?;
     let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders' (record at a.Orders-0@1): permission denied for schema public [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
-    check_batch("CREATE ROLE app LOGIN", &[user], (ErrorKind::Fatal, text)).await?;
-    let narrow = "CREATE ROLE app LOGIN; CREATE TABLE a_orders (id bigint PRIMARY KEY); GRANT ALL ON a_orders TO app";
+    check_batch(
+        "CREATE ROLE {role} LOGIN",
+        &[user],
+        (ErrorKind::Fatal, text),
+    )
+    .await?;
+    let narrow = "CREATE ROLE {role} LOGIN; CREATE TABLE a_orders (id bigint PRIMARY KEY); GRANT ALL ON a_orders TO {role}";
     let text = "JDBC sink connector failure: sink-0: Error while checking and applying table changes for collection 'a_orders' (record at a.Orders-0@1): must be owner of table a_orders [SQLSTATE 42501]. Grant the user the privilege; ALTER TABLE needs the table's owner";
     check_batch(narrow, &[user], (ErrorKind::Fatal, text)).await
 }
@@ -154,7 +160,7 @@ async fn a_table_without_the_key_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_takes_no_writes_is_named() -> Result<()> {
     let setup = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); \
-                 ALTER ROLE postgres SET default_transaction_read_only = on";
+                 ALTER DATABASE {database} SET default_transaction_read_only = on";
     check_batch(setup, &[], (ErrorKind::Fatal, "JDBC sink connector failure: sink-0: records a.Orders-0@1 to a.Orders-0@2 cannot be written: table a_orders: cannot execute INSERT in a read-only transaction [SQLSTATE 25006]. The server takes no writes: it is a standby, or default_transaction_read_only is on. Let connection.url name the primary")).await
 }
 
@@ -164,7 +170,7 @@ async fn locked<T>(
     sql: &str,
     work: impl AsyncFnOnce(&mut Case) -> T,
 ) -> Result<T> {
-    let mut connection = case.postgres.connect("postgres").await?;
+    let mut connection = case.database.connect().await?;
     let mut transaction = connection.begin().await?;
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
         .execute(&mut *transaction)
@@ -189,7 +195,7 @@ async fn time_limits_of_statements_and_locks() -> Result<()> {
         ),
     ] {
         let setup = format!(
-            "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); ALTER ROLE postgres SET {limit} = '200ms'"
+            "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); ALTER DATABASE {{database}} SET {limit} = '200ms'"
         );
         let mut case = Case::start(&setup, &[], true).await?;
         let batch = [case.row(1, "a")];
@@ -207,10 +213,10 @@ async fn time_limits_of_statements_and_locks() -> Result<()> {
 async fn deadlocks_are_tried_again() -> Result<()> {
     let setup = "CREATE TABLE a_orders (id bigint PRIMARY KEY, note text); \
                  INSERT INTO a_orders VALUES (1, 'old'), (2, 'old'); \
-                 CREATE ROLE app LOGIN SUPERUSER; ALTER ROLE app SET deadlock_timeout = '3s'";
-    let mut case = Case::start(setup, &[("connection.username", "app")], true).await?;
+                 CREATE ROLE {role} LOGIN SUPERUSER; ALTER ROLE {role} SET deadlock_timeout = '3s'";
+    let mut case = Case::start(setup, &[("connection.username", "{role}")], true).await?;
     let batch = [case.row(1, "new"), case.row(2, "new")];
-    let mut connection = case.postgres.connect("postgres").await?;
+    let mut connection = case.database.connect().await?;
     let exec = async |connection: &mut sqlx::PgConnection, sql: &'static str| {
         sqlx::raw_sql(sql).execute(connection).await
     };
@@ -219,12 +225,11 @@ async fn deadlocks_are_tried_again() -> Result<()> {
         "SET deadlock_timeout = '1min'; BEGIN; UPDATE a_orders SET note = 'mine' WHERE id = 2",
     )
     .await?;
-    let Case { postgres, task, .. } = &mut case;
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND wait_event_type = 'Lock'";
+    let Case { database, task, .. } = &mut case;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let (put, other) = tokio::join!(task.put(&batch), async {
         eventually(DEADLINE, "the task waits", || async {
-            let rows = postgres.rows("postgres", waiting).await?;
+            let rows = database.rows(waiting).await?;
             ensure!(rows[0][0].as_deref() == Some("1"), "{rows:?}");
             Ok(())
         })
@@ -253,11 +258,11 @@ async fn deadlocks_are_tried_again() -> Result<()> {
 
 #[tokio::test]
 async fn rows_go_where_policies_let_them() -> Result<()> {
-    let setup = "CREATE ROLE app LOGIN; CREATE TABLE a_orders (id bigint, note text); \
-                 ALTER TABLE a_orders ENABLE ROW LEVEL SECURITY; GRANT ALL ON a_orders TO app; \
-                 CREATE POLICY p ON a_orders TO app USING (true) WITH CHECK (note <> 'secret')";
+    let setup = "CREATE ROLE {role} LOGIN; CREATE TABLE a_orders (id bigint, note text); \
+                 ALTER TABLE a_orders ENABLE ROW LEVEL SECURITY; GRANT ALL ON a_orders TO {role}; \
+                 CREATE POLICY p ON a_orders TO {role} USING (true) WITH CHECK (note <> 'secret')";
     let settings = [
-        ("connection.username", "app"),
+        ("connection.username", "{role}"),
         ("insert.mode", "insert"),
         ("primary.key.mode", "none"),
         ("delete.enabled", "false"),
@@ -286,11 +291,13 @@ async fn a_child_without_its_parent_is_named() -> Result<()> {
 }
 
 /// The error with which a task refuses to start.
-async fn refuses(postgres: Postgres, settings: &[(&str, &str)]) -> Result<(ErrorKind, String)> {
-    let port = postgres.port().to_string();
-    let started = Case::start_on(postgres, settings, false).await?;
+async fn refuses(
+    database: PostgresDatabase,
+    settings: &[(&str, &str)],
+) -> Result<(ErrorKind, String)> {
+    let started = Case::start_on(database.clone(), settings, false).await?;
     let error = started.err().context("the connection is refused")?;
-    Ok((error.kind(), error.chain().replace(&port, "PORT")))
+    Ok((error.kind(), masked(&database, &error)))
 }
 
 #[tokio::test]
@@ -305,39 +312,36 @@ async fn wrong_passwords_and_databases_are_named() -> Result<()> {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(path, mode)?;
     }
-    let server = async || -> Result<Postgres> {
-        let postgres = Postgres::start(PostgresOptions {
-            settings: vec![format!("hba_file={}", rules.display())],
-            ..PostgresOptions::default()
-        })
+    let database = own_server(PostgresOptions {
+        settings: vec![format!("hba_file={}", rules.display())],
+        ..PostgresOptions::default()
+    })
+    .await?;
+    database
+        .exec("CREATE ROLE app LOGIN PASSWORD 'right'")
         .await?;
-        let role = "CREATE ROLE app LOGIN PASSWORD 'right'";
-        postgres.exec("postgres", role).await?;
-        Ok(postgres)
-    };
     let user = ("connection.username", "app");
-    let refused = refuses(server().await?, &[user]).await?;
+    let refused = refuses(database.clone(), &[user]).await?;
     assert_eq!(refused, (ErrorKind::Fatal, "sink-0: the database 'postgres' at 127.0.0.1:PORT, user 'app' refuses the connection: password authentication failed for user \"app\" [SQLSTATE 28P01]. Check the user and password of the connection, and pg_hba.conf".to_owned()));
-    let postgres = server().await?;
-    let url = postgres.jdbc_url("nowhere") + "?sslmode=disable";
+    let url = database.server().jdbc_url("nowhere") + "?sslmode=disable";
     let settings = [
         user,
         ("connection.password", "right"),
         ("connection.url", url.as_str()),
     ];
-    let refused = refuses(postgres, &settings).await?;
+    let refused = refuses(database, &settings).await?;
     assert_eq!(refused, (ErrorKind::Fatal, "sink-0: the database 'nowhere' at 127.0.0.1:PORT, user 'app' refuses the connection: database \"nowhere\" does not exist [SQLSTATE 3D000]. Create the database, or correct connection.url".to_owned()));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_host_that_is_not_there_is_waited_for() -> Result<()> {
-    let postgres = Postgres::start(PostgresOptions::default()).await?;
+    let database = database().await?;
     let url = format!(
         "jdbc:postgresql://nowhere.invalid:{}/postgres",
-        postgres.port()
+        database.server().port()
     );
-    let mut case = Case::start_on(postgres, &[("connection.url", &url)], false).await??;
+    let mut case = Case::start_on(database, &[("connection.url", &url)], false).await??;
     let batch = [case.row(1, "a")];
     let (kind, text) = case.refused(&batch).await;
     assert_eq!(kind, ErrorKind::Retriable);
@@ -350,16 +354,13 @@ async fn a_host_that_is_not_there_is_waited_for() -> Result<()> {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_waited_for() -> Result<()> {
-    let mut case = Case::start("", &[], false).await?;
-    case.postgres.kill9();
+    let database = own_server(PostgresOptions::default()).await?;
+    let mut case = Case::start_on(database, &[], false).await??;
+    case.database.server().stop().await?;
     let batch = [case.row(1, "a")];
-    let mut refused = case.refused(&batch).await;
-    if !refused.1.contains("cannot be reached") {
-        // The session that was open ends first.
-        refused = case.refused(&batch).await;
-    }
+    let refused = case.refused(&batch).await;
     assert_eq!(refused, (ErrorKind::Retriable, "sink-0: the database 'postgres' at 127.0.0.1:PORT, user 'postgres' cannot be reached: error communicating with database: Connection refused (os error 111). It is tried again; see to the server, or correct host and port in connection.url".to_owned()));
-    case.postgres.start_again().await?;
+    case.database.server().start_again().await?;
     case.task.put(&batch).await?;
     case.check(ALL, &[&["1", "a"]]).await
 }

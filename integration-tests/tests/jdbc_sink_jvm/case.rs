@@ -1,6 +1,6 @@
 //! Cases: records that both workers read, and the connectors that write them to tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fancy_regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tidegate_integration_tests::case_folders;
 
 use super::tables::Content;
 
@@ -66,21 +67,11 @@ pub(crate) struct Case {
 impl Case {
     /// All cases in the order of their names; only those that `TIDEGATE_CASES` names, if it is set.
     pub(crate) fn all() -> Result<Vec<Self>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sink-cases");
-        let chosen = std::env::var("TIDEGATE_CASES").unwrap_or_default();
-        let mut cases = Vec::new();
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let directory = entry?.path();
-            let name = directory.file_name().and_then(|name| name.to_str());
-            let name = name.context("a name")?.to_owned();
-            let is_chosen = chosen.is_empty() || chosen.split(',').any(|chosen| chosen == name);
-            if directory.is_dir() && is_chosen {
-                let case = Self::read(name, directory.clone());
-                cases.push(case.with_context(|| directory.display().to_string())?);
-            }
-        }
-        cases.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(cases)
+        let read = |(name, directory): (String, PathBuf)| {
+            let place = directory.display().to_string();
+            Self::read(name, directory).context(place)
+        };
+        case_folders("sink-cases")?.into_iter().map(read).collect()
     }
 
     fn read(name: String, directory: PathBuf) -> Result<Self> {
@@ -194,15 +185,22 @@ impl Case {
         }
     }
 
-    /// Whether `case.json` says why there is a difference.
-    pub(crate) fn is_meant(&self, connector: &str, place: &str) -> Result<bool> {
+    /// The patterns of `case.json` that say why there is a difference.
+    pub(crate) fn meant(&self, connector: &str, place: &str) -> Result<Vec<&str>> {
+        let mut patterns = Vec::new();
         for pattern in self.description.meant.keys() {
             let whole = Regex::new(&format!("^(?:{pattern})$"))?;
             if whole.is_match(&format!("{connector}/{place}"))? {
-                return Ok(true);
+                patterns.push(pattern.as_str());
             }
         }
-        Ok(false)
+        Ok(patterns)
+    }
+
+    /// Patterns of `meant` that say why of nothing: what they stood for is gone, or was never so.
+    pub(crate) fn stale<'a>(&'a self, used: &BTreeSet<&str>) -> Vec<&'a str> {
+        let patterns = self.description.meant.keys().map(String::as_str);
+        patterns.filter(|pattern| !used.contains(pattern)).collect()
     }
 }
 

@@ -9,6 +9,8 @@ mod case;
 mod run;
 mod tables;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
 use tidegate_embedded::EmbeddedLog;
 use tidegate_integration_tests::{
@@ -36,24 +38,59 @@ fn is_recording() -> bool {
     std::env::var_os("TIDEGATE_RECORD").is_some()
 }
 
-/// Compares what is here with what the original did, apart from what is known to differ.
-fn compare(case: &Case, connector: &str, ours: &Content, found: &mut Vec<String>) -> Result<()> {
+/// Compares what is here with what the original did, apart from what is known to differ; the patterns of `meant` that it
+/// took for that.
+fn compare<'a>(
+    case: &'a Case,
+    connector: &str,
+    ours: &Content,
+    found: &mut Vec<String>,
+) -> Result<Vec<&'a str>> {
     let original = case.recorded(connector)?;
     let place = |text: &str| format!("{}/{connector}/{text}", case.name);
     let different = original.different(ours);
+    let mut used = Vec::new();
     for (at, what) in different.places() {
-        if !at.starts_with("error/") && !case.is_meant(connector, at)? {
+        let meant = case.meant(connector, at)?;
+        if meant.is_empty() && !at.starts_with("error/") {
             let theirs = original.places().find(|(place, _)| *place == at);
             let theirs = theirs.map_or("absent", |(_, what)| what);
             found.push(place(&format!("{at}: {what} instead of {theirs}")));
         }
+        used.extend(meant);
     }
     if is_recording() {
-        return case.record_different(connector, &different);
+        case.record_different(connector, &different)?;
+    } else {
+        let known = case.different(connector)?;
+        found.extend(known.explain(&different).iter().map(|text| place(text)));
     }
-    let known = case.different(connector)?;
-    found.extend(known.explain(&different).iter().map(|text| place(text)));
+    Ok(used)
+}
+
+/// Compares all connectors of a case, with the reasons that `case.json` gives.
+fn compare_all(
+    case: &Case,
+    contents: BTreeMap<String, Content>,
+    found: &mut Vec<String>,
+) -> Result<()> {
+    let mut used = BTreeSet::new();
+    for (connector, content) in contents {
+        used.extend(compare(case, &connector, &content, found)?);
+    }
+    let stale = case.stale(&used).into_iter();
+    found.extend(stale.map(|pattern| {
+        let name = &case.name;
+        format!("{name}: the pattern '{pattern}' of meant covers no difference any more")
+    }));
     Ok(())
+}
+
+/// Keeps what a case came to, or notes why it came to nothing: the other cases go on.
+fn noted<T>(result: Result<T>, case: &Case, found: &mut Vec<String>) -> Option<T> {
+    result
+        .inspect_err(|error| found.push(format!("case {}: {error:#}", case.name)))
+        .ok()
 }
 
 #[tokio::test]
@@ -79,18 +116,21 @@ async fn as_recorded() -> Result<()> {
         name: "ours",
         rest: worker.rest(),
     };
+    let mut found = Vec::new();
     let mut all = Vec::new();
     for case in &cases {
-        all.push(run::run(&side, &postgres, case).await?);
+        let contents = run::run(&side, &postgres, case).await;
+        all.extend(noted(contents, case, &mut found).map(|contents| (case, contents)));
     }
     worker.stop().await?;
     let log = EmbeddedLog::open(folder.path())?;
-    let mut found = Vec::new();
-    for (case, mut contents) in cases.iter().zip(all) {
-        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
-        for (connector, content) in contents {
-            compare(case, &connector, &content, &mut found)?;
-        }
+    for (case, mut contents) in all {
+        let compared = async {
+            run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
+            compare_all(case, contents, &mut found)
+        };
+        let compared = compared.await;
+        noted(compared, case, &mut found);
     }
     no_differences(&found)
 }
@@ -117,21 +157,22 @@ async fn as_the_original() -> Result<()> {
     };
     let mut found = Vec::new();
     for case in &cases {
-        let mut contents = run::run(&side, &postgres, case).await?;
-        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
-        for (connector, content) in contents {
-            if is_recording() {
-                case.record(&connector, &content)?;
-            } else {
+        let compared = async {
+            let mut contents = run::run(&side, &postgres, case).await?;
+            run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
+            for (connector, content) in contents {
+                if is_recording() {
+                    case.record(&connector, &content)?;
+                    continue;
+                }
                 let lines = case.recorded(&connector)?.explain(&content);
-                let name = &case.name;
-                found.extend(
-                    lines
-                        .iter()
-                        .map(|line| format!("original: {name}/{connector}/{line}")),
-                );
+                let place = format!("original: {}/{connector}", case.name);
+                found.extend(lines.iter().map(|line| format!("{place}/{line}")));
             }
-        }
+            anyhow::Ok(())
+        };
+        let compared = compared.await;
+        noted(compared, case, &mut found);
     }
     original.stop().await?;
     if is_recording() {
@@ -145,11 +186,13 @@ async fn as_the_original() -> Result<()> {
         rest: worker.rest(),
     };
     for case in &cases {
-        let mut contents = run::run(&side, &postgres, case).await?;
-        run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
-        for (connector, content) in contents {
-            compare(case, &connector, &content, &mut found)?;
-        }
+        let compared = async {
+            let mut contents = run::run(&side, &postgres, case).await?;
+            run::add_dead_letters(&log, &side, case, &mut contents, start).await?;
+            compare_all(case, contents, &mut found)
+        };
+        let compared = compared.await;
+        noted(compared, case, &mut found);
     }
     worker.stop().await?;
     no_differences(&found)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use mysql_async::prelude::Queryable as _;
 use serde_json::{Value, json};
 use tidegate_api::TopicPartition;
 use tidegate_embedded::EmbeddedLog;
@@ -39,14 +40,47 @@ impl Pair {
 
     /// The pair with database `shop`, in it table `mark` and what `sql` makes, and a connector that streams.
     pub(crate) async fn streaming(server: MySqlServer, sql: &str) -> Result<Self> {
+        Self::streaming_with(server, sql, &json!({})).await
+    }
+
+    /// The same with settings of the connector.
+    pub(crate) async fn streaming_with(
+        server: MySqlServer,
+        sql: &str,
+        extra: &Value,
+    ) -> Result<Self> {
         let pair = Self::start(server).await?;
         let setup = format!(
             "CREATE DATABASE shop; USE shop; CREATE TABLE mark (id INT PRIMARY KEY); {sql}"
         );
         pair.server.exec("", &setup).await?;
-        pair.post(&json!({})).await?;
+        pair.post(extra).await?;
         pair.marked("mark").await?;
         Ok(pair)
+    }
+
+    /// Stops the connector and starts it again.
+    pub(crate) async fn restart(&self) -> Result<()> {
+        self.stop().await?;
+        self.rest().resume("d").await?;
+        self.rest().wait_running("d").await.map(drop)
+    }
+
+    /// Runs statements whose texts are any bytes in one session.
+    pub(crate) async fn exec_bytes(&self, database: &str, statements: &[&[u8]]) -> Result<()> {
+        let mut session = self.server.connect(database).await?;
+        for statement in statements {
+            let done = session.query_drop(statement.to_vec()).await;
+            done.with_context(|| String::from_utf8_lossy(statement).into_owned())?;
+        }
+        Ok(session.disconnect().await?)
+    }
+
+    /// Lines of the worker's log with a text.
+    pub(crate) fn log_lines(&self, text: &str) -> Vec<String> {
+        let log = self.worker.log();
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines.map(str::to_owned).collect()
     }
 
     pub(crate) fn rest(&self) -> Rest {
@@ -126,13 +160,19 @@ impl Pair {
         self.rest().wait_state("d", "STOPPED").await.map(drop)
     }
 
-    /// Stops the worker; the records of a table without tombstones.
-    async fn records(&self, table: &str) -> Result<Vec<Value>> {
+    /// Stops the worker; keys and values of a table's records, null for a tombstone. `table` is in database `shop` if it
+    /// names no other.
+    pub(crate) async fn messages(&self, table: &str) -> Result<Vec<(Value, Value)>> {
         if self.worker.is_running() {
             self.worker.stop().await?;
         }
         let log = EmbeddedLog::open(self.data.path())?;
-        let partition = TopicPartition::new(format!("d.shop.{table}"), 0);
+        let topic = if table.contains('.') {
+            format!("d.{table}")
+        } else {
+            format!("d.shop.{table}")
+        };
+        let partition = TopicPartition::new(topic, 0);
         let bounds = log.offsets(std::slice::from_ref(&partition)).await?;
         let (first, next) = bounds.get(&partition).copied().context("bounds")?;
         let mut reader = log
@@ -141,11 +181,21 @@ impl Pair {
         let mut records = Vec::new();
         while reader.position(&partition).is_none_or(|at| at < next) {
             for record in reader.poll(Duration::from_secs(10)).await? {
-                let Some(value) = record.value else { continue };
-                records.push(serde_json::from_slice(&value)?);
+                let json = |bytes: Option<bytes::Bytes>| match bytes {
+                    Some(bytes) => serde_json::from_slice(&bytes),
+                    None => Ok(Value::Null),
+                };
+                records.push((json(record.key)?, json(record.value)?));
             }
         }
         Ok(records)
+    }
+
+    /// Stops the worker; the records of a table without tombstones.
+    async fn records(&self, table: &str) -> Result<Vec<Value>> {
+        let messages = self.messages(table).await?.into_iter();
+        let values = messages.map(|(_, value)| value);
+        Ok(values.filter(|value| !value.is_null()).collect())
     }
 
     /// Stops the worker; operation and key of a table's records.

@@ -3,6 +3,8 @@
 //! Source: `org.apache.kafka.common.config.ConfigDef`.
 
 mod catalogue;
+mod documentation;
+mod unsupported;
 mod validators;
 
 use std::borrow::Cow;
@@ -15,6 +17,8 @@ use indexmap::IndexMap;
 use crate::error::ConnectError;
 
 pub use catalogue::Catalogue;
+pub use documentation::Documentation;
+pub use unsupported::{Outcome, Unsupported};
 pub use validators::{enumerated, valid_string};
 
 /// Properties of a connector, task or plugin, in the order given.
@@ -74,12 +78,7 @@ impl Props {
     /// `Config` with Connect's text if it is missing or does not parse.
     pub fn get<T: FromConfigValue>(&self, key: &ConfigKey<T>) -> Result<T, ConnectError> {
         let value = key.spec().value_in(self).map_err(ConnectError::config)?;
-        T::from_config(value).ok_or_else(|| {
-            ConnectError::config(format!(
-                "Missing required configuration \"{}\" which has no default value.",
-                key.name()
-            ))
-        })
+        T::from_config(value).ok_or_else(|| ConnectError::config(missing(key.name())))
     }
 }
 
@@ -116,6 +115,21 @@ pub enum ConfigType {
 }
 
 impl ConfigType {
+    /// The type of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Boolean,
+            Self::String,
+            Self::Int,
+            Self::Short,
+            Self::Long,
+            Self::Double,
+            Self::List,
+            Self::Class,
+            Self::Password,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "BOOLEAN",
@@ -139,6 +153,11 @@ pub enum Importance {
 }
 
 impl Importance {
+    /// The importance of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::High, Self::Medium, Self::Low];
+        all.into_iter().find(|importance| importance.name() == name)
+    }
     pub fn name(self) -> &'static str {
         match self {
             Self::High => "HIGH",
@@ -279,12 +298,18 @@ impl FromConfigValue for ClassName {
 /// Checks one value; the error is the whole text that the user sees.
 pub type Validator = fn(name: &str, value: &ConfigValue) -> Result<(), String>;
 
-/// What consoles offer for a key, given the other properties.
-#[derive(Debug, Clone, Copy)]
-pub struct Recommender {
-    pub valid_values: fn(name: &str, props: &Props) -> Vec<String>,
-    pub visible: fn(name: &str, props: &Props) -> bool,
+/// Whose words errors of a key have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wording {
+    /// `ConfigDef`'s.
+    #[default]
+    Kafka,
+    /// Those of Debezium's `Field`.
+    Debezium,
 }
+
+/// Keys with the words that consoles offer for them.
+pub type Words = [(&'static str, &'static [&'static str])];
 
 /// A key's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,6 +321,10 @@ pub enum DefaultValue {
     /// As text, the way REST shows it.
     Text(Cow<'static, str>),
 }
+
+/// What the text of a refused key ends with.
+const NOT_HERE: &str =
+    "This version does not have it and takes no value that would change anything.";
 
 /// Everything about a key but its Rust type.
 #[derive(Debug, Clone)]
@@ -312,7 +341,7 @@ pub struct KeySpec {
     pub documentation: Cow<'static, str>,
     pub dependents: Vec<Cow<'static, str>>,
     pub validator: Option<Validator>,
-    pub recommender: Option<Recommender>,
+    pub wording: Wording,
     /// Read, but not shown in validation answers (Java's internal keys).
     pub internal: bool,
 }
@@ -332,9 +361,15 @@ impl KeySpec {
             documentation: Cow::Borrowed(""),
             dependents: Vec::new(),
             validator: None,
-            recommender: None,
+            wording: Wording::Kafka,
             internal: false,
         }
+    }
+
+    /// Whether the text is one that consoles can show: whole sentences.
+    pub fn is_documented(&self) -> bool {
+        let text = self.documentation.as_ref();
+        text.ends_with('.') && text.trim() == text && text.len() > 1
     }
 
     /// The value that `props` has for this key, parsed and checked; the error is Java's text.
@@ -355,10 +390,10 @@ impl KeySpec {
             (None, DefaultValue::Text(text)) => self.parse(text)?,
             (None, DefaultValue::Null) => ConfigValue::Null,
             (None, DefaultValue::Required) => {
-                return Err(format!(
-                    "Missing required configuration \"{}\" which has no default value.",
-                    self.name
-                ));
+                return Err(match self.wording {
+                    Wording::Kafka => missing(&self.name),
+                    Wording::Debezium => invalid_field(&self.name, VALUE_REQUIRED),
+                });
             }
         })
     }
@@ -366,8 +401,20 @@ impl KeySpec {
     /// Parses a text as Java's `ConfigDef.parseType`.
     pub fn parse(&self, text: &str) -> Result<ConfigValue, String> {
         let trimmed = text.trim();
-        let number =
-            |kind: &str| invalid(&self.name, trimmed, &format!("Not a number of type {kind}"));
+        let number = |kind: &str| match (self.wording, self.kind) {
+            (Wording::Kafka, _) => {
+                invalid(&self.name, trimmed, &format!("Not a number of type {kind}"))
+            }
+            (Wording::Debezium, ConfigType::Long) => {
+                invalid_field(&self.name, "A long value is expected")
+            }
+            (Wording::Debezium, _) => invalid_field(&self.name, "An integer is expected"),
+        };
+        let is_missing = trimmed.is_empty() && self.default == DefaultValue::Required;
+        let is_text = matches!(self.kind, ConfigType::String | ConfigType::List);
+        if self.wording == Wording::Debezium && is_missing && is_text {
+            return Err(invalid_field(&self.name, VALUE_REQUIRED));
+        }
         Ok(match self.kind {
             ConfigType::Boolean if trimmed.eq_ignore_ascii_case("true") => {
                 ConfigValue::Boolean(true)
@@ -376,11 +423,15 @@ impl KeySpec {
                 ConfigValue::Boolean(false)
             }
             ConfigType::Boolean => {
-                return Err(invalid(
-                    &self.name,
-                    text,
-                    "Expected value to be either true or false",
-                ));
+                return Err(match self.wording {
+                    Wording::Kafka => {
+                        let reason = "Expected value to be either true or false";
+                        invalid(&self.name, text, reason)
+                    }
+                    Wording::Debezium => {
+                        invalid_field(&self.name, "Either 'true' or 'false' is expected")
+                    }
+                });
             }
             ConfigType::Password => ConfigValue::Password(Password::new(trimmed)),
             ConfigType::String | ConfigType::Class => ConfigValue::String(trimmed.to_owned()),
@@ -416,6 +467,17 @@ pub fn invalid(name: &str, value: impl fmt::Display, reason: &str) -> String {
     format!("Invalid value {value} for configuration {name}: {reason}")
 }
 
+fn missing(name: &str) -> String {
+    format!("Missing required configuration \"{name}\" which has no default value.")
+}
+
+const VALUE_REQUIRED: &str = "A value is required";
+
+/// Debezium's text for a value that a field does not accept (`Field.validate`).
+pub fn invalid_field(name: &str, problem: &str) -> String {
+    format!("The '{name}' value is invalid: {problem}")
+}
+
 /// A declared key of a known Rust type, built in `static`s.
 ///
 /// ```
@@ -444,7 +506,6 @@ struct Declaration {
     documentation: &'static str,
     dependents: &'static [&'static str],
     validator: Option<Validator>,
-    recommender: Option<Recommender>,
     internal: bool,
 }
 
@@ -477,7 +538,6 @@ impl<T: FromConfigValue> ConfigKey<T> {
             documentation: "",
             dependents: &[],
             validator: None,
-            recommender: None,
             internal: false,
         };
         Self {
@@ -515,7 +575,6 @@ setters! {
     display_name: &'static str as display_name;
     dependents: &'static [&'static str] as dependents;
     validator: Validator as Some(validator);
-    recommender: Recommender as Some(recommender);
 }
 
 impl<T> ConfigKey<T> {
@@ -546,7 +605,6 @@ impl<T> ConfigKey<T> {
             documentation,
             dependents,
             validator,
-            recommender,
             internal,
         } = self.declaration;
         KeySpec {
@@ -565,7 +623,7 @@ impl<T> ConfigKey<T> {
             documentation: Cow::Borrowed(documentation),
             dependents: dependents.iter().map(|name| Cow::Borrowed(*name)).collect(),
             validator,
-            recommender,
+            wording: Wording::Kafka,
             internal,
         }
     }
@@ -586,20 +644,120 @@ impl<T> AnyKey for ConfigKey<T> {
 pub struct ConfigDef {
     keys: Vec<KeySpec>,
     catalogue: Option<&'static Catalogue>,
+    documentation: Option<&'static Documentation>,
+    families: &'static [&'static str],
+    unsupported: &'static [Unsupported],
+    words: &'static Words,
+    hidden: &'static [&'static str],
+    wording: Wording,
 }
 
 impl ConfigDef {
     pub fn new(keys: &[&dyn AnyKey]) -> Self {
         Self {
             keys: keys.iter().map(|key| key.key_spec()).collect(),
-            catalogue: None,
+            ..Self::default()
         }
+    }
+    /// Beginnings of further names that mean something, such as `driver.`.
+    #[must_use]
+    pub fn with_families(mut self, families: &'static [&'static str]) -> Self {
+        self.families = families;
+        self
+    }
+    /// Settings of the original that have no counterpart here.
+    #[must_use]
+    pub fn without(mut self, unsupported: &'static [Unsupported]) -> Self {
+        self.unsupported = unsupported;
+        self
+    }
+    /// See [`Self::without`].
+    pub fn unsupported(&self) -> &'static [Unsupported] {
+        self.unsupported
+    }
+    /// Words that are recommended in answers of validations.
+    #[must_use]
+    pub fn recommending(mut self, words: &'static Words) -> Self {
+        self.words = words;
+        self
+    }
+    /// Keys that consoles are told not to show.
+    #[must_use]
+    pub fn hiding(mut self, hidden: &'static [&'static str]) -> Self {
+        self.hidden = hidden;
+        self
+    }
+    /// Errors have Debezium's words.
+    #[must_use]
+    pub fn worded_as_debezium(mut self) -> Self {
+        self.wording = Wording::Debezium;
+        for key in &mut self.keys {
+            key.wording = Wording::Debezium;
+        }
+        self
+    }
+    /// What to tell of settings that are given and have no effect.
+    pub fn warnings(&self, props: &Props) -> Vec<String> {
+        let given = self.given(props, Outcome::WithoutEffect);
+        given.map(|(setting, _)| setting.warning()).collect()
+    }
+
+    /// The unsupported settings of that outcome with values that would change something.
+    fn given<'a>(
+        &self,
+        props: &'a Props,
+        outcome: Outcome,
+    ) -> impl Iterator<Item = (&'static Unsupported, &'a str)> {
+        let settings = self.unsupported.iter();
+        settings.filter_map(move |setting| {
+            let value = props.raw(setting.name)?;
+            (setting.outcome == outcome && !setting.takes(value)).then_some((setting, value))
+        })
+    }
+
+    /// Name and text of each setting that is refused.
+    fn refusals(&self, props: &Props) -> Vec<(&'static str, String)> {
+        let refused = self.given(props, Outcome::Refused);
+        refused
+            .map(|(setting, value)| {
+                let problem = setting.problem();
+                let text = match self.wording {
+                    Wording::Kafka => invalid(setting.name, value, &problem),
+                    Wording::Debezium => invalid_field(setting.name, &problem),
+                };
+                (setting.name, text)
+            })
+            .collect()
+    }
+
+    /// Whether the name is a setting of the plugin: declared, listed in the original's catalogue, refused, or of a family.
+    pub fn knows(&self, name: &str) -> bool {
+        self.get(name).is_some()
+            || self.unsupported.iter().any(|setting| setting.name == name)
+            || self.families.iter().any(|family| name.starts_with(family))
+            || self
+                .catalogue
+                .is_some_and(|catalogue| catalogue.keys().iter().any(|key| key.name == name))
     }
     /// Shows keys as the original's catalogue lists them; declared keys that it does not list are not shown.
     #[must_use]
     pub fn listed_in(mut self, catalogue: &'static Catalogue) -> Self {
         self.catalogue = Some(catalogue);
         self
+    }
+    /// Takes the texts of keys that have none from a file: of declared ones and of those that the catalogue lists.
+    #[must_use]
+    pub fn documented_by(mut self, documentation: &'static Documentation) -> Self {
+        self.documentation = Some(documentation);
+        let mut keys = std::mem::take(&mut self.keys);
+        for key in &mut keys {
+            self.describe(key);
+        }
+        self.keys = keys;
+        self
+    }
+    pub fn documentation(&self) -> Option<&'static Documentation> {
+        self.documentation
     }
     /// Adds a key; one of the same name is replaced in place.
     pub fn push(&mut self, key: KeySpec) {
@@ -644,11 +802,50 @@ impl ConfigDef {
         if let Some(own) = self.get(&listed.name) {
             shown.documentation.clone_from(&own.documentation);
         }
+        self.describe(&mut shown);
         shown
+    }
+
+    /// Gives a key without a text the one of its name, which tells if the key is refused or has no effect.
+    pub fn describe(&self, key: &mut KeySpec) {
+        let text = self.documentation.and_then(|texts| texts.of(&key.name));
+        if let (true, Some(text)) = (key.documentation.is_empty(), text) {
+            let mut unsupported = self.unsupported.iter();
+            key.documentation = match unsupported.find(|setting| setting.name == key.name) {
+                Some(setting) if setting.outcome == Outcome::Refused => {
+                    Cow::Owned(format!("{text} {NOT_HERE}"))
+                }
+                Some(setting) => Cow::Owned(format!("{text} {}.", setting.warning())),
+                None => Cow::Borrowed(text),
+            };
+        }
     }
 
     /// Checks every key on its own; one entry for each, in order. Source: `ConfigDef.validateAll`.
     pub fn validate(&self, props: &Props) -> Vec<ConfigInfo> {
+        let mut infos = self.validate_keys(props);
+        for (name, words) in self.words {
+            if let Some(info) = infos.iter_mut().find(|info| info.key.name == *name) {
+                info.recommended_values = words.iter().map(|word| (*word).to_owned()).collect();
+            }
+        }
+        for info in &mut infos {
+            info.visible = !self.hidden.contains(&info.key.name.as_ref());
+        }
+        for (name, text) in self.refusals(props) {
+            add_error(&mut infos, name, text);
+        }
+        for (setting, _) in self.given(props, Outcome::WithoutEffect) {
+            if let Some(info) = infos.iter_mut().find(|info| info.key.name == setting.name) {
+                let warning = format!("{}.", setting.warning());
+                let text = info.key.documentation.replace(&warning, "");
+                info.key.documentation = Cow::Owned(format!("{warning} {}", text.trim_end()));
+            }
+        }
+        infos
+    }
+
+    fn validate_keys(&self, props: &Props) -> Vec<ConfigInfo> {
         let own = self.keys.iter().filter(|key| !key.internal);
         let own = own.map(|key| ConfigInfo::of(key, props));
         let Some(catalogue) = self.catalogue else {
@@ -658,22 +855,18 @@ impl ConfigDef {
             own.map(|info| (info.key.name.clone(), info)).collect();
         let mut infos = Vec::with_capacity(catalogue.keys().len());
         for listed in catalogue.keys() {
+            let mut listed = listed.clone();
+            listed.wording = self.wording;
             let declared = own.shift_remove(&listed.name);
             let mut info = match (declared, props.raw(&listed.name)) {
                 (Some(declared), Some(_)) => declared,
                 (Some(declared), None) => ConfigInfo {
                     errors: declared.errors,
-                    recommended_values: declared.recommended_values,
-                    ..ConfigInfo::of(listed, props)
+                    ..ConfigInfo::of(&listed, props)
                 },
-                (None, value) => {
-                    let mut info = ConfigInfo::of(listed, props);
-                    info.errors
-                        .extend(value.and_then(|value| catalogue.refusal(listed, value)));
-                    info
-                }
+                (None, _) => ConfigInfo::of(&listed, props),
             };
-            info.key = self.shown(listed);
+            info.key = self.shown(&listed);
             infos.push(info);
         }
         infos.extend(own.into_values().filter(|info| !info.errors.is_empty()));
@@ -688,7 +881,11 @@ impl ConfigDef {
         self.keys
             .iter()
             .try_for_each(|key| key.value_in(props).map(drop))
-            .map_err(ConnectError::config)
+            .map_err(ConnectError::config)?;
+        match self.refusals(props).into_iter().next() {
+            Some((_, text)) => Err(ConnectError::config(text)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -717,19 +914,12 @@ impl ConfigInfo {
             ConfigValue::List(items) => Some(items.join(",")),
             other => Some(other.to_string()),
         };
-        let (recommended_values, visible) = match &key.recommender {
-            Some(recommender) => (
-                (recommender.valid_values)(&key.name, props),
-                (recommender.visible)(&key.name, props),
-            ),
-            None => (Vec::new(), true),
-        };
         Self {
             key: key.clone(),
             value,
-            recommended_values,
+            recommended_values: Vec::new(),
             errors,
-            visible,
+            visible: true,
         }
     }
 }

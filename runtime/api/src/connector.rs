@@ -97,11 +97,20 @@ pub trait Connector: Send + Sync {
     }
 }
 
+/// Shows in a task's status, and in the log, that it waits for something: since when, and for what.
+pub trait TaskWaits: Send + Sync {
+    /// Something is away that is tried again, for the error's reason. Said again, it is since the first time.
+    fn begin(&self, error: ConnectError);
+    /// It is there; nothing happens if the task does not wait.
+    fn end(&self);
+}
+
 /// What a source task gets at its start.
 #[derive(Clone)]
 pub struct SourceTaskContext {
     pub task: ConnectorTaskId,
     pub offset_reader: Arc<dyn OffsetStorageReader>,
+    pub waits: Arc<dyn TaskWaits>,
 }
 
 impl fmt::Debug for SourceTaskContext {

@@ -176,14 +176,24 @@ impl DateFormat {
     }
 }
 
+/// Milliseconds since 1970 of a Connect date, time or timestamp; `None` if the value is none by its schema.
+pub(crate) fn millis(schema: &Schema, value: &Value) -> Option<i64> {
+    match (schema.name.as_deref()?, value.as_i64()?) {
+        (logical::DATE, days) => Some(days.saturating_mul(DAY)),
+        (logical::TIME | logical::TIMESTAMP, millis) => Some(millis),
+        _ => None,
+    }
+}
+
 /// The text of a Connect date, time or timestamp; `None` if the value is none by its schema.
 pub fn logical_text(schema: Option<&Schema>, value: &Value) -> Option<String> {
-    let millis = match (schema?.name.as_deref()?, value.as_i64()?) {
-        (logical::DATE, days) => days.saturating_mul(DAY),
-        (logical::TIME | logical::TIMESTAMP, millis) => millis,
-        _ => return None,
-    };
-    Some(connect_text(millis))
+    millis(schema?, value).map(connect_text)
+}
+
+/// `java.util.Date.toString` in UTC.
+pub(crate) fn date_text(millis: i64) -> String {
+    static FORMAT: LazyLock<DateFormat> = LazyLock::new(|| fixed("EEE MMM dd HH:mm:ss zzz y"));
+    FORMAT.format(millis)
 }
 
 /// A time of day up to the end of 1970-01-01, a date for whole days, both for others. Source: `Values.dateFormatFor`.

@@ -20,10 +20,20 @@ enum Unscaled {
     Big(Box<BigInt>),
 }
 
+/// Digits that a number may have, and zeros that it may need. PostgreSQL's `numeric` has fewer. A scale costs a few bytes to
+/// write and its power of ten as many digits to compute: without a bound one record would occupy a worker for ever.
+pub const MAX_DIGITS: usize = 150_000;
+/// Bytes of an unscaled integer of so many digits.
+const MAX_BYTES: usize = 62_500;
+
 /// A text that is no decimal number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a decimal number")]
-pub struct ParseDecimalError(String);
+pub enum ParseDecimalError {
+    #[error("'{0}' is not a decimal number")]
+    Syntax(String),
+    #[error("a decimal number of {0} digits has more than {MAX_DIGITS}")]
+    TooLong(usize),
+}
 
 impl Decimal {
     pub fn new(unscaled: i64, scale: i32) -> Self {
@@ -42,7 +52,10 @@ impl Decimal {
     }
 
     /// From big-endian two's-complement bytes, the form of Connect's Decimal. No bytes are zero.
-    pub fn from_unscaled_bytes(bytes: &[u8], scale: i32) -> Self {
+    ///
+    /// # Errors
+    /// `TooLong` if it has more than [`MAX_DIGITS`] digits.
+    pub fn from_unscaled_bytes(bytes: &[u8], scale: i32) -> Result<Self, ParseDecimalError> {
         if bytes.len() <= 8 {
             let fill = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) {
                 0xff
@@ -51,9 +64,13 @@ impl Decimal {
             };
             let mut buffer = [fill; 8];
             buffer[8 - bytes.len()..].copy_from_slice(bytes);
-            return Self::new(i64::from_be_bytes(buffer), scale);
+            return Ok(Self::new(i64::from_be_bytes(buffer), scale));
         }
-        Self::from_big(BigInt::from_signed_bytes_be(bytes), scale)
+        if bytes.len() > MAX_BYTES {
+            // A byte is 2.4 digits.
+            return Err(ParseDecimalError::TooLong(bytes.len() / 5 * 12));
+        }
+        Ok(Self::from_big(BigInt::from_signed_bytes_be(bytes), scale))
     }
 
     pub fn scale(&self) -> i32 {
@@ -153,7 +170,7 @@ impl Decimal {
         }
     }
 
-    /// The same number with another scale; `None` if digits would be lost.
+    /// The same number with another scale; `None` if digits would be lost, or more than [`MAX_DIGITS`] added.
     pub fn with_scale(&self, scale: i32) -> Option<Self> {
         if scale == self.scale {
             return Some(self.clone());
@@ -163,7 +180,8 @@ impl Decimal {
         }
         let ten = BigInt::from(10);
         if scale > self.scale {
-            let factor = ten.pow(u32::try_from(scale.checked_sub(self.scale)?).ok()?);
+            let places = scale.abs_diff(self.scale);
+            let factor = (places as usize <= MAX_DIGITS).then(|| ten.pow(places))?;
             return Some(Self::from_big(self.unscaled() * factor, scale));
         }
         if self.loses_all_digits(scale) {
@@ -175,14 +193,17 @@ impl Decimal {
         (&quotient * &factor == unscaled).then(|| Self::from_big(quotient, scale))
     }
 
-    /// The number with another scale, rounded to the nearest, halves away from zero (`RoundingMode.HALF_UP`).
-    #[must_use]
-    pub fn rescaled_half_up(&self, scale: i32) -> Self {
+    /// The number with another scale, rounded to the nearest, halves away from zero (`RoundingMode.HALF_UP`). `None` if more
+    /// than [`MAX_DIGITS`] zeros would be added.
+    pub fn rescaled_half_up(&self, scale: i32) -> Option<Self> {
         if let Some(exact) = self.with_scale(scale) {
-            return exact;
+            return Some(exact);
+        }
+        if scale > self.scale {
+            return None;
         }
         if self.loses_all_digits(scale) {
-            return Self::new(0, scale);
+            return Some(Self::new(0, scale));
         }
         let factor = BigInt::from(10).pow(self.scale.abs_diff(scale));
         let half = &factor / 2;
@@ -192,11 +213,31 @@ impl Decimal {
         } else {
             unscaled + half
         };
-        Self::from_big(shifted / factor, scale)
+        Some(Self::from_big(shifted / factor, scale))
     }
 
-    /// Java's `BigDecimal.toPlainString`: never with an exponent.
+    /// Digits of the unscaled integer, or one more.
+    pub fn most_digits(&self) -> usize {
+        match &self.unscaled {
+            Unscaled::Small(small) => {
+                small.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1
+            }
+            Unscaled::Big(big) => {
+                usize::try_from(big.bits() * 30_103 / 100_000 + 1).unwrap_or(usize::MAX)
+            }
+        }
+    }
+
+    /// Java's `BigDecimal.toPlainString`: without an exponent, unless more than [`MAX_DIGITS`] zeros would stand for it.
     pub fn to_plain_string(&self) -> String {
+        if self.scale.unsigned_abs() as usize > MAX_DIGITS {
+            return self.to_string();
+        }
+        self.written_out()
+    }
+
+    /// Without an exponent. The caller knows that few zeros stand for it.
+    fn written_out(&self) -> String {
         let digits = self.magnitude_digits();
         let sign = if self.is_negative() { "-" } else { "" };
         let scale = self.scale;
@@ -278,7 +319,7 @@ impl fmt::Display for Decimal {
         let digits = self.magnitude_digits();
         let adjusted = i64::try_from(digits.len()).unwrap_or(i64::MAX) - 1 - i64::from(self.scale);
         if self.scale >= 0 && adjusted >= -6 {
-            return f.write_str(&self.to_plain_string());
+            return f.write_str(&self.written_out());
         }
         if self.is_negative() {
             f.write_str("-")?;
@@ -300,7 +341,10 @@ impl FromStr for Decimal {
     type Err = ParseDecimalError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseDecimalError(text.to_owned());
+        let error = || ParseDecimalError::Syntax(text.to_owned());
+        if text.len() > MAX_DIGITS {
+            return Err(ParseDecimalError::TooLong(text.len()));
+        }
         let (mantissa, exponent) = match text.find(['e', 'E']) {
             Some(at) => {
                 let (mantissa, exponent) = text.split_at(at);
@@ -366,7 +410,7 @@ mod tests {
         );
         let copy = decimal
             .with_unscaled_bytes(|bytes| Decimal::from_unscaled_bytes(bytes, decimal.scale()));
-        assert_eq!(copy, decimal);
+        assert_eq!(copy, Ok(decimal));
     }
 
     #[test]
@@ -479,18 +523,70 @@ mod tests {
                 (0, None),
                 "{text}"
             );
-            assert_eq!(decimal.rescaled_half_up(2), Decimal::new(0, 2));
+            assert_eq!(decimal.rescaled_half_up(2), Some(Decimal::new(0, 2)));
             assert_eq!((decimal.to_f32(), decimal.to_f64()), (0.0, 0.0));
         }
         let nearly: Decimal = "0.4999999999999999999999".parse().unwrap();
-        assert_eq!(nearly.rescaled_half_up(0), Decimal::new(0, 0));
+        assert_eq!(nearly.rescaled_half_up(0), Some(Decimal::new(0, 0)));
         assert_eq!(
             "99.5".parse::<Decimal>().unwrap().rescaled_half_up(0),
-            Decimal::new(100, 0)
+            Some(Decimal::new(100, 0))
         );
         assert_eq!(
             "0E+99999999".parse::<Decimal>().unwrap().with_scale(2),
             Some(Decimal::new(0, 2))
+        );
+    }
+
+    #[test]
+    fn numbers_at_the_limit_of_digits_are_written() {
+        // As many digits as fit, and as large a scale: no text of it has an exponent, however many zeros one may have.
+        let bytes = vec![0x7f; 62_500];
+        for scale in [150_001, 150_514] {
+            let number = Decimal::from_unscaled_bytes(&bytes, scale).expect("it is not too long");
+            let text = number.to_string();
+            assert!(text.starts_with(|first: char| first.is_ascii_digit()));
+            assert_eq!(number.to_plain_string(), text);
+        }
+    }
+
+    #[test]
+    fn scales_that_no_one_can_write_out_cost_nothing() {
+        for scale in [i32::MIN, -2_000_000_000, 2_000_000_000, i32::MAX] {
+            for unscaled in [BigInt::from(-1), BigInt::from(7).pow(100)] {
+                let decimal = Decimal::from_big(unscaled, scale);
+                assert!(decimal.to_plain_string().len() < 120, "{decimal}");
+                assert!(decimal.to_string().contains('E'));
+                assert_eq!(decimal.with_scale(0), None);
+                let rounded = decimal.rescaled_half_up(2);
+                assert_eq!(rounded, (scale > 0).then(|| Decimal::new(0, 2)));
+                assert_eq!((decimal.low_i64(), decimal.whole_i64()), (0, None));
+            }
+            assert_eq!(
+                Decimal::new(0, scale).with_scale(2),
+                Some(Decimal::new(0, 2))
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_too_long_are_refused() {
+        let error = Decimal::from_unscaled_bytes(&vec![0x7f; 16 << 20], 2).unwrap_err();
+        assert!(
+            error.to_string().ends_with("has more than 150000"),
+            "{error}"
+        );
+        let error = "9".repeat(16 << 20).parse::<Decimal>().unwrap_err();
+        assert!(
+            error.to_string().ends_with("has more than 150000"),
+            "{error}"
+        );
+        let most = Decimal::from_unscaled_bytes(&vec![0x7f; MAX_BYTES], -2).unwrap();
+        assert!(most.to_plain_string().len() > 150_000);
+        assert_eq!(
+            most.most_digits()
+                .abs_diff(most.to_plain_string().len() - 2),
+            0
         );
     }
 }

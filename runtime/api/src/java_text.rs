@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::date_format;
+use crate::schema::{Kind, Schema};
 use crate::value::{Struct, Value};
 
 /// `Double.toString`.
@@ -9,7 +11,7 @@ pub fn double(number: f64) -> String {
     let mut buffer = ryu::Buffer::new();
     match special(number) {
         Some(text) => text.to_owned(),
-        None => from_shortest(buffer.format_finite(number)),
+        None => from_shortest(buffer.format_finite(number), || format!("{number:.1e}")),
     }
 }
 
@@ -18,7 +20,7 @@ pub fn float(number: f32) -> String {
     let mut buffer = ryu::Buffer::new();
     match special(number.into()) {
         Some(text) => text.to_owned(),
-        None => from_shortest(buffer.format_finite(number)),
+        None => from_shortest(buffer.format_finite(number), || format!("{number:.1e}")),
     }
 }
 
@@ -34,26 +36,21 @@ fn special(number: f64) -> Option<&'static str> {
     }
 }
 
-/// Java writes 1e-3 to 1e7 without exponent and always one digit after the point.
-fn from_shortest(shortest: &str) -> String {
-    let (sign, rest) = match shortest.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", shortest),
-    };
-    let (mantissa, exponent) = rest.split_once('e').unwrap_or((rest, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let point = whole.len();
-    let all = format!("{whole}{fraction}");
-    let leading = all.len() - all.trim_start_matches('0').len();
-    let digits = all.trim_start_matches('0').trim_end_matches('0');
+/// Java writes 1e-3 to 1e7 without exponent and always one digit after the point. Where one digit would do it takes the
+/// nearest number of `two` digits: 4.9E-324 for 5e-324.
+fn from_shortest(shortest: &str, two: impl Fn() -> String) -> String {
+    let sign = if shortest.starts_with('-') { "-" } else { "" };
+    let (mut digits, point) = digits_and_point(shortest);
     if digits.is_empty() {
         return format!("{sign}0.0");
     }
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // Position of the point relative to the first significant digit; 1 is behind it.
-    let position = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    let point = position(point) - position(leading) + exponent;
-    let count = position(digits.len());
+    if digits.len() == 1 {
+        let (nearer, its_point) = digits_and_point(&two());
+        if its_point == point {
+            digits = nearer;
+        }
+    }
+    let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
     if (-2..=7).contains(&point) {
         if point <= 0 {
             return format!(
@@ -75,14 +72,42 @@ fn from_shortest(shortest: &str) -> String {
     format!("{sign}{head}.{tail}E{}", point - 1)
 }
 
+/// The significant digits of a number, and how many of them stand before the point.
+fn digits_and_point(number: &str) -> (String, i32) {
+    let number = number.trim_start_matches('-');
+    let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0');
+    let position = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let leading = all.len() - significant.len();
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let point = position(whole.len()) - position(leading) + exponent;
+    (significant.trim_end_matches('0').to_owned(), point)
+}
+
 /// `Object.toString` of a value: `Struct{id=1,name=x}`, `[1, 2]`, `{a=1}`.
 pub fn value(value: &Value) -> String {
+    value_of(None, value)
+}
+
+/// `Object.toString` of a value of a schema, which tells dates from numbers.
+pub fn value_of(schema: Option<&Schema>, value: &Value) -> String {
     let mut text = String::new();
-    push_value(&mut text, value);
+    push_value(&mut text, schema, value);
     text
 }
 
-fn push_value(text: &mut String, value: &Value) {
+fn push_value(text: &mut String, schema: Option<&Schema>, value: &Value) {
+    if let Some(millis) = schema.and_then(|schema| date_format::millis(schema, value)) {
+        text.push_str(&date_format::date_text(millis));
+        return;
+    }
+    let (keys, elements) = match schema.map(|schema| &schema.kind) {
+        Some(Kind::Array(items)) => (None, Some(&**items)),
+        Some(Kind::Map(keys, values)) => (Some(&**keys), Some(&**values)),
+        _ => (None, None),
+    };
     match value {
         Value::Null => text.push_str("null"),
         Value::Boolean(flag) => text.push_str(if *flag { "true" } else { "false" }),
@@ -107,7 +132,7 @@ fn push_value(text: &mut String, value: &Value) {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });
-                push_value(text, item);
+                push_value(text, elements, item);
             }
             text.push(']');
         }
@@ -115,9 +140,9 @@ fn push_value(text: &mut String, value: &Value) {
             text.push('{');
             for (index, (key, value)) in entries.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });
-                push_value(text, key);
+                push_value(text, keys, key);
                 text.push('=');
-                push_value(text, value);
+                push_value(text, elements, value);
             }
             text.push('}');
         }
@@ -133,7 +158,7 @@ fn push_struct(text: &mut String, structure: &Struct) {
         text.push_str(separator);
         text.push_str(&field.name);
         text.push('=');
-        push_value(text, value);
+        push_value(text, Some(&field.schema), value);
         separator = ",";
     }
     text.push('}');
@@ -168,6 +193,13 @@ mod tests {
         check(f64::NAN, "NaN");
         check(f64::NEG_INFINITY, "-Infinity");
         check(f64::MAX, "1.7976931348623157E308");
+        check(5e-324, "4.9E-324");
+        check(-1e-323, "-1.0E-323");
+        check(5e-323, "4.9E-323");
+        check(2e-323, "2.0E-323");
+        check(1e23, "1.0E23");
+        check(9e-5, "9.0E-5");
+        check(f64::MIN_POSITIVE, "2.2250738585072014E-308");
     }
 
     #[test]
@@ -175,5 +207,10 @@ mod tests {
         assert_eq!(float(0.1), "0.1");
         assert_eq!(float(1.0e10), "1.0E10");
         assert_eq!(float(16_777_216.0), "1.6777216E7");
+        assert_eq!(float(1e-45), "1.4E-45");
+        assert_eq!(float(-3e-45), "-2.8E-45");
+        assert_eq!(float(7e-45), "7.0E-45");
+        assert_eq!(float(f32::MIN_POSITIVE), "1.1754944E-38");
+        assert_eq!(float(f32::MAX), "3.4028235E38");
     }
 }

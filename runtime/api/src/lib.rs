@@ -9,11 +9,14 @@ pub mod converter;
 pub mod date_format;
 pub mod decimal;
 pub mod error;
+pub mod java_regex;
 pub mod java_text;
 pub mod logical;
+pub mod panics;
 pub mod plugin;
 pub mod record;
 pub mod schema;
+pub mod schema_cache;
 pub mod transform;
 pub mod value;
 
@@ -21,11 +24,14 @@ pub use config::{ConfigDef, ConfigKey, ConfigValue, Props};
 pub use connector::{
     Connector, ConnectorContext, ConnectorTaskId, ErrantRecordReporter, OffsetChange,
     OffsetFieldsMap, OffsetStorageReader, SinkTask, SinkTaskContext, SourceTask, SourceTaskContext,
+    TaskWaits,
 };
 pub use converter::{AsHeaderConverter, Converter, HeaderConverter};
 pub use date_format::DateFormat;
 pub use decimal::Decimal;
 pub use error::{ConnectError, ErrorKind};
+pub use java_regex::JavaRegex;
+pub use panics::{catch_panic, catch_panic_of};
 pub use plugin::{
     ConnectorKind, ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, Plugins,
     PredicatePlugin, TransformPlugin,
@@ -35,5 +41,6 @@ pub use record::{
     TimestampType, TopicPartition, TopicPartitionOffset,
 };
 pub use schema::{Field, Kind, Schema, SchemaBuilder};
+pub use schema_cache::{RecentMap, SchemaCache};
 pub use transform::{Predicate, Transform};
 pub use value::{SchemaAndValue, Str, Struct, Value};

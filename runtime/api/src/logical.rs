@@ -1,21 +1,11 @@
-//! Names of Connect's logical types.
+//! Connect's logical types.
 //!
 //! Source: `org.apache.kafka.connect.data.{Decimal,Date,Time,Timestamp}`.
 
 use std::sync::Arc;
 
+pub use crate::schema::{DATE, DECIMAL, DECIMAL_SCALE, TIME, TIMESTAMP};
 use crate::schema::{Schema, SchemaBuilder};
-
-/// Unscaled two's-complement big-endian bytes; parameter [`DECIMAL_SCALE`].
-pub const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
-/// Days since 1970-01-01, `INT32`.
-pub const DATE: &str = "org.apache.kafka.connect.data.Date";
-/// Milliseconds since midnight, `INT32`.
-pub const TIME: &str = "org.apache.kafka.connect.data.Time";
-/// Milliseconds since 1970-01-01T00:00:00Z, `INT64`.
-pub const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
-/// Parameter of [`DECIMAL`] schemas.
-pub const DECIMAL_SCALE: &str = "scale";
 
 /// Builder of a Decimal schema of the given scale.
 pub fn decimal(scale: i32) -> SchemaBuilder {

@@ -95,22 +95,50 @@ macro_rules! lookups {
         impl Plugins {
             $($(#[$doc])*
             pub fn $method(&self, name: &str) -> Option<&$plugin> {
-                self.$list
-                    .iter()
-                    .find(|plugin| plugin.class == name)
-                    .or_else(|| self.$list.iter().find(|plugin| class_matches(plugin.class, name, $suffix)))
+                one_named(&self.$list, name, $suffix, |plugin| plugin.class)
             }
             )*
         }
     };
 }
 lookups! {
-    /// The connector class that `name` stands for, in full or by an alias.
+    /// The connector class that `name` stands for, in full or by an alias that no other class has.
     connector in connectors: ConnectorPlugin, "Connector";
     converter in converters: ConverterPlugin, "Converter";
     header_converter in header_converters: HeaderConverterPlugin, "Converter";
     transform in transforms: TransformPlugin, "Transformation";
     predicate in predicates: PredicatePlugin, "Predicate";
+}
+
+impl Plugins {
+    /// All connector classes that `name` may stand for, in full or by an alias.
+    pub fn connectors_named(&self, name: &str) -> Vec<&'static str> {
+        let classes = self.connectors.iter().map(|plugin| plugin.class);
+        classes
+            .filter(|class| class_matches(class, name, "Connector"))
+            .collect()
+    }
+}
+
+/// By its class, or by an alias that is of no other class.
+///
+/// Source: `org.apache.kafka.connect.runtime.isolation.PluginUtils.computeAliases`.
+fn one_named<'a, T>(
+    plugins: &'a [T],
+    name: &str,
+    suffix: &str,
+    class: impl Fn(&T) -> &'static str,
+) -> Option<&'a T> {
+    if let Some(plugin) = plugins.iter().find(|plugin| class(plugin) == name) {
+        return Some(plugin);
+    }
+    let mut by_alias = plugins
+        .iter()
+        .filter(|plugin| class_matches(class(plugin), name, suffix));
+    match (by_alias.next(), by_alias.next()) {
+        (Some(plugin), None) => Some(plugin),
+        _ => None,
+    }
 }
 
 impl fmt::Debug for Plugins {
@@ -168,7 +196,20 @@ pub fn class_matches(class: &str, name: &str, suffix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::class_matches;
+    use super::{class_matches, one_named};
+
+    #[test]
+    fn aliases_of_several_classes_name_none() {
+        let classes = ["a.SinkConnector", "b.SinkConnector", "c.SourceConnector"];
+        let named = |name| one_named(&classes, name, "Connector", |class| *class);
+        for name in ["SinkConnector", "Sink", "Source_", ""] {
+            assert_eq!(named(name), None, "{name}");
+        }
+        assert_eq!(named("b.SinkConnector"), Some(&"b.SinkConnector"));
+        for name in ["SourceConnector", "Source"] {
+            assert_eq!(named(name), Some(&"c.SourceConnector"), "{name}");
+        }
+    }
 
     #[test]
     fn classes_answer_to_their_aliases() {

@@ -10,6 +10,17 @@ use indexmap::IndexMap;
 use crate::error::ConnectError;
 use crate::value::Value;
 
+/// Unscaled two's-complement big-endian bytes; parameter [`DECIMAL_SCALE`].
+pub const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+/// Days since 1970-01-01, `INT32`.
+pub const DATE: &str = "org.apache.kafka.connect.data.Date";
+/// Milliseconds since midnight, `INT32`.
+pub const TIME: &str = "org.apache.kafka.connect.data.Time";
+/// Milliseconds since 1970-01-01T00:00:00Z, `INT64`.
+pub const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
+/// Parameter of [`DECIMAL`] schemas.
+pub const DECIMAL_SCALE: &str = "scale";
+
 /// The type of a schema, with what belongs to it: element schemas of arrays and maps, fields of structs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {

@@ -8,8 +8,7 @@ use bytes::Bytes;
 
 use crate::decimal::Decimal;
 use crate::error::ConnectError;
-use crate::logical;
-use crate::schema::{Field, Kind, Schema};
+use crate::schema::{DECIMAL, Field, Kind, Schema};
 
 /// Text of a value; up to 24 bytes live inside the value itself, so that short columns cost no allocation.
 pub type Str = compact_str::CompactString;
@@ -255,7 +254,7 @@ pub fn validate_value(name: &str, schema: &Schema, value: &Value) -> Result<(), 
         )));
     }
     let fits = match (&schema.kind, value) {
-        (Kind::Bytes, Value::Decimal(_)) => schema.is_named(logical::DECIMAL),
+        (Kind::Bytes, Value::Decimal(_)) => schema.is_named(DECIMAL),
         (Kind::Int8, Value::Int8(_))
         | (Kind::Int16, Value::Int16(_))
         | (Kind::Int32, Value::Int32(_))

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value as Json, json};
+use tidegate_worker::path_segment;
 
 use apply::Definition;
 use environment::Environment;
@@ -126,7 +127,7 @@ enum Action {
 /// If the worker refuses, does not answer, or a connector does not come to run.
 pub(crate) async fn run(command: ConnectorsCommand) -> anyhow::Result<()> {
     let environment = Environment::of_process(command.env_file.as_deref())?;
-    let pace = apply::Pace::of(Duration::from_secs(command.timeout));
+    let pace = rest::Pace::of(Duration::from_secs(command.timeout));
     Box::pin(run_with(
         command,
         &environment,
@@ -151,7 +152,7 @@ pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
 async fn run_with(
     command: ConnectorsCommand,
     environment: &Environment,
-    pace: apply::Pace,
+    pace: rest::Pace,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let url = command
@@ -299,8 +300,8 @@ impl Client<'_> {
         }
         writeln!(self.out, "{name}")?;
         table.write(self.out)?;
-        for failure in status.failures() {
-            writeln!(self.out, "\n{failure}")?;
+        for trouble in status.troubles() {
+            writeln!(self.out, "\n{trouble}")?;
         }
         Ok(())
     }
@@ -350,7 +351,7 @@ impl Client<'_> {
         let secrets = Secrets::of(&definition.config);
         let path = format!(
             "/connector-plugins/{}/config/validate",
-            rest::segment(definition.class()?)
+            path_segment(definition.class()?)
         );
         let answer = self.rest.put(&path, Some(&definition.config_json())).await;
         let answer = answer.map_err(|error| secrets.redact_error(&error))?;

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegate_worker::WorkerEnd;
 use tokio::runtime::Builder;
 
 #[global_allocator]
@@ -36,7 +37,8 @@ enum Command {
 /// Stack that is not touched takes no memory.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
-/// Exit codes are Connect's: 1 for usage, 2 for a worker that cannot start.
+/// Exit codes are Connect's: 1 for usage and what workers of a group share, 2 for a worker that cannot start, 3 for the
+/// connectors of a worker in standalone mode.
 fn main() -> ExitCode {
     let runtime = Builder::new_multi_thread()
         .enable_all()
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(run());
+    logging::finish();
     // Whoever reads the standard input may wait for ever.
     runtime.shutdown_background();
     code
@@ -73,7 +76,8 @@ async fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("Stopping due to error: {error:#}");
-            ExitCode::from(2)
+            let end = error.downcast_ref::<WorkerEnd>();
+            ExitCode::from(end.map_or(2, WorkerEnd::exit_status))
         }
     }
 }

@@ -16,3 +16,6 @@ pub(crate) fn all(provider: &Arc<dyn LogProvider>) -> Plugins {
     tidegate_jdbc_sink::register(&mut plugins);
     plugins
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use rustix::process::Signal;
-use tidegate_api::Props;
-use tidegate_embedded::EmbeddedProvider;
+use tidegate_api::{ConnectError, Props, catch_panic};
+use tidegate_embedded::{EmbeddedProvider, Sync};
 use tidegate_kafka::KafkaProvider;
 use tidegate_log::{ClientConfig, LogProvider};
 use tidegate_worker::{
-    ConfigProviders, ConnectorFile, EMBEDDED_DATA_DIR, Mode, WorkerConfig, WorkerOptions,
-    parse_properties,
+    ConfigProviders, ConnectorFile, EMBEDDED_DATA_DIR, EMBEDDED_SYNC, Loggers, Mode, WorkerConfig,
+    WorkerEnd, WorkerOptions, decode_properties, parse_properties,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{logging, plugins};
 
@@ -36,27 +36,33 @@ pub(crate) struct StandaloneArguments {
 }
 
 pub(crate) async fn distributed(arguments: DistributedArguments) -> anyhow::Result<()> {
-    run(Mode::Distributed, &arguments.properties, Vec::new()).await
+    let loggers = logging::start();
+    run(Mode::Distributed, &arguments.properties, &[], loggers).await
 }
 
 pub(crate) async fn standalone(arguments: StandaloneArguments) -> anyhow::Result<()> {
-    let connectors = arguments
-        .connectors
-        .iter()
-        .map(|path| connector_file(path))
-        .collect::<anyhow::Result<_>>()?;
-    run(Mode::Standalone, &arguments.properties, connectors).await
+    // First: what is wrong with a file is logged.
+    let loggers = logging::start();
+    let (properties, connectors) = (&arguments.properties, &arguments.connectors);
+    run(Mode::Standalone, properties, connectors, loggers).await
 }
 
-async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> anyhow::Result<()> {
-    logging::start();
-    let text = std::fs::read_to_string(properties).with_context(|| {
+async fn run(
+    mode: Mode,
+    properties: &Path,
+    connectors: &[PathBuf],
+    loggers: Loggers,
+) -> anyhow::Result<()> {
+    // Before the log is opened: with a handler a file that has reached its limit (ulimit -f) is an error of the write,
+    // as in the JVM, not the end.
+    let _file_limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    let bytes = std::fs::read(properties).with_context(|| {
         format!(
             "the worker's properties '{}' cannot be read",
             properties.display()
         )
     })?;
-    let raw = parse_properties(&text);
+    let raw = parse_properties(&decode_properties(bytes))?;
     let providers = ConfigProviders::new(&raw)?;
     let props = providers.resolve(&raw)?;
     let client: ClientConfig = props
@@ -65,18 +71,22 @@ async fn run(mode: Mode, properties: &Path, connectors: Vec<ConnectorFile>) -> a
         .collect();
     let provider = provider(&props, &client)?;
     let config = WorkerConfig::new(props, mode)?;
+    let files = connectors.iter().map(|path| connector_file(path));
+    let connectors: anyhow::Result<_> = files.collect();
+    let connectors = connectors
+        .map_err(|error| WorkerEnd::Connectors(ConnectError::config(format!("{error:#}"))))?;
     let log = provider.connect(&client).await?;
     let stop = CancellationToken::new();
+    // On a task of its own: a second signal ends a worker that is stuck.
     let signals = TaskTracker::new();
-    signals.spawn(follow_signals(stop.clone()));
-    // With a handler a file that has reached its limit (ulimit -f) is an error of the write, as in the JVM, not the end.
-    let _file_limit = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()));
+    signals.spawn(stop_at_signals(stop.clone()));
     let options = WorkerOptions {
         mode,
         config,
         providers,
         plugins: Arc::new(plugins::all(&provider)),
         log,
+        loggers,
         connectors,
         stop,
         on_ready: Box::new(|_| {}),
@@ -91,7 +101,20 @@ fn provider(props: &Props, client: &ClientConfig) -> anyhow::Result<Arc<dyn LogP
     }
     let directory = props.get(&EMBEDDED_DATA_DIR)?;
     info!("No bootstrap.servers: running on the embedded log in '{directory}'");
-    Ok(Arc::new(EmbeddedProvider::open(directory)?))
+    let sync = match props.get(&EMBEDDED_SYNC)? {
+        sync if sync.eq_ignore_ascii_case("full") => Sync::Full,
+        _ => Sync::Normal,
+    };
+    Ok(Arc::new(EmbeddedProvider::open(directory, sync)?))
+}
+
+/// Follows signals; a worker that no signal would reach any more stops.
+async fn stop_at_signals(stop: CancellationToken) {
+    let followed = catch_panic("the reader of signals", follow_signals(stop.clone()));
+    if let Err(panic) = followed.await {
+        error!("{panic}");
+        stop.cancel();
+    }
 }
 
 /// The first signal stops the worker in an orderly way, the second at once.
@@ -114,17 +137,20 @@ async fn follow_signals(stop: CancellationToken) {
         }
     }
     warn!("Second signal: ending at once");
+    logging::finish();
     std::process::exit(130);
 }
 
 /// Reads a connector's file: flat JSON with `name`, the shape of `POST /connectors`, or properties.
 pub(crate) fn connector_file(path: &Path) -> anyhow::Result<ConnectorFile> {
-    let text = std::fs::read_to_string(path)
+    let bytes = std::fs::read(path)
         .with_context(|| format!("the connector file '{}' cannot be read", path.display()))?;
+    let text = decode_properties(bytes);
     if !text.trim_start().starts_with('{') {
         return Ok(ConnectorFile {
             path: path.to_owned(),
-            config: parse_properties(&text),
+            config: parse_properties(&text)
+                .with_context(|| format!("the connector file '{}'", path.display()))?,
             initial_state: None,
         });
     }
@@ -152,9 +178,14 @@ pub(crate) fn connector_file(path: &Path) -> anyhow::Result<ConnectorFile> {
             .and_then(serde_json::Value::as_str)
             .map(str::to_owned)
     };
-    if let (Some(_), Some(name)) = (nested, member("name"))
-        && !config.contains("name")
-    {
+    if let (Some(_), Some(name)) = (nested, member("name")) {
+        let own = config.raw("name").unwrap_or(&name);
+        if own != name {
+            bail!(
+                "'{}': the configuration's own name '{own}' contradicts the name '{name}' beside it",
+                path.display()
+            );
+        }
         config.set("name", name);
     }
     let initial_state = nested.and_then(|_| member("initial_state"));

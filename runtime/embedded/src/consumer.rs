@@ -11,10 +11,10 @@ use tidegate_log::{ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, LogErr
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use crate::core::Core;
 use crate::fetch::Fetcher;
 use crate::groups::TopicFilter;
-use crate::log::Core;
-use crate::store;
+use crate::store::GroupOffset;
 
 /// Java's default of `max.poll.records`.
 const MAX_POLL_RECORDS: usize = 500;
@@ -27,8 +27,8 @@ pub(crate) struct EmbeddedConsumer {
     from_latest: bool,
     /// Partitions on their way out, until their owner has finished with them.
     leaving: Option<(Vec<TopicPartition>, oneshot::Receiver<()>)>,
-    /// Partitions that are this member's but whose start is not known yet.
-    coming: Vec<TopicPartition>,
+    /// Partitions that are this member's but whose start is not known yet, with the ids of their topics.
+    coming: Vec<(TopicPartition, i64)>,
     commits: watch::Receiver<u64>,
     changes: watch::Receiver<u64>,
 }
@@ -71,13 +71,26 @@ impl EmbeddedConsumer {
         if self.leaving.is_some() {
             return Ok(None);
         }
-        let step = self
-            .core
-            .groups
-            .step(&self.group, self.member, &self.core.topics);
+        // What a member has to do changes only with its group and with the topics.
+        if self.changes.has_changed().unwrap_or(true)
+            && let Some(revoked) = self.next_step()?
+        {
+            return Ok(Some(revoked));
+        }
+        self.assign_coming().await
+    }
+
+    /// Asks the group what is to be given up, which comes first, and what may be taken, which waits in `coming`.
+    fn next_step(&mut self) -> Result<Option<ConsumerEvent>, LogError> {
+        // Marked as seen before looking, so that no change in between is missed.
+        self.changes.mark_unchanged();
+        let topics = &self.core.topics;
+        let step = self.core.groups.step(&self.group, self.member, topics);
+        // A pattern that cannot be matched is an error each time.
+        let step = step.inspect_err(|_| self.changes.mark_changed())?;
         if !step.give_up.is_empty() {
             self.coming
-                .retain(|partition| !step.give_up.contains(partition));
+                .retain(|(partition, _)| !step.give_up.contains(partition));
             for partition in &step.give_up {
                 self.fetcher.leave(partition);
             }
@@ -89,13 +102,18 @@ impl EmbeddedConsumer {
             }));
         }
         self.coming.extend(step.take);
+        Ok(None)
+    }
+
+    async fn assign_coming(&mut self) -> Result<Option<ConsumerEvent>, LogError> {
         if self.coming.is_empty() {
             return Ok(None);
         }
         let committed = self.core.group_offsets(&self.group).await?;
         let mut assigned = Vec::with_capacity(self.coming.len());
-        for partition in std::mem::take(&mut self.coming) {
-            let Some(topic) = self.core.topics.get(&partition.topic) else {
+        for (partition, id) in std::mem::take(&mut self.coming) {
+            let topic = self.core.topics.get(&partition.topic);
+            let Some(topic) = topic.filter(|topic| topic.id == id) else {
                 continue;
             };
             let Some(bounds) = topic.partition(partition.partition) else {
@@ -110,7 +128,7 @@ impl EmbeddedConsumer {
                 } else {
                     bounds.first()
                 });
-            self.fetcher.assign(partition.clone(), start);
+            self.fetcher.assign(partition.clone(), Some(id), start);
             assigned.push((partition, start));
         }
         Ok((!assigned.is_empty()).then_some(ConsumerEvent::Assigned(assigned)))
@@ -118,6 +136,8 @@ impl EmbeddedConsumer {
 
     /// Waits for new records, a change of the group or a partition that is free to go.
     async fn wait(&mut self) {
+        // A change of the group waits until the partitions have left.
+        let is_settled = self.leaving.is_none();
         let left = async {
             match &mut self.leaving {
                 Some((_, finished)) => drop(finished.await),
@@ -127,7 +147,11 @@ impl EmbeddedConsumer {
         let gone = tokio::select! {
             () = left => true,
             _ = self.commits.changed() => false,
-            _ = self.changes.changed() => false,
+            _ = self.changes.changed(), if is_settled => {
+                // Seen by whoever waits, not by the member yet.
+                self.changes.mark_changed();
+                false
+            }
         };
         if gone && let Some((partitions, _)) = self.leaving.take() {
             for partition in &partitions {
@@ -147,7 +171,6 @@ impl Consumer for EmbeddedConsumer {
         loop {
             // Marked as seen before looking, so that nothing that comes in between is missed.
             self.commits.mark_unchanged();
-            self.changes.mark_unchanged();
             if let Some(event) = self.assignment_event().await? {
                 return Ok(event);
             }
@@ -169,14 +192,15 @@ impl Consumer for EmbeddedConsumer {
         offsets: Vec<(TopicPartition, i64)>,
     ) -> BoxFuture<'static, Result<(), LogError>> {
         let (core, group) = (Arc::clone(&self.core), Arc::clone(&self.group));
-        async move {
-            let offsets = offsets
-                .into_iter()
-                .map(|(partition, offset)| (partition, Some(offset)))
-                .collect();
-            core.set_group_offsets(&group, offsets).await
-        }
-        .boxed()
+        let offsets = offsets
+            .into_iter()
+            .map(|(partition, offset)| GroupOffset {
+                topic_id: self.fetcher.topic_id(&partition),
+                partition,
+                offset: Some(offset),
+            })
+            .collect();
+        async move { core.set_group_offsets(&group, offsets).await }.boxed()
     }
 
     async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
@@ -218,7 +242,8 @@ impl EmbeddedReader {
     pub(crate) fn new(core: &Arc<Core>, start: &[(TopicPartition, i64)]) -> Self {
         let mut fetcher = Fetcher::new(Arc::clone(core), usize::MAX);
         for (partition, offset) in start {
-            fetcher.assign(partition.clone(), *offset);
+            let topic = core.topics.get(&partition.topic);
+            fetcher.assign(partition.clone(), topic.map(|topic| topic.id), *offset);
         }
         Self {
             fetcher,
@@ -248,32 +273,5 @@ impl Reader for EmbeddedReader {
     }
     fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.fetcher.position(partition)
-    }
-}
-
-/// Offsets of a group as stored.
-impl Core {
-    pub(crate) async fn set_group_offsets(
-        &self,
-        group: &Arc<str>,
-        offsets: Vec<(TopicPartition, Option<i64>)>,
-    ) -> Result<(), LogError> {
-        let group = Arc::clone(group);
-        self.writer
-            .execute(
-                move |connection| {
-                    offsets.iter().try_for_each(|(partition, offset)| {
-                        store::set_group_offset(
-                            connection,
-                            &group,
-                            &partition.topic,
-                            partition.partition,
-                            *offset,
-                        )
-                    })
-                },
-                |()| (),
-            )
-            .await
     }
 }

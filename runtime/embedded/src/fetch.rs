@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::Connection;
 use tidegate_api::TopicPartition;
 use tidegate_log::{ConsumedRecord, LogError};
 
 use crate::batch::Records;
+use crate::core::Core;
 use crate::errors::translate;
-use crate::log::Core;
 use crate::store;
 
 /// Bytes of batches read at a time.
@@ -23,7 +22,6 @@ pub(crate) const READ_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     core: Arc<Core>,
-    connection: Option<Connection>,
     partitions: BTreeMap<TopicPartition, Cursor>,
     /// Where the next round starts, so that every partition gets its turn.
     turn: usize,
@@ -34,6 +32,8 @@ pub(crate) struct Fetcher {
 
 #[derive(Debug)]
 struct Cursor {
+    /// Id of the topic that is read; another one of the same name is not. `None` takes whichever there is.
+    topic: Option<i64>,
     /// Next offset to return.
     position: i64,
     ahead: VecDeque<ConsumedRecord>,
@@ -46,7 +46,6 @@ impl Fetcher {
     pub(crate) fn new(core: Arc<Core>, max_records: usize) -> Self {
         Self {
             core,
-            connection: None,
             partitions: BTreeMap::new(),
             turn: 0,
             max_records: max_records.max(1),
@@ -54,11 +53,12 @@ impl Fetcher {
         }
     }
 
-    pub(crate) fn assign(&mut self, partition: TopicPartition, position: i64) {
+    pub(crate) fn assign(&mut self, partition: TopicPartition, topic: Option<i64>, position: i64) {
         self.forget_ahead();
         self.partitions.insert(
             partition,
             Cursor {
+                topic,
                 position,
                 ahead: VecDeque::new(),
                 paused: false,
@@ -88,6 +88,9 @@ impl Fetcher {
         for cursor in self.partitions.values_mut() {
             cursor.ahead.clear();
         }
+    }
+    pub(crate) fn topic_id(&self, partition: &TopicPartition) -> Option<i64> {
+        self.partitions.get(partition)?.topic
     }
     pub(crate) fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.partitions.get(partition).map(|cursor| cursor.position)
@@ -127,6 +130,9 @@ impl Fetcher {
         let count = self.partitions.len();
         let unread = |(place, (partition, cursor)): (usize, (&TopicPartition, &Cursor))| {
             let topic = self.core.topics.get(&partition.topic)?;
+            if cursor.topic.is_some_and(|id| id != topic.id) {
+                return None;
+            }
             let bounds = topic.partition(partition.partition)?;
             let unread = !cursor.paused && !cursor.leaving && cursor.position < bounds.next();
             unread.then(|| {
@@ -182,10 +188,7 @@ impl Fetcher {
         let end = topic
             .partition(partition.partition)
             .map_or(0, crate::topics::Partition::next);
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.core.directory.reader()?,
-        };
+        let connection = self.core.take_reader()?;
         let number = partition.partition;
         let id = topic.id;
         let (connection, batches) = tokio::task::spawn_blocking(move || {
@@ -196,7 +199,7 @@ impl Fetcher {
         .map_err(|error| {
             LogError::Fatal(format!("reading the embedded log was interrupted: {error}"))
         })?;
-        self.connection = Some(connection);
+        self.core.return_reader(connection);
         let batches =
             batches.map_err(|error| translate(&self.core.directory.path, "be read", &error))?;
         let read_to = batches.last().map_or(end, |batch| batch.next);

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fancy_regex::Regex;
-use tidegate_api::TopicPartition;
+use tidegate_api::{JavaRegex, TopicPartition};
 use tidegate_log::{LogError, Subscription};
 use tokio::sync::watch;
 
@@ -28,14 +27,17 @@ struct Group {
 #[derive(Debug)]
 struct Member {
     subscription: TopicFilter,
-    owned: BTreeSet<TopicPartition>,
+    owned: Share,
 }
+
+/// Partitions, each with the id of its topic: one of a deleted topic is not that of its successor of the same name.
+type Share = BTreeMap<TopicPartition, i64>;
 
 /// Which topics a member wants.
 #[derive(Debug)]
 pub(crate) enum TopicFilter {
     Names(Vec<Arc<str>>),
-    Pattern(Regex),
+    Pattern(JavaRegex),
 }
 
 impl TopicFilter {
@@ -43,16 +45,17 @@ impl TopicFilter {
         Ok(match subscription {
             Subscription::Topics(names) => Self::Names(names),
             Subscription::Pattern(pattern) => {
-                Self::Pattern(Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-                    LogError::Invalid(format!("'{pattern}' is no regular expression: {error}"))
-                })?)
+                let pattern = JavaRegex::new(&pattern);
+                Self::Pattern(pattern.map_err(|error| LogError::Invalid(error.to_string()))?)
             }
         })
     }
-    fn matches(&self, topic: &str) -> bool {
+    fn matches(&self, topic: &str) -> Result<bool, LogError> {
         match self {
-            Self::Names(names) => names.iter().any(|name| **name == *topic),
-            Self::Pattern(pattern) => pattern.is_match(topic).unwrap_or(false),
+            Self::Names(names) => Ok(names.iter().any(|name| **name == *topic)),
+            Self::Pattern(pattern) => pattern
+                .matches(topic)
+                .map_err(|error| LogError::Invalid(error.to_string())),
         }
     }
 }
@@ -61,7 +64,8 @@ impl TopicFilter {
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     pub(crate) give_up: Vec<TopicPartition>,
-    pub(crate) take: Vec<TopicPartition>,
+    /// With the ids of their topics.
+    pub(crate) take: Vec<(TopicPartition, i64)>,
 }
 
 impl Groups {
@@ -94,7 +98,7 @@ impl Groups {
             id,
             Member {
                 subscription,
-                owned: BTreeSet::new(),
+                owned: Share::new(),
             },
         );
         drop(groups);
@@ -133,52 +137,67 @@ impl Groups {
     }
 
     /// The member's next step; what it may take is its own from now on.
-    pub(crate) fn step(&self, group: &Arc<str>, member: u64, topics: &Topics) -> Step {
+    ///
+    /// # Errors
+    /// If it is not known which topics the member wants.
+    pub(crate) fn step(
+        &self,
+        group: &Arc<str>,
+        member: u64,
+        topics: &Topics,
+    ) -> Result<Step, LogError> {
         let mut groups = self.lock();
         let Some(group) = groups.get_mut(group) else {
-            return Step::default();
+            return Ok(Step::default());
         };
-        let target = group.share_of(member, topics);
+        let target = group.share_of(member, topics)?;
         let owned_by_others: BTreeSet<_> = group
             .members
             .iter()
             .filter(|(id, _)| **id != member)
-            .flat_map(|(_, other)| other.owned.iter().cloned())
+            .flat_map(|(_, other)| other.owned.keys().cloned())
             .collect();
         let Some(own) = group.members.get_mut(&member) else {
-            return Step::default();
+            return Ok(Step::default());
         };
-        let give_up: Vec<_> = own.owned.difference(&target).cloned().collect();
+        let outdated = own
+            .owned
+            .iter()
+            .filter(|(partition, topic)| target.get(partition) != Some(topic));
+        let give_up: Vec<_> = outdated.map(|(partition, _)| partition.clone()).collect();
         if !give_up.is_empty() {
-            return Step {
+            return Ok(Step {
                 give_up,
                 take: Vec::new(),
-            };
+            });
         }
         let take: Vec<_> = target
-            .difference(&own.owned)
-            .filter(|partition| !owned_by_others.contains(partition))
-            .cloned()
+            .into_iter()
+            .filter(|(partition, _)| !own.owned.contains_key(partition))
+            .filter(|(partition, _)| !owned_by_others.contains(partition))
             .collect();
         own.owned.extend(take.iter().cloned());
-        Step {
+        Ok(Step {
             give_up: Vec::new(),
             take,
-        }
+        })
     }
 }
 
 impl Group {
     /// Range assignment: each topic's partitions in equal runs over the members that want it.
-    fn share_of(&self, member: u64, topics: &Topics) -> BTreeSet<TopicPartition> {
-        let mut share = BTreeSet::new();
+    fn share_of(&self, member: u64, topics: &Topics) -> Result<Share, LogError> {
+        let mut share = Share::new();
         for topic in topics.all() {
-            let wanting: Vec<u64> = self
-                .members
-                .iter()
-                .filter(|(_, m)| m.subscription.matches(&topic.name))
-                .map(|(id, _)| *id)
-                .collect();
+            let mut wanting = Vec::new();
+            for (id, other) in &self.members {
+                match other.subscription.matches(&topic.name) {
+                    Ok(true) => wanting.push(*id),
+                    Err(error) if *id == member => return Err(error),
+                    // That member fails by itself.
+                    Ok(false) | Err(_) => {}
+                }
+            }
             let Some(place) = wanting.iter().position(|id| *id == member) else {
                 continue;
             };
@@ -186,12 +205,11 @@ impl Group {
             let start = place * (count / members) + place.min(count % members);
             let length = count / members + usize::from(place < count % members);
             share.extend((start..start + length).filter_map(|partition| {
-                Some(TopicPartition::new(
-                    Arc::clone(&topic.name),
-                    i32::try_from(partition).ok()?,
-                ))
+                let partition = i32::try_from(partition).ok()?;
+                let partition = TopicPartition::new(Arc::clone(&topic.name), partition);
+                Some((partition, topic.id))
             }));
         }
-        share
+        Ok(share)
     }
 }

@@ -16,42 +16,37 @@ use tidegate_log::{
 use tokio::sync::{oneshot, watch};
 
 use crate::consumer::{EmbeddedConsumer, EmbeddedReader};
+use crate::core::Core;
 use crate::errors::translate;
 use crate::groups::{Groups, TopicFilter};
 use crate::producer::EmbeddedProducer;
-use crate::store::{self, Directory};
-use crate::topics::{Topics, check_settings};
+use crate::store::{self, Directory, GroupOffset, Sync};
+use crate::topics::Topics;
 use crate::writer::{Shared, Writer};
 
 #[cfg(test)]
 mod tests;
-
-/// What producers, consumers and the log share.
-#[derive(Debug)]
-pub(crate) struct Core {
-    /// First, so that it ends before the directory is let go.
-    pub(crate) writer: Writer,
-    pub(crate) directory: Directory,
-    pub(crate) topics: Arc<Topics>,
-    pub(crate) groups: Groups,
-    /// Counts commits of the file.
-    pub(crate) commits: watch::Sender<u64>,
-    claims: Arc<Mutex<HashSet<String>>>,
-    cluster_id: String,
-}
 
 /// A log in a directory. All handles to a directory share one.
 #[derive(Debug, Clone)]
 pub struct EmbeddedLog(Arc<Core>);
 
 impl EmbeddedLog {
+    /// Opens or creates the log; what is acknowledged survives the end of the process.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn open(directory: &Path) -> Result<Self, LogError> {
+        Self::open_with(directory, Sync::default())
+    }
+
     /// Opens or creates the log.
     ///
     /// # Errors
     /// `Occupied` if another process has it open; `Unauthorized` if the directory cannot be written.
-    pub fn open(directory: &Path) -> Result<Self, LogError> {
+    pub fn open_with(directory: &Path, sync: Sync) -> Result<Self, LogError> {
         let directory = Directory::open(directory)?;
-        let connection = directory.writer()?;
+        let connection = directory.writer(sync)?;
         let read = |error: rusqlite::Error| translate(&directory.path, "read its topics", &error);
         let fresh = || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
         let cluster_id = store::cluster_id(&connection, fresh).map_err(read)?;
@@ -74,80 +69,9 @@ impl EmbeddedLog {
             commits,
             claims: Arc::default(),
             cluster_id,
+            readers: Mutex::default(),
         })))
     }
-}
-
-impl Core {
-    pub(crate) async fn create_topic(&self, topic: &NewTopic) -> Result<TopicCreation, LogError> {
-        check_name(&topic.name)?;
-        if self.topics.get(&topic.name).is_some() {
-            return Ok(TopicCreation::Existed);
-        }
-        let partitions = topic.partitions.unwrap_or(1);
-        if partitions < 1 {
-            return Err(LogError::Invalid(format!(
-                "topic '{}': Number of partitions must be larger than 0.",
-                topic.name
-            )));
-        }
-        check_settings(&topic.name, &topic.settings)?;
-        let (name, settings) = (Arc::clone(&topic.name), topic.settings.clone());
-        let topics = Arc::clone(&self.topics);
-        let created = self
-            .writer
-            .execute(
-                move |connection| {
-                    Ok(store::create_topic(connection, &name, partitions, settings)?.map(Arc::new))
-                },
-                move |created| {
-                    if let Some(topic) = created {
-                        topics.insert(Arc::clone(topic));
-                    }
-                },
-            )
-            .await?;
-        self.groups.topics_changed();
-        Ok(if created.is_some() {
-            TopicCreation::Created
-        } else {
-            TopicCreation::Existed
-        })
-    }
-
-    pub(crate) async fn group_offsets(
-        &self,
-        group: &str,
-    ) -> Result<BTreeMap<TopicPartition, i64>, LogError> {
-        let group = group.to_owned();
-        let rows = self
-            .writer
-            .execute(
-                move |connection| store::group_offsets(connection, &group),
-                |_| (),
-            )
-            .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(topic, partition, offset)| (TopicPartition::new(topic, partition), offset))
-            .collect())
-    }
-}
-
-/// Kafka's rule for names of topics.
-fn check_name(name: &str) -> Result<(), LogError> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty()
-        || name.len() > 249
-        || name == "."
-        || name == ".."
-        || !name.chars().all(legal)
-    {
-        return Err(LogError::Invalid(format!(
-            "topic name '{name}' is illegal: 1 to 249 ASCII letters, digits, '.', '_' and '-'"
-        )));
-    }
-    Ok(())
 }
 
 #[async_trait]
@@ -246,8 +170,13 @@ impl Log for EmbeddedLog {
         offsets: &[(TopicPartition, Option<i64>)],
     ) -> Result<(), LogError> {
         self.check_empty(group)?;
+        let offsets = offsets.iter().map(|(partition, offset)| GroupOffset {
+            partition: partition.clone(),
+            topic_id: None,
+            offset: *offset,
+        });
         self.0
-            .set_group_offsets(&Arc::from(group), offsets.to_vec())
+            .set_group_offsets(&Arc::from(group), offsets.collect())
             .await
     }
     async fn delete_group(&self, group: &str) -> Result<(), LogError> {
@@ -276,13 +205,16 @@ impl Log for EmbeddedLog {
             )));
         }
         let (lose, lost) = oneshot::channel();
+        let (hold, held) = watch::channel(true);
         let guard = Claim {
             claims: Arc::clone(&self.0.claims),
             group: group.to_owned(),
             _lose: lose,
+            _hold: hold,
         };
         Ok(GroupClaim {
             lost,
+            held,
             guard: Box::new(guard),
         })
     }
@@ -308,6 +240,7 @@ struct Claim {
     group: String,
     /// Never sent: a claim in one process cannot be lost.
     _lose: oneshot::Sender<LogError>,
+    _hold: watch::Sender<bool>,
 }
 
 impl Drop for Claim {
@@ -326,10 +259,10 @@ pub struct EmbeddedProvider {
 
 impl EmbeddedProvider {
     /// # Errors
-    /// As [`EmbeddedLog::open`].
-    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, LogError> {
+    /// As [`EmbeddedLog::open_with`].
+    pub fn open(directory: impl Into<PathBuf>, sync: Sync) -> Result<Self, LogError> {
         Ok(Self {
-            log: EmbeddedLog::open(&directory.into())?,
+            log: EmbeddedLog::open_with(&directory.into(), sync)?,
         })
     }
 }

@@ -1,30 +1,44 @@
-//! Retention and compaction, in small steps between the writer's transactions.
-//!
-//! Offsets never change: a compacted batch keeps its range and loses records, a batch without records loses its row.
+//! What the writer's thread does beside appends: retention, compaction, and giving pages back to the file system. All of
+//! it in steps between the writer's transactions, so that appends wait for one step at most.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use rusqlite::{Connection, params};
-use tidegate_log::ProducerRecord;
+use rusqlite::Connection;
 
-use crate::batch::{self, Records};
+use crate::compaction::{Compaction, Progress};
+use crate::retention::Retention;
 use crate::store;
-use crate::topics::{DELETE_RETENTION_MS, RETENTION_BYTES, RETENTION_MS, Topic, Topics};
+use crate::topics::{Topic, Topics};
 
 /// Bytes appended to a compacted partition before it is compacted again, at least.
 const COMPACTION_BYTES: usize = 4 * 1024 * 1024;
 /// One n-th of the partition must be new, so that the work stays in proportion to what is written. Kafka's
 /// `min.cleanable.dirty.ratio` is a half, too.
 const DIRTY_SHARE: usize = 2;
-const READ_BYTES: usize = 4 * 1024 * 1024;
+/// Pages that one step gives back: 1 MB.
+const VACUUM_PAGES: i64 = 64;
+/// Free pages that the file may keep for what comes: an eighth of what is in use, between 1 and 64 MB.
+const SLACK: (i64, i64) = (64, 4096);
 
-/// Bytes appended since the last compaction.
+/// A partition of a topic, by the topic's id: one of the same name may have been deleted before.
+type Place = (i64, i32);
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    dirty: HashMap<(Arc<str>, i32), usize>,
+    /// Bytes appended to compacted partitions since their last compaction.
+    dirty: HashMap<Place, usize>,
+    /// Offsets up to which partitions have been compacted.
+    cleaned: HashMap<Place, i64>,
+    work: VecDeque<Work>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Retention(Retention),
+    Compaction(Box<Compaction>),
+    Vacuum,
 }
 
 impl State {
@@ -42,39 +56,90 @@ impl State {
 
     pub(crate) fn appended(&mut self, topic: &Topic, partition: i32, bytes: usize) {
         if topic.is_compacted {
-            *self
-                .dirty
-                .entry((Arc::clone(&topic.name), partition))
-                .or_default() += bytes;
+            *self.dirty.entry((topic.id, partition)).or_default() += bytes;
         }
     }
 
-    pub(crate) fn run(&mut self, connection: &Connection, topics: &Topics) -> rusqlite::Result<()> {
-        let now = now();
+    /// Whether there is work for [`Self::step`].
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// Looks what there is to do, unless the last look's work is not done yet.
+    pub(crate) fn look(
+        &mut self,
+        connection: &Connection,
+        topics: &Topics,
+    ) -> rusqlite::Result<()> {
+        if self.is_busy() {
+            return Ok(());
+        }
+        store::ensure_horizons(connection)?;
         for topic in topics.all() {
-            if topic.has_policy("delete") {
-                for partition in 0..topic.partition_count() {
-                    delete_old(connection, &topic, partition, now)?;
+            for partition in 0..topic.partition_count() {
+                if topic.has_policy("delete") {
+                    let retention = Retention::new(Arc::clone(&topic), partition, now());
+                    self.work.push_back(Work::Retention(retention));
                 }
             }
         }
-        let due: Vec<_> = self
-            .dirty
-            .iter()
-            .filter(|(_, bytes)| **bytes >= COMPACTION_BYTES)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (name, partition) in due {
-            if let Some(topic) = topics.get(&name) {
-                let total = store::partition_bytes(connection, topic.id, partition)?;
-                if self.dirty[&(Arc::clone(&name), partition)] < total / DIRTY_SHARE {
+        self.look_for_dirt(connection, topics)?;
+        self.work.push_back(Work::Vacuum);
+        Ok(())
+    }
+
+    fn look_for_dirt(&mut self, connection: &Connection, topics: &Topics) -> rusqlite::Result<()> {
+        let (topics, now) = (topics.all(), now());
+        let known: HashSet<i64> = topics.iter().map(|topic| topic.id).collect();
+        self.dirty.retain(|(topic, _), _| known.contains(topic));
+        self.cleaned.retain(|(topic, _), _| known.contains(topic));
+        for topic in topics {
+            for partition in 0..topic.partition_count() {
+                let place = (topic.id, partition);
+                let Some(dirty) = self.dirty.get_mut(&place) else {
+                    continue;
+                };
+                if *dirty < COMPACTION_BYTES
+                    || *dirty
+                        < store::partition_bytes(connection, topic.id, partition)? / DIRTY_SHARE
+                {
                     continue;
                 }
-                compact(connection, &topic, partition, now)?;
+                *dirty = 0;
+                let cleaned = self.cleaned.get(&place).copied().unwrap_or(0);
+                let compaction = Compaction::new(Arc::clone(&topic), partition, cleaned, now);
+                let compaction =
+                    compaction.map(|compaction| Work::Compaction(Box::new(compaction)));
+                self.work.extend(compaction);
             }
-            self.dirty.remove(&(name, partition));
         }
-        connection.execute_batch("PRAGMA incremental_vacuum(256)")
+        Ok(())
+    }
+
+    /// Does a piece of the work that there is. What failed is tried again after the next look.
+    pub(crate) fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(mut work) = self.work.pop_front() else {
+            return Ok(());
+        };
+        let progress = match &mut work {
+            Work::Retention(retention) => retention.step(connection),
+            Work::Compaction(compaction) => compaction.step(connection),
+            Work::Vacuum => vacuum(connection),
+        };
+        match (progress, &work) {
+            (Ok(Progress::More), _) => self.work.push_front(work),
+            (Ok(Progress::Done), Work::Compaction(compaction)) => {
+                self.cleaned.insert(compaction.place(), compaction.end());
+            }
+            (Ok(Progress::Done), _) => {}
+            (Err(error), work) => {
+                if let Work::Compaction(compaction) = work {
+                    self.dirty.insert(compaction.place(), usize::MAX / 2);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -85,152 +150,27 @@ pub(crate) fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// `retention.ms` and `retention.bytes`; negative values keep everything.
-pub(crate) fn delete_old(
-    connection: &Connection,
-    topic: &Topic,
-    partition: i32,
-    now: i64,
-) -> rusqlite::Result<()> {
-    let (millis, bytes) = (topic.number(RETENTION_MS), topic.number(RETENTION_BYTES));
-    let mut end = None;
-    if millis >= 0 {
-        // Batches are deleted from the front only, up to the first one that is young enough.
-        end = connection.query_row(
-            "SELECT coalesce((SELECT min(base) FROM batches WHERE topic = ?1 AND partition = ?2 AND max_timestamp >= ?3), \
-             (SELECT max(next) FROM batches WHERE topic = ?1 AND partition = ?2))",
-            params![topic.id, partition, now.saturating_sub(millis)],
-            |row| row.get::<_, Option<i64>>(0),
-        )?;
+/// Gives a few free pages back to the file system, if there are more than the file may keep.
+fn vacuum(connection: &Connection) -> rusqlite::Result<Progress> {
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let free = number("PRAGMA freelist_count")?;
+    let used = number("PRAGMA page_count")? - free;
+    let slack = (used / 8).clamp(SLACK.0, SLACK.1);
+    if free <= slack {
+        return Ok(Progress::Done);
     }
-    if bytes >= 0 {
-        // The newest batches that reach the size together; at least one.
-        let kept = connection.query_row(
-            "SELECT min(base) FROM (SELECT base, bytes, sum(bytes) OVER (ORDER BY base DESC) AS total FROM batches \
-             WHERE topic = ?1 AND partition = ?2) WHERE total - bytes < ?3",
-            params![topic.id, partition, bytes.max(1)],
-            |row| row.get::<_, Option<i64>>(0),
-        )?;
-        end = end.max(kept);
+    {
+        // A row for each page: the statement does no more than is asked for.
+        let sql = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
+        let mut pages = connection.prepare(&sql)?;
+        let mut rows = pages.query([])?;
+        while rows.next()?.is_some() {}
     }
-    let Some(first) =
-        end.filter(|end| topic.partition(partition).is_some_and(|p| *end > p.first()))
-    else {
-        return Ok(());
-    };
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    connection.execute(
-        "DELETE FROM batches WHERE topic = ?1 AND partition = ?2 AND next <= ?3",
-        params![topic.id, partition, first],
-    )?;
-    connection.execute(
-        "UPDATE partitions SET first = ?3 WHERE topic = ?1 AND partition = ?2",
-        params![topic.id, partition, first],
-    )?;
-    connection.execute_batch("COMMIT")?;
-    if let Some(partition) = topic.partition(partition) {
-        partition.advance_first(first);
+    let left = number("PRAGMA freelist_count")?;
+    if left < free && left > slack {
+        return Ok(Progress::More);
     }
-    Ok(())
-}
-
-/// Keeps the last record of each key; tombstones stay for `delete.retention.ms`.
-pub(crate) fn compact(
-    connection: &Connection,
-    topic: &Topic,
-    partition: i32,
-    now: i64,
-) -> rusqlite::Result<()> {
-    let Some(bounds) = topic.partition(partition) else {
-        return Ok(());
-    };
-    let end = bounds.next();
-    let retention = topic.number(DELETE_RETENTION_MS);
-    let mut last: HashMap<Bytes, i64> = HashMap::new();
-    each_batch(connection, topic, partition, end, |_, records| {
-        for record in records {
-            if let Some(key) = record.key {
-                last.insert(Bytes::copy_from_slice(&key), record.offset);
-            }
-        }
-        Ok(())
-    })?;
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    each_batch(connection, topic, partition, end, |stored, records| {
-        let total = records.len();
-        let kept: Vec<_> = records
-            .into_iter()
-            .filter(|record| {
-                let is_last = record
-                    .key
-                    .as_ref()
-                    .is_none_or(|key| last.get(key) == Some(&record.offset));
-                let is_old_tombstone = record.value.is_none()
-                    && record.timestamp.unwrap_or(0) < now.saturating_sub(retention);
-                is_last && !is_old_tombstone
-            })
-            .collect();
-        if kept.len() == total {
-            return Ok(());
-        }
-        if kept.is_empty() {
-            connection.execute(
-                "DELETE FROM batches WHERE topic = ?1 AND partition = ?2 AND base = ?3",
-                params![topic.id, partition, stored.base],
-            )?;
-            return Ok(());
-        }
-        let mut data = Vec::new();
-        for record in kept {
-            let distance = record.offset.abs_diff(stored.base);
-            let timestamp = record.timestamp.unwrap_or(0);
-            let record = ProducerRecord {
-                topic: record.topic,
-                partition: None,
-                timestamp: None,
-                key: record.key,
-                value: record.value,
-                headers: record.headers,
-            };
-            batch::encode(&mut data, distance, timestamp, &record);
-        }
-        connection.execute(
-            "UPDATE batches SET data = ?4, bytes = ?5 WHERE topic = ?1 AND partition = ?2 AND base = ?3",
-            params![topic.id, partition, stored.base, data, store::length(&data)],
-        )?;
-        Ok(())
-    })?;
-    connection.execute_batch("COMMIT")
-}
-
-/// Calls `visit` with each stored batch below `end` and its records. Damaged batches are left alone.
-fn each_batch(
-    connection: &Connection,
-    topic: &Topic,
-    partition: i32,
-    end: i64,
-    mut visit: impl FnMut(
-        &store::StoredBatch,
-        Vec<tidegate_log::ConsumedRecord>,
-    ) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let mut offset = topic
-        .partition(partition)
-        .map_or(0, crate::topics::Partition::first);
-    while offset < end {
-        let mut batches = store::read_batches(connection, topic.id, partition, offset, READ_BYTES)?;
-        if batches.is_empty() {
-            break;
-        }
-        for stored in &mut batches {
-            let data = Bytes::from(std::mem::take(&mut stored.data));
-            let records: Result<Vec<_>, _> =
-                Records::new(Arc::clone(&topic.name), partition, stored.base, data).collect();
-            if let Ok(records) = records {
-                visit(stored, records)?;
-            }
-            offset = stored.next;
-        }
-    }
-    Ok(())
+    // The file itself becomes shorter with a checkpoint; what readers hold up follows with the next one.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    Ok(Progress::Done)
 }

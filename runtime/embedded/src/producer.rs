@@ -12,7 +12,7 @@ use tidegate_log::{AppendReceipt, LogError, NewTopic, Producer, ProducerRecord, 
 use tokio::sync::oneshot;
 
 use crate::batch;
-use crate::log::Core;
+use crate::core::Core;
 use crate::maintenance::now;
 use crate::topics::{MAX_MESSAGE_BYTES, Topic};
 use crate::writer::{Part, Request};
@@ -53,87 +53,115 @@ impl EmbeddedProducer {
     }
 }
 
+/// What `append` makes of its records: parts for the writer, and for each record its place in them or why it has none.
+#[derive(Default)]
+struct Sorted {
+    parts: Vec<Part>,
+    /// Part that a topic and partition is being written to.
+    open: HashMap<(i64, i32), usize>,
+    /// Part and distance of each record.
+    places: Vec<Result<(usize, i64), LogError>>,
+}
+
+impl Sorted {
+    fn add(&mut self, topic: &Arc<Topic>, partition: i32, record: &ProducerRecord, now: i64) {
+        let at = self.part(topic, partition);
+        let part = &mut self.parts[at];
+        let timestamp = record.timestamp.unwrap_or(now);
+        batch::encode(
+            &mut part.data,
+            part.count.cast_unsigned(),
+            timestamp,
+            record,
+        );
+        self.places.push(Ok((at, part.count)));
+        part.count += 1;
+        part.max_timestamp = part.max_timestamp.max(timestamp);
+    }
+
+    fn part(&mut self, topic: &Arc<Topic>, partition: i32) -> usize {
+        let place = (topic.id, partition);
+        if let Some(at) = self.open.get(&place)
+            && self.parts[*at].data.len() <= BATCH_BYTES
+        {
+            return *at;
+        }
+        self.parts.push(Part {
+            topic: Arc::clone(topic),
+            partition,
+            count: 0,
+            max_timestamp: i64::MIN,
+            data: Vec::new(),
+        });
+        self.open.insert(place, self.parts.len() - 1);
+        self.parts.len() - 1
+    }
+}
+
+/// The partition that a record goes to; `turn` chooses one for a record without key.
+///
+/// # Errors
+/// Why the topic does not take the record.
+fn admit(topic: &Topic, record: &ProducerRecord, turn: i32) -> Result<i32, LogError> {
+    let partition = match (record.partition, &record.key) {
+        (Some(partition), _) => partition,
+        (None, Some(key)) => partition_for_key(key, topic.partition_count()),
+        (None, None) => turn % topic.partition_count().max(1),
+    };
+    if topic.partition(partition).is_none() {
+        return Err(LogError::Invalid(format!(
+            "topic '{}' has no partition {partition}",
+            record.topic
+        )));
+    }
+    if record.size() > topic.max_message_bytes {
+        return Err(LogError::Invalid(format!(
+            "topic '{}' takes records of at most {} bytes ({MAX_MESSAGE_BYTES}), not of {}",
+            record.topic,
+            topic.max_message_bytes,
+            record.size()
+        )));
+    }
+    if record.key.is_none() && topic.is_compacted {
+        return Err(LogError::Invalid(format!(
+            "topic '{}' is compacted (cleanup.policy): a record without key cannot be stored there",
+            record.topic
+        )));
+    }
+    Ok(partition)
+}
+
 #[async_trait]
 impl Producer for EmbeddedProducer {
     async fn append(&self, records: Vec<ProducerRecord>) -> Result<AppendReceipt, LogError> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).cast_signed() & i32::MAX;
         let now = now();
-        let mut parts: Vec<Part> = Vec::new();
-        // Part that a topic and partition is being written to.
-        let mut open: HashMap<(i64, i32), usize> = HashMap::new();
-        // Part and distance of each record.
-        let mut places = Vec::with_capacity(records.len());
-        let mut topic: Option<Arc<Topic>> = None;
+        let mut sorted = Sorted {
+            places: Vec::with_capacity(records.len()),
+            ..Sorted::default()
+        };
+        // That of the last record, or why it cannot be had.
+        let mut last: Option<(Arc<str>, Result<Arc<Topic>, LogError>)> = None;
         for record in &records {
-            let current = match &topic {
-                Some(current) if current.name == record.topic => Arc::clone(current),
-                _ => self.topic(&record.topic).await?,
+            let (name, topic) = match last.take() {
+                Some(last) if last.0 == record.topic => last,
+                _ => (Arc::clone(&record.topic), self.topic(&record.topic).await),
             };
-            let partition = match (record.partition, &record.key) {
-                (Some(partition), _) => partition,
-                (None, Some(key)) => partition_for_key(key, current.partition_count()),
-                (None, None) => turn % current.partition_count().max(1),
-            };
-            if current.partition(partition).is_none() {
-                return Err(LogError::Invalid(format!(
-                    "topic '{}' has no partition {partition}",
-                    record.topic
-                )));
+            match &topic {
+                Ok(topic) => match admit(topic, record, turn) {
+                    Ok(partition) => sorted.add(topic, partition, record, now),
+                    Err(refusal) => sorted.places.push(Err(refusal)),
+                },
+                Err(error) if error.is_retriable() => return Err(error.clone()),
+                Err(refusal) => sorted.places.push(Err(refusal.clone())),
             }
-            if record.size() > current.max_message_bytes {
-                return Err(LogError::Invalid(format!(
-                    "topic '{}' takes records of at most {} bytes ({MAX_MESSAGE_BYTES}), not of {}",
-                    record.topic,
-                    current.max_message_bytes,
-                    record.size()
-                )));
-            }
-            if record.key.is_none() && current.is_compacted {
-                return Err(LogError::Invalid(format!(
-                    "topic '{}' is compacted (cleanup.policy): a record without key cannot be stored there",
-                    record.topic
-                )));
-            }
-            let at = *open
-                .entry((current.id, partition))
-                .and_modify(|at| {
-                    if parts[*at].data.len() > BATCH_BYTES {
-                        *at = usize::MAX;
-                    }
-                })
-                .or_insert(usize::MAX);
-            let at = if at == usize::MAX {
-                parts.push(Part {
-                    topic: Arc::clone(&current),
-                    partition,
-                    count: 0,
-                    max_timestamp: i64::MIN,
-                    data: Vec::new(),
-                });
-                open.insert((current.id, partition), parts.len() - 1);
-                parts.len() - 1
-            } else {
-                at
-            };
-            let part = &mut parts[at];
-            let timestamp = record.timestamp.unwrap_or(now);
-            batch::encode(
-                &mut part.data,
-                part.count.cast_unsigned(),
-                timestamp,
-                record,
-            );
-            places.push((at, part.count));
-            part.count += 1;
-            part.max_timestamp = part.max_timestamp.max(timestamp);
-            topic = Some(current);
+            last = Some((name, topic));
         }
         drop(records);
-        if parts.is_empty() {
-            return Ok(async { Vec::new() }.boxed());
-        }
+        let Sorted { parts, places, .. } = sorted;
         let partitions: Vec<i32> = parts.iter().map(|part| part.partition).collect();
         let (done, bases) = oneshot::channel();
+        // Also without parts: the receipt then comes in its turn.
         self.core
             .writer
             .send(Request::Append { parts, done })
@@ -144,15 +172,16 @@ impl Producer for EmbeddedProducer {
                     "the embedded log was closed before the records were stored".to_owned(),
                 ))
             });
+            let stored = |(part, distance): (usize, i64)| match &bases {
+                Ok(bases) => Ok(RecordMetadata {
+                    partition: partitions[part],
+                    offset: bases[part] + distance,
+                }),
+                Err(error) => Err(error.clone()),
+            };
             places
                 .into_iter()
-                .map(|(part, distance)| match &bases {
-                    Ok(bases) => Ok(RecordMetadata {
-                        partition: partitions[part],
-                        offset: bases[part] + distance,
-                    }),
-                    Err(error) => Err(error.clone()),
-                })
+                .map(|place| place.and_then(stored))
                 .collect()
         }
         .boxed())
@@ -167,5 +196,11 @@ impl Producer for EmbeddedProducer {
                     "the embedded log did not store everything within {timeout:?}"
                 ))
             })?
+    }
+
+    /// The writer takes requests in order: whatever is handed over later comes behind.
+    async fn close(&self, grace: Duration) {
+        // Nothing can be taken back from the writer, which is only slow if the disk is.
+        drop(self.flush(grace).await);
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tidegate_api::TopicPartition;
 use tidegate_log::LogError;
 
 use crate::errors::translate;
+use crate::rewrite;
 use crate::topics::{Partition, Topic};
 
 const FILE: &str = "log.sqlite";
@@ -34,6 +36,33 @@ CREATE TABLE IF NOT EXISTS group_offsets (
 CREATE TABLE IF NOT EXISTS identity (cluster_id TEXT NOT NULL);
 ";
 
+/// When tombstones of a compacted batch may go. Files of earlier programs lack it, and get it when it is needed first.
+const HORIZONS: &str = "
+CREATE TABLE IF NOT EXISTS horizons (
+    topic INTEGER NOT NULL, partition INTEGER NOT NULL, base INTEGER NOT NULL, horizon INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, base)) WITHOUT ROWID;
+";
+
+/// What an acknowledged batch survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sync {
+    /// The end of the process at any moment. Should the machine lose power, the batches of the last moments may be lost,
+    /// but never order or consistency: sources read them again.
+    #[default]
+    Normal,
+    /// The loss of power, too: every transaction waits for the disk.
+    Full,
+}
+
+impl Sync {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Normal => "NORMAL",
+            Self::Full => "FULL",
+        }
+    }
+}
+
 /// The directory of a log, held by this process alone.
 #[derive(Debug)]
 pub(crate) struct Directory {
@@ -41,6 +70,9 @@ pub(crate) struct Directory {
     /// Locked until dropped; the system unlocks it when the process dies.
     _lock: File,
 }
+
+/// What is set before a file has its first table: the size of pages, and that it can shrink.
+pub(crate) const LAYOUT: &str = "PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL;";
 
 impl Directory {
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
@@ -79,36 +111,53 @@ impl Directory {
     }
 
     /// The one connection that writes. Creates the tables of a new file.
-    pub(crate) fn writer(&self) -> Result<Connection, LogError> {
+    pub(crate) fn writer(&self, sync: Sync) -> Result<Connection, LogError> {
         let file = self.file();
-        let connect = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(&file)?;
-            connection.busy_timeout(Duration::from_secs(5))?;
-            connection.execute_batch(
-                "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; \
-                 PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1024; PRAGMA cache_size=-4096; \
-                 PRAGMA auto_vacuum=INCREMENTAL;",
-            )?;
-            Ok(connection)
-        };
-        let connection = connect().map_err(self.error("open its file"))?;
+        let connect = || self.connect(sync).map_err(self.error("open its file"));
+        let connection = connect()?;
         let format: i64 = connection
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(self.error("read its file"))?;
+        // Before anything of another program's file is touched.
         if format != 0 && format != FORMAT {
             return Err(LogError::Fatal(format!(
                 "'{}' has format {format}, this program reads format {FORMAT}; use the program that wrote it",
                 file.display()
             )));
         }
+        let connection = match rewrite::can_shrink(&connection) {
+            Ok(false) => {
+                rewrite::rewrite(&self.path, &file, connection);
+                connect()?
+            }
+            Ok(true) => connection,
+            Err(error) => return Err(self.error("read its file")(error)),
+        };
         // A log that is there is opened without writing: its disk may be full.
         if format != FORMAT {
             connection
                 .execute_batch(&format!(
-                    "BEGIN; {TABLES} PRAGMA user_version={FORMAT}; COMMIT;"
+                    "BEGIN; {TABLES} {HORIZONS} PRAGMA user_version={FORMAT}; COMMIT;"
                 ))
                 .map_err(self.error("create its tables"))?;
         }
+        Ok(connection)
+    }
+
+    fn connect(&self, sync: Sync) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(self.file())?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        // On a file that is there `auto_vacuum` writes its header, for which a full disk has no room.
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        if pages == 0 {
+            connection.execute_batch(LAYOUT)?;
+        }
+        connection.execute_batch(&format!(
+            "PRAGMA journal_mode=WAL; \
+             PRAGMA synchronous={}; PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=1024; \
+             PRAGMA cache_size=-4096;",
+            sync.pragma()
+        ))?;
         Ok(connection)
     }
 
@@ -193,6 +242,8 @@ pub(crate) fn create_topic(
 }
 
 pub(crate) fn delete_topic(connection: &Connection, topic: &Topic) -> rusqlite::Result<()> {
+    ensure_horizons(connection)?;
+    connection.execute("DELETE FROM horizons WHERE topic = ?1", [topic.id])?;
     connection.execute("DELETE FROM batches WHERE topic = ?1", [topic.id])?;
     connection.execute("DELETE FROM partitions WHERE topic = ?1", [topic.id])?;
     connection.execute("DELETE FROM topics WHERE id = ?1", [topic.id])?;
@@ -236,6 +287,94 @@ pub(crate) fn insert_batch(
             "UPDATE partitions SET next = ?3 WHERE topic = ?1 AND partition = ?2 AND next < ?3",
         )?
         .execute(params![topic, partition, range.end])?;
+    Ok(())
+}
+
+/// Puts other records into a stored batch, whose offsets stay.
+pub(crate) fn replace_batch(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    base: i64,
+    data: &[u8],
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE batches SET data = ?4, bytes = ?5 WHERE topic = ?1 AND partition = ?2 AND base = ?3",
+        )?
+        .execute(params![topic, partition, base, data, length(data)])?;
+    Ok(())
+}
+
+pub(crate) fn delete_batch(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    base: i64,
+) -> rusqlite::Result<()> {
+    for table in ["batches", "horizons"] {
+        let delete =
+            format!("DELETE FROM {table} WHERE topic = ?1 AND partition = ?2 AND base = ?3");
+        connection
+            .prepare_cached(&delete)?
+            .execute(params![topic, partition, base])?;
+    }
+    Ok(())
+}
+
+/// Deletes the batches that end before `first`, which becomes the partition's first offset.
+/// The batches before an offset. What ends before it also begins before it, which the index knows.
+pub(crate) const DELETE_BATCHES: &str =
+    "DELETE FROM batches WHERE topic = ?1 AND partition = ?2 AND base < ?3 AND next <= ?3";
+
+pub(crate) fn delete_batches_before(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    first: i64,
+) -> rusqlite::Result<()> {
+    let place = params![topic, partition, first];
+    connection.execute(DELETE_BATCHES, place)?;
+    connection.execute(
+        "DELETE FROM horizons WHERE topic = ?1 AND partition = ?2 AND base < ?3",
+        place,
+    )?;
+    connection.execute(
+        "UPDATE partitions SET first = ?3 WHERE topic = ?1 AND partition = ?2",
+        place,
+    )?;
+    Ok(())
+}
+
+pub(crate) fn ensure_horizons(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(HORIZONS)
+}
+
+/// When the tombstones of a batch may go, in milliseconds since 1970; `None` before it was compacted with some in it.
+pub(crate) fn horizon(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    base: i64,
+) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT horizon FROM horizons WHERE topic = ?1 AND partition = ?2 AND base = ?3",
+        )?
+        .query_row(params![topic, partition, base], |row| row.get(0))
+        .optional()
+}
+
+pub(crate) fn set_horizon(
+    connection: &Connection,
+    topic: i64,
+    partition: i32,
+    base: i64,
+    horizon: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO horizons VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![topic, partition, base, horizon])?;
     Ok(())
 }
 
@@ -292,18 +431,28 @@ pub(crate) fn group_offsets(
         .collect()
 }
 
-/// Sets or, with `None`, deletes a group's offset.
+/// What a group has read of a partition; `offset` is `None` to forget it.
+pub(crate) struct GroupOffset {
+    pub(crate) partition: TopicPartition,
+    /// Of the topic that was read; `None` for whichever has the name.
+    pub(crate) topic_id: Option<i64>,
+    pub(crate) offset: Option<i64>,
+}
+
+/// Sets or deletes a group's offset. One of a topic that has been deleted is not set.
 pub(crate) fn set_group_offset(
     connection: &Connection,
     group: &str,
-    topic: &str,
-    partition: i32,
-    offset: Option<i64>,
+    offset: &GroupOffset,
 ) -> rusqlite::Result<()> {
-    match offset {
-        Some(offset) => connection
-            .prepare_cached("INSERT OR REPLACE INTO group_offsets VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![group, topic, partition, offset])?,
+    let (topic, partition) = (&*offset.partition.topic, offset.partition.partition);
+    match offset.offset {
+        Some(number) => connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO group_offsets SELECT ?1, ?2, ?3, ?4 WHERE EXISTS \
+                 (SELECT 1 FROM topics WHERE name = ?2 AND id = coalesce(?5, id))",
+            )?
+            .execute(params![group, topic, partition, number, offset.topic_id])?,
         None => connection
             .prepare_cached(
                 "DELETE FROM group_offsets WHERE group_id = ?1 AND topic = ?2 AND partition = ?3",

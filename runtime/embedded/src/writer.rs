@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tidegate_api::catch_panic_of;
 use tidegate_log::LogError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::errors::translate;
 use crate::maintenance;
@@ -94,10 +95,9 @@ pub(crate) struct Shared {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            warn!("the embedded log's thread has panicked");
+        if let Some(thread) = self.thread.take() {
+            // Its panic was logged.
+            thread.join().ok();
         }
     }
 }
@@ -115,7 +115,13 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("embedded-log".to_owned())
-            .spawn(move || state.run(&requests))
+            .spawn(move || {
+                let what = || "the embedded log's thread".to_owned();
+                // Whoever waits for it, or sends something later, hears that the log is closed.
+                if let Err(panic) = catch_panic_of(what, || state.run(&requests)) {
+                    error!("{panic}");
+                }
+            })
             .map_err(|error| {
                 LogError::Fatal(format!(
                     "the embedded log's thread cannot be started: {error}"
@@ -192,9 +198,14 @@ enum Done {
 
 impl Loop {
     fn run(mut self, requests: &Receiver<Queued>) {
-        let mut maintained = Instant::now();
+        let mut looked = Instant::now();
         loop {
-            match requests.recv_timeout(MAINTENANCE_INTERVAL) {
+            let patience = if self.maintenance.is_busy() {
+                Duration::ZERO
+            } else {
+                MAINTENANCE_INTERVAL
+            };
+            match requests.recv_timeout(patience) {
                 Ok(first) => {
                     // The permits live until the transaction is over.
                     let (requests, _permits) = gather(first, requests);
@@ -203,10 +214,14 @@ impl Loop {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if maintained.elapsed() >= MAINTENANCE_INTERVAL {
-                self.maintain();
-                maintained = Instant::now();
+            if looked.elapsed() >= MAINTENANCE_INTERVAL {
+                let look = self.maintenance.look(&self.connection, &self.shared.topics);
+                self.maintained(look);
+                looked = Instant::now();
             }
+            // One piece at a time: whoever appends waits for no more.
+            let step = self.maintenance.step(&self.connection);
+            self.maintained(step);
         }
         if let Err((_, error)) = self.connection.close() {
             warn!(%error, "the embedded log's file was not closed cleanly; nothing is lost");
@@ -272,8 +287,12 @@ impl Loop {
                 done: sender,
             } => {
                 if let Some(part) = parts.iter().find(|part| part.topic.is_deleted()) {
-                    let error =
-                        LogError::NotFound(format!("topic '{}' has been deleted", part.topic.name));
+                    // Not the error of a record: the append may have others, for topics that are there. The next one
+                    // looks for each topic anew.
+                    let error = LogError::Unavailable(format!(
+                        "topic '{}' has been deleted meanwhile",
+                        part.topic.name
+                    ));
                     Request::Append {
                         parts,
                         done: sender,
@@ -366,13 +385,10 @@ impl Loop {
         Ok(bases)
     }
 
-    fn maintain(&mut self) {
-        if let Err(error) = self.maintenance.run(&self.connection, &self.shared.topics) {
-            let error = translate(
-                &self.shared.directory,
-                "compact or delete old records",
-                &error,
-            );
+    fn maintained(&self, outcome: rusqlite::Result<()>) {
+        if let Err(error) = outcome {
+            let doing = "compact or delete old records";
+            let error = translate(&self.shared.directory, doing, &error);
             warn!(%error, "trying again later");
             self.rollback();
         }

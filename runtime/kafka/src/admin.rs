@@ -1,30 +1,24 @@
-//! Questions and orders to the cluster: topics, offsets, groups.
-//!
-//! Questions go through one client that stays. rdkafka's admin client, which the rare orders need, never takes log lines
-//! out of its queue; it is opened for each of them.
+//! Questions and orders to the cluster: topics, offsets, groups. All go through one client that stays, on threads that may
+//! wait (see [`blocking`](crate::blocking)).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, NewTopic as NativeTopic, ResourceSpecifier, TopicReplication,
-};
+use rdkafka::TopicPartitionList;
 use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::topic_partition_list::Offset;
-use rdkafka::{ClientConfig as NativeConfig, TopicPartitionList};
 use tidegate_api::TopicPartition;
 use tidegate_log::{ClientConfig, LogError, NewTopic, TopicCreation, TopicDescription};
 
 use crate::blocking;
-use crate::context::Reports;
+use crate::client_log::Reports;
 use crate::errors;
-use crate::log::servers;
-use crate::native::{self, GroupOffsets};
-use crate::settings::{self, CLIENT_ID, Kind};
+use crate::native::{self, GroupOffsets, Refusal, TopicOrder};
+use crate::settings::{self, CLIENT_ID, Kind, servers};
 
 /// Java's `default.api.timeout.ms`.
 const API_TIMEOUT: Duration = Duration::from_mins(1);
@@ -39,7 +33,6 @@ const PROPAGATION_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Admin {
     client: Arc<BaseProducer<Reports>>,
-    config: NativeConfig,
     reports: Reports,
     closed: Arc<AtomicBool>,
     pub(crate) servers: Arc<str>,
@@ -72,18 +65,17 @@ impl Admin {
             .map_err(|error| errors::translate("open an admin client", &servers, &error, None))?;
         let (client, closed) = (Arc::new(client), Arc::new(AtomicBool::new(false)));
         let (polled, stop) = (Arc::clone(&client), Arc::clone(&closed));
-        blocking::start("kafka-admin", move || {
+        drop(blocking::start("kafka-admin", move || {
             while !stop.load(Ordering::Acquire) {
                 polled.poll(POLL);
             }
-        })?;
+        })?);
         let timeout = config
             .get("default.api.timeout.ms")
             .and_then(|text| text.trim().parse().ok())
             .map_or(API_TIMEOUT, Duration::from_millis);
         Ok(Self {
             client,
-            config: native_config,
             reports,
             closed,
             servers,
@@ -91,16 +83,20 @@ impl Admin {
         })
     }
 
-    fn orders(&self) -> Result<AdminClient<Reports>, LogError> {
-        let client = self.config.create_with_context(self.reports.clone());
-        client.map_err(|error| self.error("open an admin client", &error))
+    /// Gives an order once; what follows from a failure is the caller's business.
+    async fn order<T: Send + 'static>(
+        self: &Arc<Self>,
+        order: impl FnOnce(&Client<Reports>, Duration) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Result<T, Refusal>, LogError> {
+        let this = Arc::clone(self);
+        blocking::run(move || Ok(order(this.client.client(), this.timeout))).await
     }
 
-    fn options(&self) -> AdminOptions {
-        let timeout = Some(self.timeout);
-        AdminOptions::new()
-            .request_timeout(timeout)
-            .operation_timeout(timeout)
+    fn refusal(&self, doing: &str, refusal: &Refusal) -> LogError {
+        match &refusal.reason {
+            Some(reason) => self.code(&format!("{doing} ({reason})"), refusal.code),
+            None => self.code(doing, refusal.code),
+        }
     }
 
     fn error(&self, doing: &str, error: &KafkaError) -> LogError {
@@ -155,24 +151,23 @@ impl Admin {
         self: &Arc<Self>,
         topic: &NewTopic,
     ) -> Result<TopicCreation, LogError> {
-        let replicas = i32::from(topic.replication_factor.unwrap_or(-1));
-        let mut new = NativeTopic::new(
-            &topic.name,
-            topic.partitions.unwrap_or(-1),
-            TopicReplication::Fixed(replicas),
-        );
-        for (name, value) in &topic.settings {
-            new = new.set(name, value);
-        }
         let doing = format!("create topic '{}'", topic.name);
-        let orders = self.orders()?;
-        let results = orders.create_topics([&new], &self.options()).await;
-        let results = results.map_err(|error| self.error(&doing, &error))?;
-        match results.into_iter().next() {
-            Some(Ok(_)) => {}
-            Some(Err((_, Code::TopicAlreadyExists))) => return Ok(TopicCreation::Existed),
-            Some(Err((_, code))) => return Err(self.code(&doing, code)),
-            None => return Err(LogError::Fatal(format!("could not {doing}: no answer"))),
+        let new = topic.clone();
+        let created = self.order(move |native, timeout| {
+            let order = TopicOrder {
+                name: &new.name,
+                partitions: new.partitions.unwrap_or(-1),
+                replication_factor: i32::from(new.replication_factor.unwrap_or(-1)),
+                settings: &new.settings,
+            };
+            native::create_topic(native, &order, timeout)
+        });
+        match created.await? {
+            Ok(()) => {}
+            Err(refusal) if refusal.code == Code::TopicAlreadyExists => {
+                return Ok(TopicCreation::Existed);
+            }
+            Err(refusal) => return Err(self.refusal(&doing, &refusal)),
         }
         let end = tokio::time::Instant::now() + PROPAGATION;
         while self.describe_topic(&topic.name).await?.is_none() && tokio::time::Instant::now() < end
@@ -229,19 +224,11 @@ impl Admin {
             )));
         }
         let doing = format!("read the settings of topic '{topic}'");
-        let resource = ResourceSpecifier::Topic(topic);
-        let orders = self.orders()?;
-        let answers = orders.describe_configs([&resource], &self.options());
-        let answers = answers.await.map_err(|error| self.error(&doing, &error))?;
-        let resource = match answers.into_iter().next() {
-            Some(Ok(resource)) => resource,
-            Some(Err(code)) => return Err(self.code(&doing, code)),
-            None => return Err(LogError::Fatal(format!("could not {doing}: no answer"))),
-        };
-        let entries = resource.entries.into_iter();
-        Ok(entries
-            .filter_map(|entry| Some((entry.name, entry.value?)))
-            .collect())
+        let name = topic.to_owned();
+        let settings =
+            self.order(move |native, timeout| native::topic_settings(native, &name, timeout));
+        let settings = settings.await?;
+        settings.map_err(|refusal| self.refusal(&doing, &refusal))
     }
 
     pub(crate) async fn topics(self: &Arc<Self>) -> Result<Vec<Arc<str>>, LogError> {
@@ -253,15 +240,13 @@ impl Admin {
         .await
     }
 
-    pub(crate) async fn delete_topic(&self, topic: &str) -> Result<(), LogError> {
+    pub(crate) async fn delete_topic(self: &Arc<Self>, topic: &str) -> Result<(), LogError> {
         let doing = format!("delete topic '{topic}'");
-        let orders = self.orders()?;
-        let results = orders.delete_topics(&[topic], &self.options()).await;
-        let results = results.map_err(|error| self.error(&doing, &error))?;
-        match results.into_iter().next() {
-            Some(Err((_, code))) => Err(self.code(&doing, code)),
-            _ => Ok(()),
-        }
+        let name = topic.to_owned();
+        let deleted =
+            self.order(move |native, timeout| native::delete_topic(native, &name, timeout));
+        let deleted = deleted.await?;
+        deleted.map_err(|refusal| self.refusal(&doing, &refusal))
     }
 
     pub(crate) async fn offsets(
@@ -363,15 +348,13 @@ impl Admin {
         }
     }
 
-    pub(crate) async fn delete_group(&self, group: &str) -> Result<(), LogError> {
+    pub(crate) async fn delete_group(self: &Arc<Self>, group: &str) -> Result<(), LogError> {
         let doing = format!("delete consumer group '{group}'");
-        let orders = self.orders()?;
-        let results = orders.delete_groups(&[group], &self.options()).await;
-        let results = results.map_err(|error| self.error(&doing, &error))?;
-        match results.into_iter().next() {
-            Some(Err((_, code))) => Err(self.group_error(&doing, group, code)),
-            _ => Ok(()),
-        }
+        let name = group.to_owned();
+        let deleted =
+            self.order(move |native, timeout| native::delete_group(native, &name, timeout));
+        let deleted = deleted.await?;
+        deleted.map_err(|refusal| self.group_error(&doing, group, refusal.code))
     }
 
     /// A group with its members; without any if there is no such group.

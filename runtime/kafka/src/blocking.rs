@@ -1,6 +1,8 @@
 //! Calls that block, on threads of their own: the runtime would wait for its own threads at the end of the process, and a
 //! broker that does not answer would hold it up.
 
+use std::thread::JoinHandle;
+
 use tidegate_log::LogError;
 use tokio::sync::oneshot;
 
@@ -9,22 +11,22 @@ pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
     let (answer, result) = oneshot::channel();
-    start("kafka-call", move || {
+    drop(start("kafka-call", move || {
         // Whoever asked may have gone.
         drop(answer.send(work()));
-    })?;
+    })?);
     result
         .await
         .map_err(|_| LogError::Fatal("a thread of the Kafka client has ended early".to_owned()))?
 }
 
-/// Starts a thread that ends by itself.
-pub(crate) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LogError> {
+/// Starts a thread that ends by itself, whether or not somebody joins it.
+pub(crate) fn start(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, LogError> {
     let thread = std::thread::Builder::new().name(name.to_owned());
-    match thread.spawn(work) {
-        Ok(_runs_alone) => Ok(()),
-        Err(error) => Err(LogError::Unavailable(format!(
-            "no thread for the Kafka client: {error}"
-        ))),
-    }
+    thread
+        .spawn(work)
+        .map_err(|error| LogError::Unavailable(format!("no thread for the Kafka client: {error}")))
 }

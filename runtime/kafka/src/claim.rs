@@ -14,17 +14,19 @@
 //! - On an orderly stop the worker leaves the group, so that the next one, of whatever kind, can start at once. Static members
 //!   do not leave when they close, but they do when they unsubscribe.
 //!
-//! A worker whose broker is away keeps its claim and its tasks: nobody else can get the group without the broker. When the
-//! broker is back, it takes its place again; only if another one has come first, the claim is lost.
+//! A worker that has not reached the coordinator for a session is no member any more: it may be cut off alone, and another
+//! one have the group. It says so, and nothing may run until it is a member again. When the broker is back, it takes its
+//! place again; only if another one has come first, the claim is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
+use tidegate_api::catch_panic;
 use tidegate_log::{
     ClientConfig, Consumer as _, ConsumerEvent, GroupClaim, LogError, Subscription,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -90,9 +92,23 @@ pub(crate) async fn claim(
         stop: stop.clone(),
     };
     let follower = TaskTracker::new();
-    follower.spawn(follow(consumer, admin, wish, lose, stop));
+    let (hold, held) = watch::channel(true);
+    let what = format!(
+        "the membership of worker {} in group '{}'",
+        wish.member, wish.group
+    );
+    follower.spawn(async move {
+        let followed = catch_panic(&what, follow(consumer, admin, wish, hold, stop)).await;
+        // Nobody else would notice that the group is no longer held.
+        let lost = followed.unwrap_or_else(|panic| Some(LogError::Fatal(panic.chain())));
+        if let Some(lost) = lost {
+            // Nobody has to listen.
+            drop(lose.send(lost));
+        }
+    });
     Ok(GroupClaim {
         lost,
+        held,
         guard: Box::new(guard),
     })
 }
@@ -157,19 +173,19 @@ async fn holds(consumer: &mut KafkaConsumer, wish: &Wish) -> Result<bool, LogErr
     }
 }
 
-/// Keeps the membership alive until it is given up or another one has it.
+/// Keeps the membership alive until it is given up, or until it is lost, with the reason.
 async fn follow(
     mut consumer: KafkaConsumer,
     admin: Arc<Admin>,
     wish: Wish,
-    lose: oneshot::Sender<LogError>,
+    hold: watch::Sender<bool>,
     stop: CancellationToken,
-) {
+) -> Option<LogError> {
     let mut held = true;
     let lost = loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return None,
             event = consumer.poll(POLL) => event,
         };
         match event {
@@ -182,6 +198,7 @@ async fn follow(
                     info!("Worker {} holds group '{}' again", wish.member, wish.group);
                 }
                 held = true;
+                hold.send_replace(true);
             }
             Ok(ConsumerEvent::Revoked { .. } | ConsumerEvent::Lost(_)) => {
                 warn!(
@@ -189,6 +206,7 @@ async fn follow(
                     wish.member, wish.group
                 );
                 held = false;
+                hold.send_replace(false);
             }
             Ok(ConsumerEvent::Records(_) | ConsumerEvent::Idle) if held => {}
             Ok(ConsumerEvent::Records(_) | ConsumerEvent::Idle) => {
@@ -210,8 +228,7 @@ async fn follow(
             Err(error) => break error,
         }
     };
-    // Nobody has to listen.
-    drop(lose.send(lost));
+    Some(lost)
 }
 
 /// Gives the group back when dropped, which takes a moment.

@@ -12,7 +12,7 @@
 //! of revoked partitions that lie in it become void with the unassign.
 
 mod client;
-mod places;
+mod start_offsets;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 pub(crate) use self::client::{Client, list};
-use self::places::{Reset, seek, take_over};
+use self::start_offsets::{Reset, seek, take_over};
 use crate::blocking;
 use crate::errors;
 use crate::native::{self, Event, Failure, Rebalance};
@@ -310,7 +310,7 @@ impl KafkaConsumer {
         self.listing = None;
         match listed {
             Ok(existing) => {
-                if self.topics.update(&existing) {
+                if self.topics.update(&existing)? {
                     let names = self.topics.names().join(", ");
                     info!(group = &*self.group, "topics that match: {names}");
                     self.subscribe().await?;

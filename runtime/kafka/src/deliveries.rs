@@ -11,8 +11,19 @@ pub(crate) type Results = Vec<Result<RecordMetadata, LogError>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket(pub(crate) usize);
 
+/// The end of a record that its producer has given up.
+pub(crate) fn closed() -> LogError {
+    LogError::Unavailable("the producer was closed".to_owned())
+}
+
 const INDEX_BITS: u32 = 32;
 const _: () = assert!(usize::BITS == 64, "a ticket has two halves of 32 bits");
+
+/// Where a record is that has no result yet.
+const NOWHERE: RecordMetadata = RecordMetadata {
+    partition: -1,
+    offset: -1,
+};
 
 struct Batch {
     results: Results,
@@ -21,15 +32,33 @@ struct Batch {
     done: oneshot::Sender<Results>,
 }
 
+impl Batch {
+    /// Records that have their result keep it.
+    fn fail(mut self, failure: &LogError) {
+        for result in &mut self.results {
+            if *result == Ok(NOWHERE) {
+                *result = Err(failure.clone());
+            }
+        }
+        // Nobody has to wait for the receipt.
+        drop(self.done.send(self.results));
+    }
+}
+
 #[derive(Default)]
 struct Slots {
     batches: Vec<Option<Batch>>,
     free: Vec<usize>,
+    /// Why no record is stored any more.
+    failure: Option<LogError>,
 }
 
 impl Slots {
     /// The batch if it is complete with these records.
     fn close(&mut self, slot: usize, records: usize) -> Option<Batch> {
+        if self.failure.is_some() {
+            return None;
+        }
         let place = self.batches.get_mut(slot).expect("a ticket names a slot");
         let batch = place.as_mut().expect("a batch stays until its last record");
         batch.open -= records;
@@ -59,16 +88,22 @@ impl Deliveries {
     /// A batch of `records` records; it is complete when each has its result and `HandOver` is gone.
     pub(crate) fn open(self: &Arc<Self>, records: usize) -> (HandOver, oneshot::Receiver<Results>) {
         let (done, receipt) = oneshot::channel();
-        let nowhere = RecordMetadata {
-            partition: -1,
-            offset: -1,
-        };
         let batch = Batch {
-            results: vec![Ok(nowhere); records],
+            results: vec![Ok(NOWHERE); records],
             open: records + 1,
             done,
         };
         let mut slots = self.lock();
+        if let Some(failure) = &slots.failure {
+            batch.fail(failure);
+            let hand_over = HandOver {
+                deliveries: Arc::clone(self),
+                slot: 0,
+                sent: records,
+                records,
+            };
+            return (hand_over, receipt);
+        }
         let slot = slots.free.pop().unwrap_or_else(|| {
             slots.batches.push(None);
             slots.batches.len() - 1
@@ -81,7 +116,6 @@ impl Deliveries {
             slot,
             sent: 0,
             records,
-            refusal: None,
         };
         (hand_over, receipt)
     }
@@ -114,10 +148,28 @@ impl Deliveries {
         }
     }
 
+    /// Fails every record that is under way and all that come.
+    pub(crate) fn fail(&self, failure: &LogError) {
+        let mut slots = self.lock();
+        slots.failure.get_or_insert_with(|| failure.clone());
+        let open: Vec<_> = slots.batches.iter_mut().filter_map(Option::take).collect();
+        drop(slots);
+        for batch in open {
+            batch.fail(failure);
+        }
+        self.count.send_replace(0);
+    }
+
+    /// Why no record is stored any more.
+    pub(crate) fn failure(&self) -> Option<LogError> {
+        self.lock().failure.clone()
+    }
+
     fn finish(&self, batch: Batch) {
         // Nobody has to wait for the receipt.
         drop(batch.done.send(batch.results));
-        self.count.send_modify(|count| *count -= 1);
+        self.count
+            .send_modify(|count| *count = count.saturating_sub(1));
     }
 
     /// Waits until no batch is under way.
@@ -138,7 +190,6 @@ pub(crate) struct HandOver {
     slot: usize,
     sent: usize,
     records: usize,
-    refusal: Option<LogError>,
 }
 
 impl HandOver {
@@ -150,22 +201,25 @@ impl HandOver {
     pub(crate) fn sent(&mut self) {
         self.sent += 1;
     }
-    /// Neither the next record nor any after it will be.
-    pub(crate) fn refuse(mut self, error: LogError) {
-        self.refusal = Some(error);
+    /// The record has failed; those after it have not.
+    pub(crate) fn refuse(&mut self, error: LogError) {
+        self.deliveries.settle(self.ticket(), Err(error));
+        self.sent += 1;
     }
 }
 
 impl Drop for HandOver {
     fn drop(&mut self) {
+        // Whoever catches the panic fails what is open.
+        if std::thread::panicking() {
+            return;
+        }
         let unsent = self.records - self.sent;
         let mut slots = self.deliveries.lock();
         if unsent > 0
             && let Some(batch) = slots.batches.get_mut(self.slot).and_then(Option::as_mut)
         {
-            let closed = || LogError::Unavailable("the producer was closed".to_owned());
-            let why = self.refusal.take().unwrap_or_else(closed);
-            batch.results[self.sent..].fill(Err(why));
+            batch.results[self.sent..].fill(Err(closed()));
         }
         let complete = slots.close(self.slot, unsent + 1);
         drop(slots);
@@ -217,18 +271,46 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_record_fails_with_all_after_it() {
+    fn a_refused_record_fails_alone() {
         let deliveries = Arc::new(Deliveries::new());
-        let (mut hand_over, mut receipt) = deliveries.open(3);
+        let (mut hand_over, mut receipt) = deliveries.open(4);
         let first = hand_over.ticket();
         hand_over.sent();
         let refusal = LogError::Invalid("too large".to_owned());
         hand_over.refuse(refusal.clone());
+        let third = hand_over.ticket();
+        hand_over.sent();
+        // The producer is closed before the last one.
+        drop(hand_over);
         deliveries.settle(first, Ok(at(5)));
+        deliveries.settle(third, Ok(at(6)));
         assert_eq!(
             receipt.try_recv().unwrap(),
-            [Ok(at(5)), Err(refusal.clone()), Err(refusal)]
+            [Ok(at(5)), Err(refusal), Ok(at(6)), Err(closed())]
         );
+    }
+
+    #[tokio::test]
+    async fn a_failure_ends_what_is_under_way_and_what_comes() {
+        let deliveries = Arc::new(Deliveries::new());
+        let (mut hand_over, mut receipt) = deliveries.open(2);
+        let first = hand_over.ticket();
+        hand_over.sent();
+        let second = hand_over.ticket();
+        hand_over.sent();
+        deliveries.settle(first, Ok(at(8)));
+        let failure = LogError::Fatal("a panic".to_owned());
+        deliveries.fail(&failure);
+        assert_eq!(
+            receipt.try_recv().unwrap(),
+            [Ok(at(8)), Err(failure.clone())]
+        );
+        // What still comes is too late.
+        deliveries.settle(second, Ok(at(9)));
+        drop(hand_over);
+        let (_hand_over, mut receipt) = deliveries.open(1);
+        assert_eq!(receipt.try_recv().unwrap(), [Err(failure)]);
+        deliveries.none_left().await;
     }
 
     #[tokio::test]

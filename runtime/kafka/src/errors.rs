@@ -3,7 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use tidegate_log::LogError;
 
-use crate::context::Trouble;
+use crate::client_log::Trouble;
 use crate::settings::is_secret;
 
 /// `doing` says what failed and to which topic or group; `servers` are the bootstrap servers.
@@ -85,6 +85,29 @@ pub(crate) fn from_code(
         Code::Fatal | Code::CriticalSystemResource | Code::BadMessage => LogError::Fatal(text),
         _ => LogError::Unavailable(text),
     }
+}
+
+/// The error of a record: its own only where it concerns the record or its topic. A setting or a login that is refused is
+/// refused for every record.
+pub(crate) fn of_record(code: Option<Code>, error: LogError) -> LogError {
+    if error.is_of_record() && !code.is_some_and(concerns_record) {
+        return LogError::Fatal(error.to_string());
+    }
+    error
+}
+
+fn concerns_record(code: Code) -> bool {
+    is_unknown(code)
+        || matches!(
+            code,
+            Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::InvalidTopic
+                | Code::MessageBatchTooLarge
+                | Code::MessageSizeTooLarge
+                | Code::PolicyViolation
+                | Code::TopicAuthorizationFailed
+        )
 }
 
 /// Whether a broker does not know a topic or one of its partitions: no longer, or not yet.
@@ -182,6 +205,38 @@ mod tests {
         let error = from_code("read", "kafka:9092", code, Some(&trouble));
         assert!(error.is_retriable(), "{error}");
         assert!(!error.to_string().contains("SASL"), "{error}");
+    }
+
+    #[test]
+    fn only_what_concerns_a_record_or_its_topic_is_its_own() {
+        let check = |code, expected: bool| {
+            let error = from_code("append to topic 't'", "kafka:9092", code, None);
+            assert_eq!(of_record(Some(code), error).is_of_record(), expected);
+        };
+        for own in [
+            Code::InvalidRecord,
+            Code::InvalidTimestamp,
+            Code::InvalidTopic,
+            Code::MessageSizeTooLarge,
+            Code::PolicyViolation,
+            Code::TopicAuthorizationFailed,
+            Code::UnknownTopicOrPartition,
+        ] {
+            check(own, true);
+        }
+        for setting in [
+            Code::InvalidRequiredAcks,
+            Code::UnsupportedCompressionType,
+            Code::UnsupportedVersion,
+            Code::InvalidConfig,
+            Code::InvalidRequest,
+            Code::InvalidArgument,
+        ] {
+            check(setting, false);
+        }
+        check(Code::ClusterAuthorizationFailed, false);
+        check(Code::SaslAuthenticationFailed, false);
+        check(Code::MessageTimedOut, false);
     }
 
     #[test]

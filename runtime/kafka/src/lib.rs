@@ -6,8 +6,8 @@
 mod admin;
 mod blocking;
 mod claim;
+mod client_log;
 mod consumer;
-mod context;
 mod deliveries;
 mod errors;
 mod log;
@@ -17,6 +17,6 @@ mod reader;
 mod records;
 mod settings;
 mod subscription;
-mod topics;
+mod topic_readiness;
 
 pub use log::{KafkaLog, KafkaProvider};

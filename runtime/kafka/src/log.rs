@@ -18,7 +18,7 @@ use crate::claim;
 use crate::consumer::KafkaConsumer;
 use crate::producer::KafkaProducer;
 use crate::reader::KafkaReader;
-use crate::settings::BOOTSTRAP_SERVERS;
+use crate::settings::{BOOTSTRAP_SERVERS, servers};
 
 /// Families of settings that say how to get in.
 const SECURITY: [&str; 3] = ["security.", "sasl.", "ssl."];
@@ -79,11 +79,6 @@ pub(crate) fn complete(base: &ClientConfig, config: &ClientConfig) -> ClientConf
         }
     }
     complete
-}
-
-/// The bootstrap servers, for texts.
-pub(crate) fn servers(config: &ClientConfig) -> Arc<str> {
-    Arc::from(config.get(BOOTSTRAP_SERVERS).unwrap_or_default())
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 //! or pointers that they made themselves, and free what librdkafka hands over exactly once, in `Drop`.
 #![expect(unsafe_code, reason = "calls of a C library")]
 
+mod orders;
 mod queue;
 mod reports;
 
@@ -20,8 +21,11 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 use rdkafka::{ClientContext, TopicPartitionList};
 use tidegate_api::TimestampType;
 
+pub(crate) use orders::{
+    Refusal, TopicOrder, create_topic, delete_group, delete_topic, topic_settings,
+};
 pub(crate) use queue::{Event, Failure, Queue, Rebalance};
-pub(crate) use reports::{Delivery, Report, ReportQueue};
+pub(crate) use reports::{Delivery, Report, ReportQueue, wake};
 
 /// Makes a producer send what it has without lingering, and waits until all of it is stored or has failed and another
 /// thread has served the reports. False if the time was too short.
@@ -183,7 +187,6 @@ pub(crate) fn group_offsets<C: ClientContext>(
     action: &GroupOffsets<'_>,
     timeout: Duration,
 ) -> Result<Vec<PartitionOffset>, RDKafkaErrorCode> {
-    let rk = client.native_ptr();
     let group = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidGroupId)?;
     let operation = match action {
         GroupOffsets::List => rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
@@ -194,60 +197,32 @@ pub(crate) fn group_offsets<C: ClientContext>(
             rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS
         }
     };
-    // SAFETY: the client is alive during all of this. Queue, options and event are destroyed by their guards, in the order
-    // that librdkafka wants (the reverse of creation). Requests are destroyed right after the call, which copies them. The
-    // lists of results live as long as the event and are copied before its end.
-    unsafe {
-        let queue = Guard::new(rd::rd_kafka_queue_new(rk), rd::rd_kafka_queue_destroy);
-        let options = Guard::new(
-            rd::rd_kafka_AdminOptions_new(rk, operation),
-            rd::rd_kafka_AdminOptions_destroy,
-        );
-        let mut text = [0; 128];
-        let set = rd::rd_kafka_AdminOptions_set_request_timeout(
-            options.0,
-            millis(timeout),
-            text.as_mut_ptr(),
-            text.len(),
-        );
-        if set != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(set.into());
-        }
+    // SAFETY: group and list live during the calls. Requests are destroyed right after the call, which copies them.
+    let answer = orders::answer(client, operation, timeout, |rk, options, queue| unsafe {
         match action {
             GroupOffsets::List => {
                 let mut request =
                     rd::rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), ptr::null());
-                rd::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, options.0, queue.0);
+                rd::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
                 rd::rd_kafka_ListConsumerGroupOffsets_destroy(request);
             }
             GroupOffsets::Alter(list) => {
                 let mut request =
                     rd::rd_kafka_AlterConsumerGroupOffsets_new(group.as_ptr(), list.ptr());
-                rd::rd_kafka_AlterConsumerGroupOffsets(rk, &raw mut request, 1, options.0, queue.0);
+                rd::rd_kafka_AlterConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
                 rd::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
             }
             GroupOffsets::Delete(list) => {
                 let mut request =
                     rd::rd_kafka_DeleteConsumerGroupOffsets_new(group.as_ptr(), list.ptr());
-                rd::rd_kafka_DeleteConsumerGroupOffsets(
-                    rk,
-                    &raw mut request,
-                    1,
-                    options.0,
-                    queue.0,
-                );
+                rd::rd_kafka_DeleteConsumerGroupOffsets(rk, &raw mut request, 1, options, queue);
                 rd::rd_kafka_DeleteConsumerGroupOffsets_destroy(request);
             }
         }
-        let event = rd::rd_kafka_queue_poll(queue.0, millis(timeout));
-        if event.is_null() {
-            return Err(RDKafkaErrorCode::OperationTimedOut);
-        }
-        let event = Guard::new(event, rd::rd_kafka_event_destroy);
-        let failed = rd::rd_kafka_event_error(event.0);
-        if failed != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(failed.into());
-        }
+    });
+    let event = answer.map_err(|refusal| refusal.code)?.0;
+    // SAFETY: the answer is one to this request. The lists of results live as long as it and are copied before its end.
+    unsafe {
         let mut count = 0;
         let groups = match action {
             GroupOffsets::List => rd::rd_kafka_ListConsumerGroupOffsets_result_groups(

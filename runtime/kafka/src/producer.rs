@@ -4,6 +4,7 @@
 //! the tasks go on. A second thread serves the delivery reports; they count down per batch (see
 //! [`deliveries`](crate::deliveries)), so that no channel or future is touched per record.
 
+mod lanes;
 mod queue;
 mod reports;
 mod returned;
@@ -11,23 +12,21 @@ mod sender;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _};
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner};
 use tidegate_log::{AppendReceipt, ClientConfig, LogError, Producer, ProducerRecord};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use self::queue::{Batch, Queue};
 use self::reports::Reporter;
-use self::returned::Returned;
 use self::sender::Sender;
 use crate::blocking;
-use crate::context::Reports;
-use crate::deliveries::Deliveries;
+use crate::client_log::Reports;
+use crate::deliveries::{Deliveries, closed};
 use crate::errors;
 use crate::settings::{self, Kind};
 
@@ -35,8 +34,10 @@ use crate::settings::{self, Kind};
 const BATCH_SIZE: &str = "batch.size";
 const LINGER_MS: &str = "linger.ms";
 const BUFFERING_MAX_KBYTES: &str = "queue.buffering.max.kbytes";
-/// How long librdkafka waits for more of a chunk, should it miss the sender's word that the chunk is complete.
-const NATIVE_LINGER_MS: &str = "5";
+/// How long librdkafka waits for more of a window, should it miss the sender's word that the window is complete. A thread
+/// that is held up meanwhile must not make it two requests.
+const NATIVE_LINGER_MS: &str = "1000";
+
 /// Whether an error says that a topic or partition is not there.
 fn is_missing(code: Option<RDKafkaErrorCode>) -> bool {
     matches!(
@@ -51,9 +52,20 @@ fn is_missing(code: Option<RDKafkaErrorCode>) -> bool {
 
 type Native = BaseProducer<Reporter, NoCustomPartitioner>;
 
+/// What the sender's thread is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activity {
+    /// It may hand something over.
+    Sending,
+    /// It waits for a broker's answer about a topic, and hands nothing over before it has looked for the producer's end.
+    Asking,
+    Ended,
+}
+
 pub(crate) struct KafkaProducer {
-    native: Arc<Native>,
+    reporter: Reporter,
     queue: Arc<Queue>,
+    activity: watch::Receiver<Activity>,
     /// KiB of the buffer that are free.
     room: Arc<Semaphore>,
     buffer_kib: u32,
@@ -61,7 +73,7 @@ pub(crate) struct KafkaProducer {
 
 impl fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KafkaProducer({})", self.reporter().reports.client)
+        write!(f, "KafkaProducer({})", self.reporter.reports.client)
     }
 }
 
@@ -71,45 +83,27 @@ impl KafkaProducer {
         let mut native_config = settings::translate(config, base, Kind::Producer)?;
         let linger = number(&native_config, LINGER_MS);
         native_config.set(LINGER_MS, NATIVE_LINGER_MS);
-        let servers = crate::log::servers(config);
         let reporter = Reporter {
             reports: Reports::new(config.get(settings::CLIENT_ID).unwrap_or("producer")),
             deliveries: Arc::new(Deliveries::new()),
-            servers: Arc::clone(&servers),
-            returned: Returned::default(),
+            servers: settings::servers(config),
+            returned: Arc::default(),
         };
-        let native: Native = native_config
-            .create_with_context(reporter)
-            .map_err(|error| errors::translate("open a producer", &servers, &error, None))?;
-        let native = Arc::new(native);
         let buffer_kib = u32::try_from(number(&native_config, BUFFERING_MAX_KBYTES))
             .unwrap_or(u32::MAX)
             .clamp(1, u32::MAX >> 4);
         let batch_bytes = usize::try_from(number(&native_config, BATCH_SIZE)).unwrap_or(usize::MAX);
         let queue = Arc::new(Queue::new(batch_bytes, Duration::from_millis(linger)));
-        let sender = Sender::new(
-            Arc::clone(&native),
-            Arc::clone(&queue),
-            native_config,
-            config,
-        );
-        let finished = Arc::new(AtomicBool::new(false));
-        let (reporting, stop) = (Arc::clone(&native), Arc::clone(&finished));
-        blocking::start("kafka-reports", move || reports::serve(&reporting, &stop))?;
-        blocking::start("kafka-producer", move || {
-            sender.run();
-            finished.store(true, Ordering::Release);
-        })?;
+        let (sending, activity) = watch::channel(Activity::Sending);
+        let sender = Sender::open(native_config, &reporter, Arc::clone(&queue), sending)?;
+        drop(blocking::start("kafka-producer", move || sender.run())?);
         Ok(Self {
-            native,
+            reporter,
             queue,
+            activity,
             room: Arc::new(Semaphore::new(buffer_kib as usize)),
             buffer_kib,
         })
-    }
-
-    fn reporter(&self) -> &Reporter {
-        self.native.context()
     }
 }
 
@@ -133,24 +127,25 @@ impl Producer for KafkaProducer {
             .await
             .map_err(|_| LogError::Fatal("the producer's buffer is closed".to_owned()))?;
         let count = records.len();
-        let (hand_over, receipt) = self.reporter().deliveries.open(count);
+        let (hand_over, receipt) = self.reporter.deliveries.open(count);
         self.queue.push(Batch {
             records,
             bytes,
             hand_over,
             room,
         });
+        let deliveries = Arc::clone(&self.reporter.deliveries);
         Ok(async move {
             receipt.await.unwrap_or_else(|_| {
-                let closed = LogError::Unavailable("the producer was closed".to_owned());
-                vec![Err(closed); count]
+                let cause = deliveries.failure().unwrap_or_else(closed);
+                vec![Err(cause); count]
             })
         }
         .boxed())
     }
 
     async fn flush(&self, timeout: Duration) -> Result<(), LogError> {
-        let reporter = self.reporter();
+        let reporter = &self.reporter;
         let flushed = tokio::time::timeout(timeout, reporter.deliveries.none_left());
         flushed.await.map_err(|_| {
             errors::from_code(
@@ -161,11 +156,26 @@ impl Producer for KafkaProducer {
             )
         })
     }
+
+    async fn close(&self, grace: Duration) {
+        self.queue.close(grace);
+        let mut activity = self.activity.clone();
+        let ended = activity.wait_for(|activity| *activity == Activity::Ended);
+        if tokio::time::timeout(grace, ended).await.is_ok() {
+            return;
+        }
+        self.queue.abort();
+        // A sender that is gone sends nothing either.
+        drop(
+            activity
+                .wait_for(|activity| *activity != Activity::Sending)
+                .await,
+        );
+    }
 }
 
 impl Drop for KafkaProducer {
-    /// What was appended is still delivered, like Java's `close()`.
     fn drop(&mut self) {
-        self.queue.close();
+        self.queue.abort();
     }
 }

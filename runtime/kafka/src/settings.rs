@@ -8,7 +8,7 @@ mod table;
 mod tls;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::ClientConfig as NativeConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -68,6 +68,8 @@ fn defaults(kind: Kind) -> Vec<(&'static str, &'static str)> {
             // Records gather while others are under way.
             ("linger.ms", "0"),
             ("batch.size", "1000000"),
+            // A request ends with its bytes, see `producer::lanes`.
+            ("batch.num.messages", "1000000"),
             ("message.max.bytes", "1048576"),
             ("queue.buffering.max.kbytes", "32768"),
             ("message.timeout.ms", "2147483647"),
@@ -206,6 +208,11 @@ fn secure(config: &ClientConfig, native: &mut NativeConfig) -> Result<(), LogErr
     native.set("sasl.username", login.username);
     native.set("sasl.password", login.password);
     Ok(())
+}
+
+/// The bootstrap servers, for texts.
+pub(crate) fn servers(config: &ClientConfig) -> Arc<str> {
+    Arc::from(config.get(BOOTSTRAP_SERVERS).unwrap_or_default())
 }
 
 pub(crate) fn invalid(name: &str, reason: &str) -> LogError {

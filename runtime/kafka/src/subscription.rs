@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fancy_regex::Regex;
+use tidegate_api::JavaRegex;
 use tidegate_log::{ClientConfig, LogError, Subscription};
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ pub(crate) struct Topics {
 #[derive(Debug)]
 enum Wanted {
     Names,
-    Pattern(Regex),
+    Pattern(JavaRegex),
 }
 
 impl Topics {
@@ -48,10 +48,9 @@ impl Topics {
         let (wanted, names) = match subscription {
             Subscription::Topics(names) => (Wanted::Names, names),
             Subscription::Pattern(pattern) => {
-                let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-                    LogError::Invalid(format!("'{pattern}' is no regular expression: {error}"))
-                })?;
-                (Wanted::Pattern(regex), Vec::new())
+                let pattern = JavaRegex::new(&pattern);
+                let pattern = pattern.map_err(|error| LogError::Invalid(error.to_string()))?;
+                (Wanted::Pattern(pattern), Vec::new())
             }
         };
         Ok(Self {
@@ -68,7 +67,10 @@ impl Topics {
     }
 
     /// Takes note of all topics that exist. Returns whether the member has to subscribe anew.
-    pub(crate) fn update(&mut self, existing: &[Arc<str>]) -> bool {
+    ///
+    /// # Errors
+    /// `Invalid` if the pattern takes too long to say which of them it means.
+    pub(crate) fn update(&mut self, existing: &[Arc<str>]) -> Result<bool, LogError> {
         match &self.wanted {
             Wanted::Names => {
                 let missing = self.names.iter().any(|name| !existing.contains(name));
@@ -76,13 +78,17 @@ impl Topics {
                 if missing {
                     self.not_now();
                 }
-                false
+                Ok(false)
             }
             Wanted::Pattern(pattern) => {
-                let matching = existing.iter().filter(|topic| {
-                    !INTERNAL.contains(&&***topic) && pattern.is_match(&***topic).unwrap_or(false)
-                });
-                let mut names: Vec<_> = matching.cloned().collect();
+                let mut names = Vec::new();
+                for topic in existing {
+                    let matches = pattern.matches(topic);
+                    let matches = matches.map_err(|error| LogError::Invalid(error.to_string()))?;
+                    if matches && !INTERNAL.contains(&&**topic) {
+                        names.push(Arc::clone(topic));
+                    }
+                }
                 names.sort();
                 let changed = names != self.names;
                 self.names = names;
@@ -90,7 +96,7 @@ impl Topics {
                     self.interval = FIRST_INTERVAL;
                 }
                 self.not_now();
-                changed
+                Ok(changed)
             }
         }
     }
@@ -123,10 +129,10 @@ mod tests {
             "ab",
             "__consumer_offsets",
         ]);
-        assert!(wanted.update(&existing));
+        assert!(wanted.update(&existing).unwrap());
         assert_eq!(wanted.names(), topics(&["a", "shop.a", "shop.b"]));
-        assert!(!wanted.update(&existing));
-        assert!(wanted.update(&topics(&["a"])));
+        assert!(!wanted.update(&existing).unwrap());
+        assert!(wanted.update(&topics(&["a"])).unwrap());
         let error = Topics::new(
             Subscription::Pattern("(".to_owned()),
             &ClientConfig::default(),
@@ -138,9 +144,9 @@ mod tests {
     async fn named_topics_are_looked_for_until_all_are_there() {
         let names = Subscription::Topics(topics(&["a", "b"]));
         let mut wanted = Topics::new(names, &ClientConfig::default()).unwrap();
-        assert!(!wanted.update(&topics(&["a"])));
+        assert!(!wanted.update(&topics(&["a"])).unwrap());
         assert!(wanted.due.is_some());
-        assert!(!wanted.update(&topics(&["b", "a"])));
+        assert!(!wanted.update(&topics(&["b", "a"])).unwrap());
         assert_eq!(wanted.due, None);
     }
 }

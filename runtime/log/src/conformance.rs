@@ -48,6 +48,8 @@ macro_rules! conformance_tests {
             readers_start_where_they_are_told,
             a_topic_log_reads_to_the_end,
             large_batches_pass,
+            a_refused_record_takes_no_other_with_it,
+            nothing_comes_after_a_producers_close,
         );
     };
 }
@@ -603,4 +605,68 @@ pub async fn large_batches_pass(log: Arc<dyn Log>) {
             .enumerate()
             .all(|(n, record)| usize::try_from(record.offset) == Ok(n))
     );
+}
+
+/// A partition that does not exist stands for whatever a log may have against a record.
+pub async fn a_refused_record_takes_no_other_with_it(log: Arc<dyn Log>) {
+    let topic = topic(&log, 1).await;
+    let mut records: Vec<_> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|value| record(&topic, "key", value))
+        .collect();
+    records[1].partition = Some(7);
+    let producer = log
+        .producer(&ClientConfig::default())
+        .await
+        .expect("a producer");
+    let receipt = producer.append(records).await.expect("the batch is taken");
+    let results = tokio::time::timeout(PATIENCE, receipt).await;
+    let results = results.expect("results in time");
+    let offsets: Vec<_> = results
+        .iter()
+        .map(|result| result.as_ref().ok().map(|stored| stored.offset))
+        .collect();
+    assert_eq!(offsets, [Some(0), None, Some(1), Some(2)], "{results:?}");
+    let refusal = results[1].as_ref().expect_err("there is no such partition");
+    assert!(!refusal.is_retriable(), "{refusal}");
+    assert!(refusal.to_string().contains(&*topic), "{refusal}");
+    assert_eq!(read(&log, &topic, 0, 3).await.len(), 3);
+}
+
+/// Whether or not what was appended before the close is stored: it lies before what another producer appends then.
+pub async fn nothing_comes_after_a_producers_close(log: Arc<dyn Log>) {
+    let topic = topic(&log, 1).await;
+    for grace in [Duration::ZERO, PATIENCE] {
+        let producer = log
+            .producer(&ClientConfig::default())
+            .await
+            .expect("a producer");
+        let mut receipts = Vec::new();
+        for _ in 0..20 {
+            let records = (0..100).map(|_| record(&topic, "key", "old"));
+            receipts.push(producer.append(records.collect()).await.expect("taken"));
+        }
+        producer.close(grace).await;
+        let last = append(&log, vec![record(&topic, "key", "new")]).await;
+        let mut stored = 0;
+        for receipt in receipts {
+            let results = tokio::time::timeout(PATIENCE, receipt).await;
+            for result in results.expect("an answer in time") {
+                match result {
+                    Ok(old) => {
+                        stored += 1;
+                        assert!(old.offset < last[0].offset, "{old:?} came after {last:?}");
+                    }
+                    Err(error) => assert!(error.is_retriable(), "{error}"),
+                }
+            }
+        }
+        if !grace.is_zero() {
+            assert_eq!(stored, 2000);
+        }
+        let partition = TopicPartition::new(Arc::clone(&topic), 0);
+        let ends = log.offsets(std::slice::from_ref(&partition)).await;
+        let (_, end) = ends.expect("offsets")[&partition];
+        assert_eq!(end, last[0].offset + 1);
+    }
 }

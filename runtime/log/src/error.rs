@@ -14,7 +14,7 @@ pub enum LogError {
     /// The topic exists already.
     #[error("{0}")]
     AlreadyExists(String),
-    /// The principal may not do this.
+    /// The principal may not do this. The error of a record only if it concerns the record's topic.
     #[error("{0}")]
     Unauthorized(String),
     /// The request can never succeed as it is: a setting, a name, a record that is too large.
@@ -38,6 +38,15 @@ impl LogError {
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
+
+    /// Whether a record was refused for what it is or where it goes, so that others may be taken. Of what befalls all
+    /// records alike, such as a setting or a login that is refused, adapters make [`Self::Fatal`].
+    pub fn is_of_record(&self) -> bool {
+        matches!(
+            self,
+            Self::Invalid(_) | Self::Unauthorized(_) | Self::NotFound(_)
+        )
     }
 }
 

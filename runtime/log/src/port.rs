@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use tidegate_api::{TimestampType, TopicPartition};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::error::LogError;
 
@@ -140,6 +140,9 @@ pub trait Log: Send + Sync + fmt::Debug {
 pub struct GroupClaim {
     /// Resolves with the reason when the claim is lost.
     pub lost: oneshot::Receiver<LogError>,
+    /// Whether the worker is a member at the moment. It is none once it has not reached the group's coordinator for a
+    /// session: another worker may then have the group, so that nothing may run until this one is a member again.
+    pub held: watch::Receiver<bool>,
     /// Keeps the claim alive. Dropping it gives the group back, which may take a moment.
     pub guard: Box<dyn Send + Sync>,
 }
@@ -202,20 +205,28 @@ pub struct RecordMetadata {
 /// Dropping it does not take the records back.
 pub type AppendReceipt = BoxFuture<'static, Vec<Result<RecordMetadata, LogError>>>;
 
-/// Appends records. Order within a partition is that of the calls.
+/// Appends records. Order within a partition is that of the calls, and within a call that of the records.
 #[async_trait]
 pub trait Producer: Send + Sync {
     /// Hands a batch over. Waits while the producer's buffer is full; returns when all records are in it, with the
     /// receipt of their storage. Missing topics are created if the log allows it; otherwise the batch waits for them as
     /// Java's producer does for metadata.
     ///
+    /// Each record is taken or refused for itself. One that can never be stored (it is too large, its topic does not
+    /// take it, the principal may not write there) has its error in the receipt; the records after it are appended all
+    /// the same, in their order. Whoever must not have them without it waits for its receipt first.
+    ///
     /// # Errors
-    /// If a record can never be stored, e.g. too large; a log that finds out later says so in the receipt. None of the
-    /// batch's later records is then appended.
+    /// What keeps the log from taking any record of the batch; then none is appended.
     async fn append(&self, records: Vec<ProducerRecord>) -> Result<AppendReceipt, LogError>;
 
     /// Waits until everything handed over is durable or has failed, or until the time is over (`Unavailable`).
     async fn flush(&self, timeout: Duration) -> Result<(), LogError>;
+
+    /// Ends the producer. What was handed over has `grace` to become durable; then what has not been sent is given up,
+    /// and its receipts say `Unavailable`. After the return nothing of it is appended behind records of another
+    /// producer that is opened then. A producer that is dropped gives up at once, and nobody waits for that.
+    async fn close(&self, grace: Duration);
 }
 
 /// Topics of a group's member.
@@ -273,7 +284,9 @@ pub trait Consumer: Send {
     /// The next event, waiting at most `timeout`. Cancel-safe: what was not returned comes with the next call.
     async fn poll(&mut self, timeout: Duration) -> Result<ConsumerEvent, LogError>;
 
-    /// Commits offsets, each the next to read. The future runs on its own; polling may go on.
+    /// Commits offsets, each the next to read; polling may go on meanwhile. The commit begins with the first poll of the
+    /// future and then runs to its end, also if the future is dropped. One at a time: of two that are under way together
+    /// the older may win.
     fn commit(
         &mut self,
         offsets: Vec<(TopicPartition, i64)>,

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_api::TopicPartition;
-use tokio::sync::{mpsc, oneshot};
+use tidegate_api::{TopicPartition, catch_panic};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::error::LogError;
 use crate::port::{
@@ -33,6 +33,8 @@ pub struct TopicLog {
     requests: mpsc::Sender<oneshot::Sender<Result<(), LogError>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Why the topic is no longer followed, if its follower has panicked.
+    failure: watch::Receiver<Option<String>>,
 }
 
 impl fmt::Debug for TopicLog {
@@ -81,7 +83,15 @@ impl TopicLog {
             stop: stop.clone(),
         };
         let span = info_span!("topic_log", topic = %topic);
-        tasks.spawn(follower.run(on_record).instrument(span));
+        let (fail, failure) = watch::channel(None);
+        let what = format!("the follower of topic '{topic}'");
+        let follow = async move {
+            if let Err(panic) = catch_panic(&what, follower.run(on_record)).await {
+                error!("{panic}");
+                fail.send_replace(Some(panic.text().to_owned()));
+            }
+        };
+        tasks.spawn(follow.instrument(span));
         tasks.close();
         Ok(Self {
             topic,
@@ -89,7 +99,21 @@ impl TopicLog {
             requests,
             stop,
             tasks,
+            failure,
         })
+    }
+
+    /// Resolves if the topic is no longer followed because `on_record` or the reader has panicked: what the callback
+    /// keeps is then incomplete for good.
+    pub async fn failed(&self) -> LogError {
+        let mut failure = self.failure.clone();
+        let failed = failure.wait_for(Option::is_some).await;
+        let text = failed.ok().and_then(|text| text.clone());
+        match text {
+            Some(text) => LogError::Fatal(text),
+            // It has ended in peace.
+            None => std::future::pending().await,
+        }
     }
 
     /// Appends one record; the receipt resolves when it is durable.
@@ -122,8 +146,10 @@ impl TopicLog {
 
     /// Returns once every record that was in the topic when this was called has been handed to the callback.
     pub async fn read_to_end(&self) -> Result<(), LogError> {
-        let stopped =
-            || LogError::Unavailable(format!("topic '{}' is no longer followed", self.topic));
+        let stopped = || match &*self.failure.borrow() {
+            Some(text) => LogError::Fatal(text.clone()),
+            None => LogError::Unavailable(format!("topic '{}' is no longer followed", self.topic)),
+        };
         let (answer, result) = oneshot::channel();
         self.requests.send(answer).await.map_err(|_| stopped())?;
         result.await.map_err(|_| stopped())?

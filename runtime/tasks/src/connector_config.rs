@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use tidegate_api::config::{
-    ClassName, ConfigType, ConfigValue, DefaultValue, Importance, KeySpec, Width, invalid,
-    valid_string,
+    ClassName, ConfigType, ConfigValue, DefaultValue, Importance, KeySpec, Unsupported, Width,
+    invalid, valid_string,
 };
 use tidegate_api::{ConfigDef, ConfigKey, ConnectorKind, Plugins, Props};
 
@@ -25,14 +25,20 @@ static NAME: ConfigKey<String> = ConfigKey::required("name")
     .width(Width::Medium)
     .display_name("Connector name")
     .validator(legal_name)
-    .doc("Globally unique name to use for this connector.");
+    .doc(
+        "Name of the connector, which no other connector of the cluster may have. Not empty and \
+         without control characters.",
+    );
 static CONNECTOR_CLASS: ConfigKey<String> = ConfigKey::required("connector.class")
     .group(COMMON)
     .order_in_group(2)
     .importance(Importance::High)
     .width(Width::Long)
     .display_name("Connector class")
-    .doc("Name or alias of the class for this connector. Must be a subclass of org.apache.kafka.connect.connector.Connector. If the connector is org.apache.kafka.connect.file.FileStreamSinkConnector, you can either specify this full name,  or use \"FileStreamSink\" or \"FileStreamSinkConnector\" to make the configuration a bit shorter");
+    .doc(
+        "Class of the connector: its full name, its simple name, or the simple name without \
+         'Connector'.",
+    );
 /// `tasks.max`
 pub static TASKS_MAX: ConfigKey<i32> = ConfigKey::new("tasks.max", "1")
     .group(COMMON)
@@ -41,7 +47,10 @@ pub static TASKS_MAX: ConfigKey<i32> = ConfigKey::new("tasks.max", "1")
     .width(Width::Short)
     .display_name("Tasks max")
     .validator(at_least_one)
-    .doc("Maximum number of tasks to use for this connector.");
+    .doc(
+        "Most tasks that the connector may have, at least 1. A connector that has less to \
+         divide makes fewer.",
+    );
 /// `tasks.max.enforce`
 pub static TASKS_MAX_ENFORCE: ConfigKey<bool> = ConfigKey::new("tasks.max.enforce", "true")
     .group(COMMON)
@@ -49,28 +58,43 @@ pub static TASKS_MAX_ENFORCE: ConfigKey<bool> = ConfigKey::new("tasks.max.enforc
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Enforce tasks max")
-    .doc("(Deprecated) Whether to enforce that the tasks.max property is respected by the connector. By default, connectors that generate too many tasks will fail, and existing sets of tasks that exceed the tasks.max property will also be failed. If this property is set to false, then connectors will be allowed to generate more than the maximum number of tasks, and existing sets of tasks that exceed the tasks.max property will be allowed to run. This property is deprecated and will be removed in an upcoming major release.");
+    .doc(
+        "Whether a connector that makes more than tasks.max tasks fails. With 'false' all of \
+         them run. The original has marked this setting for removal.",
+    );
 static KEY_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("key.converter")
     .group(COMMON)
     .order_in_group(6)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Key converter class")
-    .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the keys in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.");
+    .doc(
+        "Class of the converter between record keys and their bytes on topics. With it, only \
+         options under 'key.converter.' of the connector count; without it, the worker's \
+         converter and its options.",
+    );
 static VALUE_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("value.converter")
     .group(COMMON)
     .order_in_group(8)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Value converter class")
-    .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro.");
+    .doc(
+        "Class of the converter between record values and their bytes on topics. With it, only \
+         options under 'value.converter.' of the connector count; without it, the worker's \
+         converter and its options.",
+    );
 static HEADER_CONVERTER: ConfigKey<Option<ClassName>> = ConfigKey::nullable("header.converter")
     .group(COMMON)
     .order_in_group(10)
     .importance(Importance::Low)
     .width(Width::Short)
     .display_name("Header converter class")
-    .doc("HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the header values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro. By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas.");
+    .doc(
+        "Class of the converter between values of headers and their bytes on topics. Without \
+         it, the worker's; if the worker has none either, SimpleHeaderConverter, which writes \
+         texts and guesses types when it reads.",
+    );
 /// Only the version that this worker has; validation gives it as the default. Likewise for converters and
 /// transformations.
 static CONNECTOR_VERSION: ConfigKey<Option<String>> =
@@ -80,7 +104,10 @@ static CONNECTOR_VERSION: ConfigKey<Option<String>> =
         .importance(Importance::Medium)
         .width(Width::Medium)
         .display_name("Connector version")
-        .doc("Version of the connector.");
+        .doc(
+            "Version of the connector's class that must be there, as a version or a range like \
+             '[1.0,2.0)'. Without it, whichever there is.",
+        );
 static KEY_CONVERTER_VERSION: ConfigKey<Option<String>> =
     ConfigKey::nullable("key.converter.plugin.version")
         .group(COMMON)
@@ -88,7 +115,10 @@ static KEY_CONVERTER_VERSION: ConfigKey<Option<String>> =
         .importance(Importance::Low)
         .width(Width::Short)
         .display_name("Key converter version")
-        .doc("Version of the key converter.");
+        .doc(
+            "Version of the class in key.converter that must be there, as a version or a range. \
+             Without it, whichever there is.",
+        );
 static VALUE_CONVERTER_VERSION: ConfigKey<Option<String>> =
     ConfigKey::nullable("value.converter.plugin.version")
         .group(COMMON)
@@ -96,7 +126,10 @@ static VALUE_CONVERTER_VERSION: ConfigKey<Option<String>> =
         .importance(Importance::Low)
         .width(Width::Short)
         .display_name("Value converter version")
-        .doc("Version of the value converter.");
+        .doc(
+            "Version of the class in value.converter that must be there, as a version or a range. \
+             Without it, whichever there is.",
+        );
 static HEADER_CONVERTER_VERSION: ConfigKey<Option<String>> =
     ConfigKey::nullable("header.converter.plugin.version")
         .group(COMMON)
@@ -104,7 +137,10 @@ static HEADER_CONVERTER_VERSION: ConfigKey<Option<String>> =
         .importance(Importance::Low)
         .width(Width::Short)
         .display_name("Header converter version")
-        .doc("Version of the header converter.");
+        .doc(
+            "Version of the class in header.converter that must be there, as a version or a range. \
+             Without it, whichever there is.",
+        );
 pub(crate) static TRANSFORMS: ConfigKey<Vec<String>> = ConfigKey::new("transforms", "")
     .group(TRANSFORMS_GROUP)
     .order_in_group(12)
@@ -112,7 +148,10 @@ pub(crate) static TRANSFORMS: ConfigKey<Vec<String>> = ConfigKey::new("transform
     .width(Width::Long)
     .display_name("Transforms")
     .validator(distinct)
-    .doc("Aliases for the transformations to be applied to records.");
+    .doc(
+        "Names of transformations in the order in which records go through them, separated by \
+         commas. Each has its class in 'transforms.<name>.type' and its options beside it.",
+    );
 pub(crate) static PREDICATES: ConfigKey<Vec<String>> = ConfigKey::new("predicates", "")
     .group(PREDICATES_GROUP)
     .order_in_group(13)
@@ -120,7 +159,10 @@ pub(crate) static PREDICATES: ConfigKey<Vec<String>> = ConfigKey::new("predicate
     .width(Width::Long)
     .display_name("Predicates")
     .validator(distinct)
-    .doc("Aliases for the predicates used by transformations.");
+    .doc(
+        "Names of predicates that transformations may refer to, separated by commas. Each has \
+         its class in 'predicates.<name>.type' and its options beside it.",
+    );
 static CONFIG_RELOAD_ACTION: ConfigKey<String> = ConfigKey::new("config.action.reload", "restart")
     .group(COMMON)
     .order_in_group(14)
@@ -128,21 +170,32 @@ static CONFIG_RELOAD_ACTION: ConfigKey<String> = ConfigKey::new("config.action.r
     .width(Width::Medium)
     .display_name("Reload Action")
     .validator(|name, value| valid_string(name, value, &["none", "restart"]))
-    .doc("The action that Connect should take on the connector when changes in external configuration providers result in a change in the connector's configuration properties. A value of 'none' indicates that Connect will do nothing. A value of 'restart' indicates that Connect should restart/reload the connector with the updated configuration properties.The restart may actually be scheduled in the future if the external configuration provider indicates that a configuration value will expire in the future.");
-pub(crate) static ERRORS_RETRY_TIMEOUT: ConfigKey<i64> = ConfigKey::new("errors.retry.timeout", "0")
-    .group(ERROR_GROUP)
-    .order_in_group(1)
-    .importance(Importance::Medium)
-    .width(Width::Medium)
-    .display_name("Retry Timeout for Errors")
-    .doc("The maximum duration in milliseconds that a failed operation will be reattempted. The default is 0, which means no retries will be attempted. Use -1 for infinite retries.");
-pub(crate) static ERRORS_RETRY_DELAY_MAX: ConfigKey<i64> = ConfigKey::new("errors.retry.delay.max.ms", "60000")
-    .group(ERROR_GROUP)
-    .order_in_group(2)
-    .importance(Importance::Medium)
-    .width(Width::Medium)
-    .display_name("Maximum Delay Between Retries for Errors")
-    .doc("The maximum duration in milliseconds between consecutive retry attempts. Jitter will be added to the delay once this limit is reached to prevent thundering herd issues.");
+    .doc(
+        "What happens when a value that a config provider has given expires. 'restart': the \
+         connector starts again with the new value; 'none': it goes on with the old one.",
+    );
+pub(crate) static ERRORS_RETRY_TIMEOUT: ConfigKey<i64> =
+    ConfigKey::new("errors.retry.timeout", "0")
+        .group(ERROR_GROUP)
+        .order_in_group(1)
+        .importance(Importance::Medium)
+        .width(Width::Medium)
+        .display_name("Retry Timeout for Errors")
+        .doc(
+            "Longest time in milliseconds for which an operation on a record that has failed for a \
+             reason that may pass is tried again. 0 for no further try, -1 for no limit.",
+        );
+pub(crate) static ERRORS_RETRY_DELAY_MAX: ConfigKey<i64> =
+    ConfigKey::new("errors.retry.delay.max.ms", "60000")
+        .group(ERROR_GROUP)
+        .order_in_group(2)
+        .importance(Importance::Medium)
+        .width(Width::Medium)
+        .display_name("Maximum Delay Between Retries for Errors")
+        .doc(
+            "Longest wait in milliseconds between two tries of a failed operation. Waits grow from \
+             300 ms up to it.",
+        );
 pub(crate) static ERRORS_TOLERANCE: ConfigKey<String> = ConfigKey::new("errors.tolerance", "none")
     .group(ERROR_GROUP)
     .order_in_group(3)
@@ -150,21 +203,33 @@ pub(crate) static ERRORS_TOLERANCE: ConfigKey<String> = ConfigKey::new("errors.t
     .width(Width::Short)
     .display_name("Error Tolerance")
     .validator(|name, value| valid_string(name, value, &["none", "all"]))
-    .doc("Behavior for tolerating errors during connector operation. 'none' is the default value and signals that any error will result in an immediate connector task failure; 'all' changes the behavior to skip over problematic records.");
+    .doc(
+        "What happens to a record that cannot be converted, transformed or written. 'none': the \
+         task fails; 'all': the record is left out, and goes to the dead letter queue if a sink \
+         has one.",
+    );
 pub(crate) static ERRORS_LOG_ENABLE: ConfigKey<bool> = ConfigKey::new("errors.log.enable", "false")
     .group(ERROR_GROUP)
     .order_in_group(4)
     .importance(Importance::Medium)
     .width(Width::Short)
     .display_name("Log Errors")
-    .doc("If true, write each error and the details of the failed operation and problematic record to the Connect application log. This is 'false' by default, so that only errors that are not tolerated are reported.");
-pub(crate) static ERRORS_LOG_INCLUDE_MESSAGES: ConfigKey<bool> = ConfigKey::new("errors.log.include.messages", "false")
-    .group(ERROR_GROUP)
-    .order_in_group(5)
-    .importance(Importance::Medium)
-    .width(Width::Short)
-    .display_name("Log Error Details")
-    .doc("Whether to include in the log the Connect record that resulted in a failure. For sink records, the topic, partition, offset, and timestamp will be logged. For source records, the key and value (and their schemas), all headers, and the timestamp, Kafka topic, Kafka partition, source partition, and source offset will be logged. This is 'false' by default, which will prevent record keys, values, and headers from being written to log files.");
+    .doc(
+        "Whether every error of a record is logged, with the operation that failed. With \
+         'false' only those that make the task fail.",
+    );
+pub(crate) static ERRORS_LOG_INCLUDE_MESSAGES: ConfigKey<bool> =
+    ConfigKey::new("errors.log.include.messages", "false")
+        .group(ERROR_GROUP)
+        .order_in_group(5)
+        .importance(Importance::Medium)
+        .width(Width::Short)
+        .display_name("Log Error Details")
+        .doc(
+            "Whether the log entries of errors.log.enable tell where the record is from: topic, \
+             partition, offset and timestamp, for a source also its key, value and headers. With \
+             'false' no content of records is logged.",
+        );
 
 /// `topics`
 pub static TOPICS: ConfigKey<Vec<String>> = ConfigKey::new("topics", "")
@@ -173,8 +238,11 @@ pub static TOPICS: ConfigKey<Vec<String>> = ConfigKey::new("topics", "")
     .importance(Importance::High)
     .width(Width::Long)
     .display_name("Topics")
-    .validator(no_duplicates)
-    .doc("List of topics to consume, separated by commas");
+    .validator(valid_list)
+    .doc(
+        "Topics to read, separated by commas, none of them twice. Either this or topics.regex \
+         must be set.",
+    );
 /// `topics.regex`
 pub static TOPICS_REGEX: ConfigKey<String> = ConfigKey::new("topics.regex", "")
     .group(COMMON)
@@ -183,27 +251,32 @@ pub static TOPICS_REGEX: ConfigKey<String> = ConfigKey::new("topics.regex", "")
     .width(Width::Long)
     .display_name("Topics regex")
     .validator(regular_expression)
-    .doc("Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified.");
+    .doc(
+        "Regular expression in Java's syntax for the topics to read; it must match the whole \
+         name. Topics that are created later are found, too. Either this or topics must be set.",
+    );
 /// `errors.deadletterqueue.topic.name`
-pub static ERRORS_DEAD_LETTER_TOPIC: ConfigKey<String> = ConfigKey::new("errors.deadletterqueue.topic.name", "")
-    .group(ERROR_GROUP)
-    .order_in_group(6)
-    .importance(Importance::Medium)
-    .width(Width::Medium)
-    .display_name("Dead Letter Queue Topic Name")
-    .doc("The name of the topic to be used as the dead letter queue (DLQ) for messages that result in an error when processed by this sink connector, or its transformations or converters. The topic name is blank by default, which means that no messages are to be recorded in the DLQ.");
-pub(crate) static ERRORS_DEAD_LETTER_REPLICATION: ConfigKey<i16> = ConfigKey::new(
-    "errors.deadletterqueue.topic.replication.factor",
-    "3",
+pub static ERRORS_DEAD_LETTER_TOPIC: ConfigKey<String> = ConfigKey::new(
+    "errors.deadletterqueue.topic.name",
+    "",
 )
 .group(ERROR_GROUP)
-.order_in_group(7)
+.order_in_group(6)
 .importance(Importance::Medium)
 .width(Width::Medium)
-.display_name("Dead Letter Queue Topic Replication Factor")
+.display_name("Dead Letter Queue Topic Name")
 .doc(
-    "Replication factor used to create the dead letter queue topic when it doesn't already exist.",
+    "Topic for records that errors.tolerance 'all' leaves out, as they were read. Empty for \
+     none. It must not be among the topics that the connector reads.",
 );
+pub(crate) static ERRORS_DEAD_LETTER_REPLICATION: ConfigKey<i16> =
+    ConfigKey::new("errors.deadletterqueue.topic.replication.factor", "3")
+        .group(ERROR_GROUP)
+        .order_in_group(7)
+        .importance(Importance::Medium)
+        .width(Width::Medium)
+        .display_name("Dead Letter Queue Topic Replication Factor")
+        .doc("Copies of the dead letter queue's topic when it has to be created.");
 pub(crate) static ERRORS_DEAD_LETTER_HEADERS: ConfigKey<bool> =
     ConfigKey::new("errors.deadletterqueue.context.headers.enable", "false")
         .group(ERROR_GROUP)
@@ -211,7 +284,11 @@ pub(crate) static ERRORS_DEAD_LETTER_HEADERS: ConfigKey<bool> =
         .importance(Importance::Medium)
         .width(Width::Medium)
         .display_name("Enable Error Context Headers")
-        .doc("If true, add headers containing error context to the messages written to the dead letter queue. To avoid clashing with headers from the original record, all error context header keys, all error context header keys will start with <code>__connect.errors.</code>");
+        .doc(
+            "Whether records in the dead letter queue have headers that tell why: original topic, \
+             partition and offset, connector, task, stage, class and error, all named \
+             '__connect.errors.*'.",
+        );
 
 pub(crate) static TOPIC_CREATION_GROUPS: ConfigKey<Vec<String>> =
     ConfigKey::new("topic.creation.groups", "")
@@ -221,15 +298,24 @@ pub(crate) static TOPIC_CREATION_GROUPS: ConfigKey<Vec<String>> =
         .width(Width::Long)
         .display_name("Topic Creation Groups")
         .validator(distinct)
-        .doc("Groups of configurations for topics created by source connectors");
-static EXACTLY_ONCE_SUPPORT: ConfigKey<String> = ConfigKey::new("exactly.once.support", "requested")
-    .group(EXACTLY_ONCE_GROUP)
-    .order_in_group(2)
-    .importance(Importance::Medium)
-    .width(Width::Short)
-    .display_name("Exactly once support")
-    .validator(exactly_once)
-    .doc("Permitted values are requested, required. If set to \"required\", forces a preflight check for the connector to ensure that it can provide exactly-once semantics with the given configuration. Some connectors may be capable of providing exactly-once semantics but not signal to Connect that they support this; in that case, documentation for the connector should be consulted carefully before creating it, and the value for this property should be set to \"requested\". Additionally, if the value is set to \"required\" but the worker that performs preflight validation does not have exactly-once support enabled for source connectors, requests to create or validate the connector will fail.");
+        .doc(
+            "Names of groups of topics that are created with settings of their own, separated by \
+             commas. A topic belongs to the first group whose 'topic.creation.<group>.include' \
+             matches it, else to 'default'. Needs 'topic.creation.default.replication.factor' and \
+             'topic.creation.default.partitions'.",
+        );
+static EXACTLY_ONCE_SUPPORT: ConfigKey<String> =
+    ConfigKey::new("exactly.once.support", "requested")
+        .group(EXACTLY_ONCE_GROUP)
+        .order_in_group(2)
+        .importance(Importance::Medium)
+        .width(Width::Short)
+        .display_name("Exactly once support")
+        .validator(exactly_once)
+        .doc(
+            "Whether the connector must be able to write every record exactly once: 'requested' or \
+             'required'. 'required' is an error on a worker without support for it.",
+        );
 static TRANSACTION_BOUNDARY: ConfigKey<String> = ConfigKey::new("transaction.boundary", "poll")
     .group(EXACTLY_ONCE_GROUP)
     .order_in_group(3)
@@ -237,22 +323,35 @@ static TRANSACTION_BOUNDARY: ConfigKey<String> = ConfigKey::new("transaction.bou
     .width(Width::Short)
     .display_name("Transaction Boundary")
     .validator(|name, value| one_of_ignoring_case(name, value, &["poll", "interval", "connector"]))
-    .doc("Permitted values are: poll, interval, connector. If set to 'poll', a new producer transaction will be started and committed for every batch of records that each task from this connector provides to Connect. If set to 'connector', relies on connector-defined transaction boundaries; note that not all connectors are capable of defining their own transaction boundaries, and in that case, attempts to instantiate a connector with this value will fail. Finally, if set to 'interval', commits transactions only after a user-defined time interval has passed.");
-static TRANSACTION_BOUNDARY_INTERVAL: ConfigKey<Option<i64>> = ConfigKey::nullable("transaction.boundary.interval.ms")
-    .group(EXACTLY_ONCE_GROUP)
-    .order_in_group(4)
-    .importance(Importance::Low)
-    .width(Width::Short)
-    .display_name("Transaction boundary interval")
-    .doc("If 'transaction.boundary' is set to 'interval', determines the interval for producer transaction commits by connector tasks. If unset, defaults to the value of the worker-level 'offset.flush.interval.ms' property. It has no effect if a different transaction.boundary is specified.");
-static OFFSETS_STORAGE_TOPIC: ConfigKey<Option<String>> = ConfigKey::nullable("offsets.storage.topic")
-    .group(OFFSETS_GROUP)
-    .order_in_group(1)
-    .importance(Importance::Low)
-    .width(Width::Long)
-    .display_name("Offsets topic")
-    .validator(no_own_offsets_topic)
-    .doc("The name of a separate offsets topic to use for this connector. If empty or not specified, the worker's global offsets topic name will be used. If specified, the offsets topic will be created if it does not already exist on the Kafka cluster targeted by this connector (which may be different from the one used for the worker's global offsets topic if the bootstrap.servers property of the connector's producer has been overridden from the worker's).");
+    .doc(
+        "Where transactions end on a worker with exactly-once support. 'poll': after each batch \
+         of a task; 'interval': after transaction.boundary.interval.ms; 'connector': where the \
+         connector says.",
+    );
+static TRANSACTION_BOUNDARY_INTERVAL: ConfigKey<Option<i64>> =
+    ConfigKey::nullable("transaction.boundary.interval.ms")
+        .group(EXACTLY_ONCE_GROUP)
+        .order_in_group(4)
+        .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Transaction boundary interval")
+        .doc(
+            "Milliseconds between ends of transactions with transaction.boundary 'interval'. \
+             Without it, the worker's offset.flush.interval.ms.",
+        );
+static OFFSETS_STORAGE_TOPIC: ConfigKey<Option<String>> =
+    ConfigKey::nullable("offsets.storage.topic")
+        .group(OFFSETS_GROUP)
+        .order_in_group(1)
+        .importance(Importance::Low)
+        .width(Width::Long)
+        .display_name("Offsets topic")
+        .validator(not_blank)
+        .doc(
+            "Topic of the connector's own for its offsets in place of the worker's \
+             offset.storage.topic. It is taken with a warning and has no effect in this version: \
+             offsets are kept in the worker's topic.",
+        );
 
 fn legal_name(name: &str, value: &ConfigValue) -> Result<(), String> {
     let ConfigValue::String(text) = value else {
@@ -263,7 +362,7 @@ fn legal_name(name: &str, value: &ConfigValue) -> Result<(), String> {
     }
     let controls: Vec<String> = text
         .chars()
-        .filter(char::is_ascii_control)
+        .filter(|char| char.is_control())
         .map(|c| u32::from(c).to_string())
         .collect();
     if controls.is_empty() {
@@ -311,16 +410,23 @@ fn exactly_once(name: &str, value: &ConfigValue) -> Result<(), String> {
     }
 }
 
-fn no_own_offsets_topic(name: &str, value: &ConfigValue) -> Result<(), String> {
+/// Source: `ConfigDef.NonEmptyString`.
+fn not_blank(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(topic) => Err(invalid(
-            name,
-            topic,
-            "a connector's own offsets topic is not supported by this version; remove it",
-        )),
+        ConfigValue::String(text) if text.is_empty() => {
+            Err(invalid(name, text, "String must be non-empty"))
+        }
         _ => Ok(()),
     }
 }
+
+/// The original writes offsets to the worker's topic as well once they are in the connector's own, so that a connector that
+/// is taken over goes on where it was. Source: `ConnectorOffsetBackingStore.set`.
+static WITHOUT_EFFECT: [Unsupported; 1] = [Unsupported::without_effect(
+    "offsets.storage.topic",
+    &[],
+    "offsets are kept in the worker's topic, where the original keeps a copy of them",
+)];
 
 fn distinct(name: &str, value: &ConfigValue) -> Result<(), String> {
     let ConfigValue::List(aliases) = value else {
@@ -340,10 +446,14 @@ fn distinct(name: &str, value: &ConfigValue) -> Result<(), String> {
     Ok(())
 }
 
-fn no_duplicates(name: &str, value: &ConfigValue) -> Result<(), String> {
+/// Source: `ConfigDef.ValidList`.
+fn valid_list(name: &str, value: &ConfigValue) -> Result<(), String> {
     let ConfigValue::List(topics) = value else {
         return Ok(());
     };
+    if topics.iter().any(String::is_empty) {
+        return Err(format!("Configuration '{name}' values must not be empty."));
+    }
     let repeated = |(index, topic)| topics[..index].contains(topic);
     if topics.iter().enumerate().any(repeated) {
         return Err(format!(
@@ -355,9 +465,11 @@ fn no_duplicates(name: &str, value: &ConfigValue) -> Result<(), String> {
 
 fn regular_expression(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(pattern) if !pattern.is_empty() => fancy_regex::Regex::new(pattern)
-            .map(drop)
-            .map_err(|error| invalid(name, pattern, &format!("Invalid regex: {error}"))),
+        ConfigValue::String(pattern) if !pattern.is_empty() => {
+            tidegate_api::JavaRegex::new(pattern)
+                .map(drop)
+                .map_err(|error| invalid(name, pattern, &format!("Invalid regex: {error}")))
+        }
         _ => Ok(()),
     }
 }
@@ -404,6 +516,9 @@ pub fn connector_config_def(kind: &ConnectorKind, props: &Props, plugins: &Plugi
     });
     add_aliases(&mut definition, props, &Family::transforms(plugins));
     add_aliases(&mut definition, props, &Family::predicates(plugins));
+    if matches!(kind, ConnectorKind::Source(_)) {
+        return definition.without(&WITHOUT_EFFECT);
+    }
     definition
 }
 
@@ -461,17 +576,21 @@ impl<'a> Family<'a> {
             DefaultValue::Null,
         );
         predicate.documentation = Cow::Borrowed(
-            "The alias of a predicate used to determine whether to apply this transformation.",
+            "Name of the predicate that tells which records go through the transformation. Without it, all.",
         );
         let no = DefaultValue::Text(Cow::Borrowed("false"));
         let mut negate = KeySpec::dynamic("negate".to_owned(), ConfigType::Boolean, no);
-        negate.documentation = Cow::Borrowed("Whether the configured predicate should be negated.");
+        negate.documentation = Cow::Borrowed(
+            "Whether the records go through the transformation for which the predicate does not hold.",
+        );
         vec![predicate, negate]
     }
 }
 
 fn add_aliases(definition: &mut ConfigDef, props: &Props, family: &Family<'_>) {
-    let Ok(aliases) = props.get(family.aliases) else {
+    // An alias that is there twice is an error of the list; what is missing of it is told as well.
+    let given = props.raw(family.aliases.name()).unwrap_or_default();
+    let Ok(ConfigValue::List(aliases)) = family.aliases.spec().parse(given) else {
         return;
     };
     let what = family.display.to_lowercase();
@@ -495,7 +614,7 @@ fn add_aliases(definition: &mut ConfigDef, props: &Props, family: &Family<'_>) {
         key.importance = Importance::High;
         key.width = Width::Long;
         key.display_name = Cow::Owned(format!("{} type for {alias}", family.display));
-        key.documentation = Cow::Owned(format!("Class for the '{alias}' {what}."));
+        key.documentation = Cow::Owned(format!("Class of the {what} '{alias}'."));
         push(key, 0);
         let version = found.map(|(_, version)| DefaultValue::Text(Cow::Borrowed(version)));
         let version = version.unwrap_or(DefaultValue::Null);
@@ -503,7 +622,10 @@ fn add_aliases(definition: &mut ConfigDef, props: &Props, family: &Family<'_>) {
         key.importance = Importance::High;
         key.width = Width::Long;
         key.display_name = Cow::Owned(format!("{} version for {alias}", family.display));
-        key.documentation = Cow::Owned(format!("Version of the '{alias}' {what}."));
+        key.documentation = Cow::Owned(format!(
+            "Version of the class of the {what} '{alias}' that must be there, as a version or a range. \
+             Without it, whichever there is."
+        ));
         push(key, 1);
         let Some((own, _)) = found else {
             continue;

@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::backoff::Backoff;
-use crate::clients;
+use crate::client_settings;
 use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
 use crate::environment::TaskEnvironment;
 use crate::pipeline::{Pipeline, Scratch};
+use crate::producers::Producers;
 use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 
 pub(crate) struct DeadLetterQueue {
@@ -41,7 +42,10 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 impl DeadLetterQueue {
     /// `None` if the connector has none. The topic is created if it does not exist.
-    pub(crate) async fn open(environment: &TaskEnvironment) -> Result<Option<Self>, ConnectError> {
+    pub(crate) async fn open(
+        environment: &TaskEnvironment,
+        producers: &Producers,
+    ) -> Result<Option<Self>, ConnectError> {
         let props = &environment.connector_props;
         let topic = props.get(&ERRORS_DEAD_LETTER_TOPIC)?;
         if topic.is_empty() {
@@ -53,15 +57,14 @@ impl DeadLetterQueue {
             replication_factor: Some(props.get(&ERRORS_DEAD_LETTER_REPLICATION)?),
             settings: BTreeMap::new(),
         };
-        clients::warn_about_admin_settings(environment);
+        client_settings::warn_about_admin_settings(environment);
         ensure(&*environment.log, &new).await.map_err(|error| {
             ConnectError::from(error).context(format!(
                 "Could not initialize dead letter queue with topic={topic}"
             ))
         })?;
-        let producer = environment
-            .log
-            .producer(&clients::producer(environment, "connector-dlq-producer"))
+        let producer = producers
+            .open(environment, "connector-dlq-producer")
             .await?;
         Ok(Some(Self {
             task: environment.id.clone(),
@@ -72,11 +75,11 @@ impl DeadLetterQueue {
         }))
     }
 
-    /// Appends the record as it was consumed. A record that the log does not take is logged, as in the original; a log that
-    /// takes none at the time is waited for.
+    /// Appends the record as it was consumed. A letter that the log refuses for itself or for its topic is logged, as in
+    /// the original; a log that takes none at the time is waited for.
     ///
     /// # Errors
-    /// If the task is to stop meanwhile: the record must come again.
+    /// If the log takes nothing any more, or the task is to stop meanwhile: the record must come again.
     pub(crate) async fn report(
         &self,
         consumed: &ConsumedRecord,
@@ -99,8 +102,14 @@ impl DeadLetterQueue {
                 "Could not produce message to dead letter queue. topic={}: {error}",
                 self.topic
             );
-            if !error.is_retriable() {
+            if error.is_of_record() {
                 break;
+            }
+            if !error.is_retriable() {
+                return Err(ConnectError::from(error).context(format!(
+                    "the dead letter queue '{}' takes no record",
+                    self.topic
+                )));
             }
             pause_for(backoff.next_delay(), &self.stop).await;
             if self.stop.is_cancelled() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tidegate_api::{
@@ -30,6 +30,8 @@ pub trait TaskStatusListener: Send + Sync {
     fn on_resume(&self, id: &ConnectorTaskId);
     /// FAILED with the error's trace.
     fn on_failure(&self, id: &ConnectorTaskId, error: &ConnectError);
+    /// RUNNING, but since then all is tried again for what the error says; `on_resume` is the end of it.
+    fn on_wait(&self, id: &ConnectorTaskId, since: SystemTime, error: &ConnectError);
     /// UNASSIGNED.
     fn on_shutdown(&self, id: &ConnectorTaskId);
 }
@@ -54,6 +56,8 @@ pub trait OffsetBackingStore: Send + Sync {
 /// Topics that a connector has used.
 pub trait TopicTracker: Send + Sync {
     fn record(&self, connector: &str, task: u32, topic: &str);
+    /// How often topics were forgotten: after that they are to be recorded again.
+    fn resets(&self) -> u64;
 }
 
 /// Settings of the worker that tasks need.

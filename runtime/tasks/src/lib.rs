@@ -4,12 +4,13 @@
 //! Source: `org.apache.kafka.connect.runtime.{WorkerSourceTask,WorkerSinkTask}`.
 
 mod backoff;
-mod clients;
+mod client_settings;
 mod connector_config;
 mod dead_letter;
 mod environment;
 mod headers;
 mod pipeline;
+mod producers;
 mod record_text;
 mod run;
 mod sink;
@@ -18,9 +19,11 @@ mod source;
 mod testing;
 mod tolerance;
 mod topic_creation;
+mod tracked_topics;
+mod waiting;
 
 pub use backoff::Backoff;
-pub use clients::sink_group_id;
+pub use client_settings::sink_group_id;
 pub use connector_config::{
     ERRORS_DEAD_LETTER_TOPIC, PLUGIN_VERSION, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX,
     connector_config_def,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use fancy_regex::Regex;
 use tidegate_api::{
     ConnectError, Converter, Header, HeaderConverter, Plugins, Predicate, Props, Record,
     SchemaAndValue, SinkRecord, Transform,
@@ -334,12 +333,5 @@ fn required(props: &Props, name: &str) -> Result<String, ConnectError> {
         ConnectError::config(format!(
             "Missing required configuration \"{name}\" which has no default value."
         ))
-    })
-}
-
-/// A Java regular expression that must match the whole text.
-pub(crate) fn whole_match(pattern: &str) -> Result<Regex, ConnectError> {
-    Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-        ConnectError::config(format!("'{pattern}' is no regular expression: {error}"))
     })
 }

@@ -23,7 +23,7 @@ pub(crate) fn source_record(
     or_null(&mut text, record.kafka_partition);
     let mut part = |name: &str, data: &SchemaAndValue| {
         let (value, schema) = (
-            java_text::value(&data.value),
+            java_text::value_of(data.schema.as_deref(), &data.value),
             schema(data.schema.as_deref()),
         );
         write!(text, ", {name}={value}, {name}Schema={schema}").expect(WRITES);
@@ -39,7 +39,7 @@ pub(crate) fn source_record(
             format!(
                 "ConnectHeader(key={}, value={}, schema={})",
                 header.key,
-                java_text::value(&header.value.value),
+                java_text::value_of(header.value.schema.as_deref(), &header.value.value),
                 schema(header.value.schema.as_deref())
             )
         })
@@ -84,7 +84,7 @@ const WRITES: &str = "writing to a string never fails";
 mod tests {
     use std::sync::Arc;
 
-    use tidegate_api::{Header, SchemaBuilder};
+    use tidegate_api::{Header, SchemaBuilder, logical};
 
     use super::*;
 
@@ -113,5 +113,14 @@ mod tests {
         assert!(source_record(&record, &partition, &offset).ends_with(
             "headers=ConnectHeaders(headers=[ConnectHeader(key=h, value=1, schema=null)])}"
         ));
+        record.key = SchemaAndValue::new(logical::timestamp().build(), Value::Int64(86_400_000));
+        record.headers[0].value = SchemaAndValue::new(logical::date().build(), Value::Int32(0));
+        let text = source_record(&record, &partition, &offset);
+        for part in [
+            "key=Fri Jan 02 00:00:00 UTC 1970, keySchema=Schema{org.apache.kafka.connect.data.Timestamp:INT64}",
+            "ConnectHeader(key=h, value=Thu Jan 01 00:00:00 UTC 1970,",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

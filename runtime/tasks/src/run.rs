@@ -1,17 +1,15 @@
 //! A task from its configuration to its end.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use tidegate_api::{ConnectError, ConnectorKind};
+use tidegate_api::{ConnectError, ConnectorKind, catch_panic};
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::backoff::Backoff;
 use crate::environment::{TargetState, TaskEnvironment};
 use crate::pipeline::Pipeline;
+use crate::producers::Producers;
 use crate::tolerance::pause_for;
 use crate::{sink, source};
 
@@ -25,20 +23,25 @@ pub async fn run_task(mut environment: TaskEnvironment) {
     let id = environment.id.clone();
     let cancel = environment.cancel.clone();
     let span = info_span!("task", connector = %id.connector, task = id.task);
-    let work = run_with_restarts(&mut environment).instrument(span.clone());
+    let producers = Producers::default();
+    let work = run_with_restarts(&mut environment, &producers).instrument(span.clone());
     tokio::select! {
         () = cancel.cancelled() => {
             span.in_scope(|| error!("Graceful stop of task {id} failed."));
         }
         () = work => {}
     }
+    producers.close().await;
 }
 
-async fn run_with_restarts(environment: &mut TaskEnvironment) {
+async fn run_with_restarts(environment: &mut TaskEnvironment, producers: &Producers) {
     let mut backoff = Backoff::new(RESTART_DELAY.0, RESTART_DELAY.1);
+    let what = format!("task {}", environment.id);
     loop {
         let started = Instant::now();
-        let outcome = AssertUnwindSafe(run(environment)).catch_unwind().await;
+        let outcome = catch_panic(&what, run(environment, producers)).await;
+        // Before anybody may take the task for ended.
+        producers.close().await;
         if !may_run_again(environment, outcome) {
             return;
         }
@@ -58,7 +61,7 @@ async fn run_with_restarts(environment: &mut TaskEnvironment) {
 /// Reports how a run has ended.
 fn may_run_again(
     environment: &TaskEnvironment,
-    outcome: Result<Result<(), ConnectError>, Box<dyn Any + Send>>,
+    outcome: Result<Result<(), ConnectError>, ConnectError>,
 ) -> bool {
     let (id, status) = (&environment.id, &environment.status);
     match outcome {
@@ -87,23 +90,14 @@ fn may_run_again(
             status.on_failure(id, &error);
         }
         Err(panic) => {
-            let error = ConnectError::fatal(format!("task {id} panicked: {}", message(&*panic)));
-            error!("{error}");
-            status.on_failure(id, &error);
+            error!("{panic}");
+            status.on_failure(id, &panic);
         }
     }
     false
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
-}
-
-async fn run(environment: &mut TaskEnvironment) -> Result<(), ConnectError> {
+async fn run(environment: &mut TaskEnvironment, producers: &Producers) -> Result<(), ConnectError> {
     let class = environment
         .connector_props
         .raw("connector.class")
@@ -124,13 +118,13 @@ async fn run(environment: &mut TaskEnvironment) -> Result<(), ConnectError> {
     match kind {
         ConnectorKind::Source(create) => {
             let mut task = create();
-            let result = source::run(environment, &mut *task, pipeline).await;
+            let result = source::run(environment, &mut *task, pipeline, producers).await;
             task.stop().await;
             result
         }
         ConnectorKind::Sink(create) => {
             let mut task = create();
-            let result = sink::run(environment, &mut *task, pipeline).await;
+            let result = sink::run(environment, &mut *task, pipeline, producers).await;
             task.stop().await;
             result
         }

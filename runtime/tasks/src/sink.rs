@@ -9,7 +9,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +29,16 @@ use self::batch::Batch;
 use self::commits::Commit;
 use self::requests::Requests;
 use crate::backoff::Backoff;
-use crate::clients;
+use crate::client_settings;
 use crate::connector_config::{TOPICS, TOPICS_REGEX};
 use crate::dead_letter::{DeadLetterQueue, Reporter};
 use crate::environment::{TargetState, TaskEnvironment};
 use crate::headers::KnownHeaders;
 use crate::pipeline::Pipeline;
+use crate::producers::Producers;
 use crate::tolerance::{ErrorHandling, pause_for};
+use crate::tracked_topics::TrackedTopics;
+use crate::waiting::{Waiter, Waiting};
 
 /// Longest wait for records; signals of the worker interrupt it.
 const POLL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -53,12 +56,13 @@ pub(crate) async fn run(
     environment: &mut TaskEnvironment,
     task: &mut dyn SinkTask,
     pipeline: Pipeline,
+    producers: &Producers,
 ) -> Result<(), ConnectError> {
     let errors = ErrorHandling::new(environment.id.clone(), &environment.connector_props)?;
     let pipeline = Arc::new(pipeline);
     let reporter = Arc::new(Reporter::new(
         errors,
-        DeadLetterQueue::open(environment).await?,
+        DeadLetterQueue::open(environment, producers).await?,
         Arc::clone(&pipeline),
     ));
     let requests = Arc::new(Requests::default());
@@ -71,11 +75,15 @@ pub(crate) async fn run(
     };
     let consumer = environment
         .log
-        .consumer(&clients::consumer(environment), subscription(environment)?)
+        .consumer(
+            &client_settings::consumer(environment),
+            subscription(environment)?,
+        )
         .await?;
     task.start(context, environment.task_props.clone()).await?;
     environment.status.on_startup(&environment.id);
     let mut work = Work {
+        waiting: Waiting::new(environment),
         environment,
         pipeline,
         reporter,
@@ -88,7 +96,7 @@ pub(crate) async fn run(
         ahead: None,
         paused: false,
         log_backoff: Backoff::new(RETRY.0, RETRY.1),
-        tracked: HashSet::new(),
+        tracked: TrackedTopics::default(),
         headers: KnownHeaders::default(),
     };
     let result = work.run(task).await;
@@ -156,8 +164,9 @@ struct Work<'a> {
     /// Came while the plugin wrote.
     ahead: Option<Result<Next, ConnectError>>,
     paused: bool,
+    waiting: Arc<Waiting>,
     log_backoff: Backoff,
-    tracked: HashSet<Arc<str>>,
+    tracked: TrackedTopics,
     headers: KnownHeaders<RecordHeader, Header>,
 }
 
@@ -187,14 +196,16 @@ impl Work<'_> {
                 self.act(next?, task).await?;
                 continue;
             }
-            let wake = match &self.pending {
+            let is_committing = self.commit.is_some();
+            let mut wake = match &self.pending {
                 Some(batch) => batch.retry_at,
                 None => Instant::now() + POLL_TIMEOUT,
             };
-            let timeout = wake
-                .min(commit_at)
-                .saturating_duration_since(Instant::now());
-            let is_committing = self.commit.is_some();
+            // The next commit waits for the end of one that is under way.
+            if !is_committing {
+                wake = wake.min(commit_at);
+            }
+            let timeout = wake.saturating_duration_since(Instant::now());
             let event = tokio::select! {
                 biased;
                 () = self.environment.stop.cancelled() => return Ok(()),
@@ -225,11 +236,10 @@ impl Work<'_> {
         if pause {
             self.consumer.pause(&self.assignment())?;
             self.requests.request_commit();
-            self.environment.status.on_pause(&self.environment.id);
         } else {
             self.resume()?;
-            self.environment.status.on_resume(&self.environment.id);
         }
+        self.waiting.set_paused(pause);
         Ok(())
     }
 
@@ -239,6 +249,12 @@ impl Work<'_> {
             self.consumer.resume(&self.assignment())?;
         }
         Ok(())
+    }
+
+    /// No batch waits to be written again any more.
+    fn end_wait(&mut self) -> Result<(), ConnectError> {
+        self.waiting.end(Waiter::Batch);
+        self.resume()
     }
 
     fn assignment(&self) -> Vec<TopicPartition> {
@@ -298,10 +314,8 @@ impl Work<'_> {
             }
             Next::Trouble(error) if error.is_retriable() => {
                 let delay = self.log_backoff.next_delay();
-                warn!(
-                    "{}: {error}; trying again in {delay:?}",
-                    self.environment.id
-                );
+                let wait = self.log_backoff.wait(delay);
+                warn!("{}: {error}; {wait}", self.environment.id);
                 pause_for(delay, &self.environment.stop).await;
                 Ok(())
             }
@@ -348,7 +362,7 @@ impl Work<'_> {
                         next.insert(TopicPartition { topic, partition }, offset + 1);
                     }
                     last = Some((Arc::clone(&record.topic), record.partition, record.offset));
-                    self.track(&record.topic);
+                    self.tracked.track(self.environment, &record.topic);
                 }
             }
             if let Some(converted) = self.convert_one(record).await? {
@@ -386,17 +400,6 @@ impl Work<'_> {
                     return Ok(None);
                 }
             }
-        }
-    }
-
-    fn track(&mut self, topic: &Arc<str>) {
-        if self.environment.settings.topic_tracking_enable && !self.tracked.contains(topic) {
-            self.environment.topics.record(
-                &self.environment.id.connector,
-                self.environment.id.task,
-                topic,
-            );
-            self.tracked.insert(Arc::clone(topic));
         }
     }
 
@@ -440,7 +443,7 @@ impl Work<'_> {
                         self.environment.id,
                         batch.attempts + 1
                     );
-                    self.resume()?;
+                    self.end_wait()?;
                 }
                 Ok(())
             }
@@ -453,13 +456,15 @@ impl Work<'_> {
                     self.consumer.pause(&self.assignment())?;
                 }
                 batch.attempts += 1;
+                // Without the number of the attempt, which would make each a line of its own.
                 warn!(
-                    "{} could not write {} records, attempt {}: {}; trying again in {delay:?}",
+                    "{} could not write {} records: {}; {}",
                     self.environment.id,
                     batch.records.len(),
-                    batch.attempts,
-                    error.chain()
+                    error.chain(),
+                    batch.backoff.wait(delay)
                 );
+                self.waiting.begin(Waiter::Batch, error);
                 batch.retry_at = Instant::now() + delay;
                 batch.consumed = self.reporter.take_batch();
                 self.pending = Some(batch);

@@ -10,7 +10,7 @@ mod offset_writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::iter::repeat_with;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use futures::stream::FuturesOrdered;
 use futures::{FutureExt as _, StreamExt as _};
 use tidegate_api::{
     ConnectError, OffsetFieldsMap, OffsetStorageReader, Record, SourceOffset, SourcePartition,
-    SourceRecord, SourceTask, SourceTaskContext,
+    SourceRecord, SourceTask, SourceTaskContext, TaskWaits,
 };
 use tidegate_log::{LogError, Producer, ProducerRecord, RecordMetadata};
 use tokio::task::coop::consume_budget;
@@ -29,36 +29,41 @@ use tracing::{debug, warn};
 
 use self::offset_writer::{OffsetWriter, Positions, advance};
 use crate::backoff::Backoff;
-use crate::clients;
+use crate::client_settings;
 use crate::environment::{OffsetBackingStore, TargetState, TaskEnvironment};
 use crate::pipeline::{PRODUCER_CLASS, Pipeline, Scratch};
+use crate::producers::Producers;
 use crate::record_text;
 use crate::tolerance::{ErrorHandling, Failure, Stage, pause_for};
 use crate::topic_creation::TopicCreation;
+use crate::tracked_topics::TrackedTopics;
+use crate::waiting::{Waiter, Waiting};
 
 /// Bytes of records that the log has not acknowledged; more make the task wait.
 const BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 /// A batch is handed to the log in parts of about this size, which is what one request to a broker may carry.
 const APPEND_BYTES: usize = 900 * 1000;
+/// A log that acknowledges nothing for this long is waited for, and the status says so.
+const STALLED: Duration = Duration::from_secs(10);
 /// Before a source that is away is asked again.
 const POLL_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Before a log that is away is asked again for a topic.
 const TOPIC_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-/// Records of a batch that are converted and wait for the log.
+/// Records of a batch that are converted and wait for the log, each with its position.
 #[derive(Default)]
 struct Part {
     records: Vec<ProducerRecord>,
     topics: Vec<Arc<str>>,
-    positions: Positions,
+    positions: Vec<(Arc<SourcePartition>, SourceOffset)>,
     bytes: usize,
 }
 
-/// A part on its way: what the log says of it, and the positions to commit once it is stored.
+/// A part on its way: what the log says of its records, and their positions, to be committed once they are stored.
 struct Sent {
     results: Vec<Result<RecordMetadata, LogError>>,
     topics: Vec<Arc<str>>,
-    positions: Positions,
+    positions: Vec<(Arc<SourcePartition>, SourceOffset)>,
     bytes: usize,
 }
 
@@ -70,6 +75,7 @@ pub(crate) async fn run(
     environment: &mut TaskEnvironment,
     task: &mut dyn SourceTask,
     pipeline: Pipeline,
+    producers: &Producers,
 ) -> Result<(), ConnectError> {
     let errors = ErrorHandling::new(environment.id.clone(), &environment.connector_props)?;
     let topic_creation = TopicCreation::new(
@@ -77,19 +83,18 @@ pub(crate) async fn run(
         environment.settings.topic_creation_enable,
     )?;
     if topic_creation.is_some() {
-        clients::warn_about_admin_settings(environment);
+        client_settings::warn_about_admin_settings(environment);
     }
-    let producer = environment
-        .log
-        .producer(&clients::producer(environment, "connector-producer"))
-        .await?;
+    let producer = producers.open(environment, "connector-producer").await?;
     let reader = stored_offsets(
         Arc::clone(&environment.id.connector),
         Arc::clone(&environment.offsets),
     );
+    let waiting = Waiting::new(environment);
     let context = SourceTaskContext {
         task: environment.id.clone(),
         offset_reader: reader,
+        waits: Arc::clone(&waiting) as Arc<dyn TaskWaits>,
     };
     task.start(context, environment.task_props.clone()).await?;
     environment.status.on_startup(&environment.id);
@@ -102,7 +107,9 @@ pub(crate) async fn run(
         producer,
         in_flight: FuturesOrdered::new(),
         bytes_in_flight: 0,
-        tracked: HashSet::new(),
+        progress: Instant::now(),
+        waiting,
+        tracked: TrackedTopics::default(),
         scratch: Scratch::default(),
     };
     let result = work.run(task).await;
@@ -119,8 +126,11 @@ struct Work<'a> {
     producer: Arc<dyn Producer>,
     in_flight: FuturesOrdered<BoxFuture<'static, Sent>>,
     bytes_in_flight: usize,
+    /// When the log has last acknowledged something, or begun to be waited for.
+    progress: Instant,
+    waiting: Arc<Waiting>,
     offsets: OffsetWriter,
-    tracked: HashSet<Arc<str>>,
+    tracked: TrackedTopics,
     scratch: Scratch,
 }
 
@@ -136,12 +146,7 @@ impl Work<'_> {
             let wish = *self.environment.target_state.borrow_and_update();
             if (wish != TargetState::Started) != paused {
                 paused = !paused;
-                let status = &self.environment.status;
-                if paused {
-                    status.on_pause(&self.environment.id);
-                } else {
-                    status.on_resume(&self.environment.id);
-                }
+                self.waiting.set_paused(paused);
             }
             let may_poll =
                 !paused && poll_again.is_none() && self.bytes_in_flight < BYTES_IN_FLIGHT;
@@ -149,7 +154,9 @@ impl Work<'_> {
             tokio::select! {
                 biased;
                 () = self.environment.stop.cancelled() => return Ok(()),
-                Some(sent) = self.in_flight.next() => self.acknowledged(sent)?,
+                Some(sent) = next_sent(&mut self.in_flight, self.progress, &self.waiting) => {
+                    self.acknowledged(sent)?;
+                }
                 result = self.offsets.flushed(), if is_flushing => {
                     self.flushed(result, task).await;
                     flush_timer.as_mut().reset(Instant::now() + interval);
@@ -169,11 +176,14 @@ impl Work<'_> {
                 batch = task.poll(), if may_poll => match batch {
                     Ok(batch) => {
                         backoff.reset();
+                        self.waiting.end(Waiter::Poll);
                         self.send(batch).await?;
                     }
                     Err(error) if error.is_retriable() => {
                         let delay = backoff.next_delay();
-                        warn!("{}: {}; trying again in {delay:?}", self.environment.id, error.chain());
+                        let wait = backoff.wait(delay);
+                        warn!("{}: {}; {wait}", self.environment.id, error.chain());
+                        self.waiting.begin(Waiter::Poll, error);
                         poll_again = Some(Instant::now() + delay);
                     }
                     Err(error) => return Err(error),
@@ -182,10 +192,26 @@ impl Work<'_> {
         }
     }
 
-    /// Converts a batch and hands it to the log.
+    /// Converts a batch and hands it to the log. Records before one that fails the task are stored all the same.
     async fn send(&mut self, batch: Vec<SourceRecord>) -> Result<(), ConnectError> {
         let mut part = Part::default();
         part.records.reserve(batch.len());
+        part.positions.reserve(batch.len());
+        let prepared = self.prepare(batch, &mut part).await;
+        let appended = if part.records.is_empty() {
+            Ok(())
+        } else {
+            self.append(part).await
+        };
+        prepared.and(appended)
+    }
+
+    /// Converts a batch. What is left in `part` is to be handed to the log, also after an error.
+    async fn prepare(
+        &mut self,
+        batch: Vec<SourceRecord>,
+        part: &mut Part,
+    ) -> Result<(), ConnectError> {
         for source in batch {
             // Other tasks of this thread get their turn.
             consume_budget().await;
@@ -206,15 +232,12 @@ impl Work<'_> {
             }
             part.bytes += record.size() + size_of::<ProducerRecord>();
             part.records.push(record);
-            advance(&mut part.positions, &source_partition, source_offset);
+            part.positions.push((source_partition, source_offset));
             if part.bytes >= APPEND_BYTES {
-                self.append(std::mem::take(&mut part)).await?;
+                self.append(std::mem::take(part)).await?;
             }
         }
-        if part.records.is_empty() {
-            return Ok(());
-        }
-        self.append(part).await
+        Ok(())
     }
 
     /// `None` if the record was dropped or its failure tolerated.
@@ -268,14 +291,17 @@ impl Work<'_> {
         let mut backoff = Backoff::new(TOPIC_RETRY.0, TOPIC_RETRY.1);
         loop {
             match creation.ensure(&*self.environment.log, topic).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    if self.in_flight.is_empty() {
+                        self.waiting.end(Waiter::Log);
+                    }
+                    return Ok(true);
+                }
                 Err(error) if error.is_retriable() => {
                     let delay = backoff.next_delay();
-                    warn!(
-                        "{}: {}; trying again in {delay:?}",
-                        self.environment.id,
-                        error.chain()
-                    );
+                    let wait = backoff.wait(delay);
+                    warn!("{}: {}; {wait}", self.environment.id, error.chain());
+                    self.waiting.begin(Waiter::Log, error);
                     pause_for(delay, &self.environment.stop).await;
                     if self.environment.stop.is_cancelled() {
                         return Ok(false);
@@ -289,9 +315,12 @@ impl Work<'_> {
     /// Waits until there is room.
     async fn append(&mut self, part: Part) -> Result<(), ConnectError> {
         while self.bytes_in_flight + part.bytes > BYTES_IN_FLIGHT
-            && let Some(sent) = self.in_flight.next().await
+            && let Some(sent) = next_sent(&mut self.in_flight, self.progress, &self.waiting).await
         {
             self.acknowledged(sent)?;
+        }
+        if self.in_flight.is_empty() {
+            self.progress = Instant::now();
         }
         let receipt = self.producer.append(part.records).await.map_err(|error| {
             ConnectError::from(error).context("Unrecoverable exception trying to send")
@@ -312,38 +341,64 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Takes note of a part's end.
+    ///
+    /// # Errors
+    /// The first failure that is not tolerated. Positions before it are committed, none behind it ever are.
     fn acknowledged(&mut self, sent: Sent) -> Result<(), ConnectError> {
         self.bytes_in_flight -= sent.bytes;
-        for error in sent.results.into_iter().filter_map(Result::err) {
-            let failure = Failure {
-                stage: Stage::KafkaProduce,
-                class: PRODUCER_CLASS,
-                error: error.into(),
-            };
-            self.errors.report(&failure, String::new);
-            // Tolerance is for records that can never be stored, not for a log that cannot store any.
-            if !self.errors.tolerate_all || failure.error.is_retriable() {
-                // No position behind the gap may ever be committed.
+        self.progress = Instant::now();
+        self.waiting.end(Waiter::Log);
+        let missing = || Err(LogError::Fatal("the log has not answered".to_owned()));
+        let results = sent.results.into_iter().chain(repeat_with(missing));
+        let mut stored = Positions::new();
+        for (result, (partition, offset)) in results.zip(sent.positions) {
+            if let Err(error) = result
+                && let Err(error) = self.not_stored(error, &partition, &offset)
+            {
                 self.in_flight = FuturesOrdered::new();
-                return Err(failure
-                    .error
-                    .context("Unrecoverable exception from producer send callback"));
+                self.offsets.acknowledged(stored);
+                return Err(error);
             }
+            advance(&mut stored, partition, offset);
         }
-        if self.environment.settings.topic_tracking_enable {
-            for topic in sent.topics {
-                if !self.tracked.contains(&topic) {
-                    self.environment.topics.record(
-                        &self.environment.id.connector,
-                        self.environment.id.task,
-                        &topic,
-                    );
-                    self.tracked.insert(topic);
-                }
-            }
+        for topic in &sent.topics {
+            self.tracked.track(self.environment, topic);
         }
-        self.offsets.acknowledged(sent.positions);
+        self.offsets.acknowledged(stored);
         Ok(())
+    }
+
+    /// `Ok` if the record may be passed over.
+    fn not_stored(
+        &self,
+        error: LogError,
+        partition: &SourcePartition,
+        offset: &SourceOffset,
+    ) -> Result<(), ConnectError> {
+        // Tolerance is for records that can never be stored, not for a log that cannot store any.
+        let may_pass = self.errors.tolerate_all && error.is_of_record();
+        let failure = Failure {
+            stage: Stage::KafkaProduce,
+            class: PRODUCER_CLASS,
+            error: error.into(),
+        };
+        let place = || {
+            format!(
+                "the record at {} of {}",
+                record_text::fields(&offset.fields()),
+                record_text::fields(&partition.0)
+            )
+        };
+        self.errors
+            .report(&failure, || format!(", where source record is {}", place()));
+        if may_pass {
+            return Ok(());
+        }
+        Err(failure
+            .error
+            .context(format!("{} was not stored", place()))
+            .context("Unrecoverable exception from producer send callback"))
     }
 
     async fn flushed(
@@ -397,6 +452,27 @@ impl Work<'_> {
             self.flushed(result, task).await;
         }
     }
+}
+
+/// The next part that has an end; `None` if none is on its way. Says so if that takes long. Cancel-safe.
+async fn next_sent(
+    in_flight: &mut FuturesOrdered<BoxFuture<'static, Sent>>,
+    progress: Instant,
+    waiting: &Waiting,
+) -> Option<Sent> {
+    if !in_flight.is_empty() && !waiting.is_waiting(Waiter::Log) {
+        if let Ok(sent) = tokio::time::timeout_at(progress + STALLED, in_flight.next()).await {
+            return sent;
+        }
+        waiting.begin(
+            Waiter::Log,
+            ConnectError::retriable(format!(
+                "the log (bootstrap.servers) has acknowledged no record for {STALLED:?}; {} batches are on their way",
+                in_flight.len()
+            )),
+        );
+    }
+    in_flight.next().await
 }
 
 /// For ever without an instant.

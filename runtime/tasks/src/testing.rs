@@ -1,15 +1,17 @@
 //! A worker of the tests' own: a log whose acknowledgements and events the test hands out, offsets and states in memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tidegate_api::{
     ConfigDef, ConnectError, Connector, ConnectorKind, ConnectorPlugin, ConnectorTaskId,
-    OffsetFieldsMap, Plugins, Props, SinkTask, SourcePartition, SourceTask, TopicPartition,
+    OffsetFieldsMap, Plugins, Props, Record, SinkTask, SourcePartition, SourceTask, TopicPartition,
+    Transform, TransformPlugin, Value,
 };
 use tidegate_log::{
     AppendReceipt, ClientConfig, Consumer, ConsumerEvent, GroupClaim, Log, LogError, NewTopic,
@@ -30,6 +32,8 @@ use crate::environment::{
 pub(crate) struct Journal {
     entries: Mutex<Vec<String>>,
     changed: Notify,
+    /// Of topics.
+    pub(crate) resets: AtomicU64,
 }
 
 impl Journal {
@@ -77,6 +81,9 @@ impl TaskStatusListener for Journal {
     fn on_failure(&self, _id: &ConnectorTaskId, error: &ConnectError) {
         self.note(format!("FAILED {}", error.chain()));
     }
+    fn on_wait(&self, _id: &ConnectorTaskId, _since: SystemTime, error: &ConnectError) {
+        self.note(format!("WAITING {}", error.chain()));
+    }
     fn on_shutdown(&self, _id: &ConnectorTaskId) {
         self.note("UNASSIGNED");
     }
@@ -85,6 +92,9 @@ impl TaskStatusListener for Journal {
 impl TopicTracker for Journal {
     fn record(&self, _connector: &str, _task: u32, topic: &str) {
         self.note(format!("topic {topic}"));
+    }
+    fn resets(&self) -> u64 {
+        self.resets.load(Ordering::Relaxed)
     }
 }
 
@@ -134,6 +144,23 @@ impl Appended {
             .unwrap();
     }
 
+    /// Stores the records but those at some places, which fail.
+    pub(crate) fn store_except(self, failed: &[usize], error: &LogError) {
+        let stored = RecordMetadata {
+            partition: 0,
+            offset: 0,
+        };
+        let result = |place| {
+            if failed.contains(&place) {
+                Err(error.clone())
+            } else {
+                Ok(stored)
+            }
+        };
+        let results = (0..self.records.len()).map(result).collect();
+        self.settle.send(results).unwrap();
+    }
+
     pub(crate) fn fail(self, error: LogError) {
         self.settle
             .send(vec![Err(error); self.records.len()])
@@ -141,23 +168,31 @@ impl Appended {
     }
 }
 
-#[derive(Debug)]
-struct FakeProducer(mpsc::Sender<Appended>);
+struct FakeProducer {
+    appended: mpsc::Sender<Appended>,
+    journal: Arc<Journal>,
+}
 
 #[async_trait]
 impl Producer for FakeProducer {
     async fn append(&self, records: Vec<ProducerRecord>) -> Result<AppendReceipt, LogError> {
         let (settle, settled) = oneshot::channel();
-        self.0.try_send(Appended { records, settle }).unwrap();
+        self.appended
+            .try_send(Appended { records, settle })
+            .unwrap();
         Ok(async move { settled.await.unwrap_or_default() }.boxed())
     }
     async fn flush(&self, _timeout: Duration) -> Result<(), LogError> {
         Ok(())
     }
+    async fn close(&self, _grace: Duration) {
+        self.journal.note("closed a producer");
+    }
 }
 
 struct FakeConsumer {
     events: mpsc::Receiver<ConsumerEvent>,
+    answers: watch::Receiver<bool>,
     journal: Arc<Journal>,
 }
 
@@ -177,7 +212,12 @@ impl Consumer for FakeConsumer {
         for (partition, offset) in offsets {
             self.journal.note(format!("commit {partition}@{offset}"));
         }
-        async { Ok(()) }.boxed()
+        let mut answers = self.answers.clone();
+        async move {
+            drop(answers.wait_for(|answers| *answers).await);
+            Ok(())
+        }
+        .boxed()
     }
     async fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), LogError> {
         self.journal.note(format!("seek {partition}@{offset}"));
@@ -200,6 +240,7 @@ impl Consumer for FakeConsumer {
 /// Has every topic; gives one consumer, and producers that all append to the same channel.
 struct FakeLog {
     appended: mpsc::Sender<Appended>,
+    journal: Arc<Journal>,
     consumers: Mutex<VecDeque<FakeConsumer>>,
 }
 
@@ -246,7 +287,10 @@ impl Log for FakeLog {
         not_here()
     }
     async fn producer(&self, _config: &ClientConfig) -> Result<Arc<dyn Producer>, LogError> {
-        Ok(Arc::new(FakeProducer(self.appended.clone())))
+        Ok(Arc::new(FakeProducer {
+            appended: self.appended.clone(),
+            journal: Arc::clone(&self.journal),
+        }))
     }
     async fn consumer(
         &self,
@@ -306,13 +350,28 @@ impl Connector for NoConnector {
     async fn stop(&mut self) {}
 }
 
+/// Fails for records whose value is "x".
+struct RefuseX;
+
+impl Transform for RefuseX {
+    fn apply(&self, record: Record) -> Result<Option<Record>, ConnectError> {
+        match &record.value.value {
+            Value::String(text) if &**text == "x" => Err(ConnectError::data("an x")),
+            _ => Ok(Some(record)),
+        }
+    }
+}
+
 /// One running task and what the test needs to lead it.
 pub(crate) struct Stage {
     pub(crate) journal: Arc<Journal>,
     pub(crate) appended: mpsc::Receiver<Appended>,
     pub(crate) events: mpsc::Sender<ConsumerEvent>,
+    /// Whether commits are answered.
+    pub(crate) answers: watch::Sender<bool>,
     pub(crate) target: watch::Sender<TargetState>,
     pub(crate) stop: CancellationToken,
+    pub(crate) cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -335,12 +394,20 @@ impl Stage {
         let journal = Arc::new(Journal::default());
         let (appended_sender, appended) = mpsc::channel(64);
         let (events, events_receiver) = mpsc::channel(64);
+        let answers = watch::Sender::new(true);
         let consumer = FakeConsumer {
             events: events_receiver,
+            answers: answers.subscribe(),
             journal: Arc::clone(&journal),
         };
         let mut plugins = Plugins::default();
         tidegate_primitive::register(&mut plugins);
+        plugins.transforms.push(TransformPlugin {
+            class: "RefuseX",
+            version: "1",
+            config_def: || ConfigDef::new(&[]),
+            create: |_| Ok(Box::new(RefuseX)),
+        });
         plugins.connectors.push(ConnectorPlugin {
             class: "Tested",
             task_class: "TestedTask",
@@ -350,7 +417,7 @@ impl Stage {
             create: Arc::new(|| Box::new(NoConnector)),
         });
         let target = watch::Sender::new(TargetState::Started);
-        let stop = CancellationToken::new();
+        let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
         let converter = "org.apache.kafka.connect.storage.StringConverter";
         let mut connector_props: Props = [
             ("connector.class", "Tested"),
@@ -372,6 +439,7 @@ impl Stage {
             plugins: Arc::new(plugins),
             log: Arc::new(FakeLog {
                 appended: appended_sender,
+                journal: Arc::clone(&journal),
                 consumers: Mutex::new(VecDeque::from([consumer])),
             }),
             settings: TaskSettings {
@@ -386,7 +454,7 @@ impl Stage {
             status: Arc::clone(&journal) as _,
             target_state: target.subscribe(),
             stop: stop.clone(),
-            cancel: CancellationToken::new(),
+            cancel: cancel.clone(),
         };
         let tracker = TaskTracker::new();
         let task = tracker.spawn(crate::run_task(environment));
@@ -394,8 +462,10 @@ impl Stage {
             journal,
             appended,
             events,
+            answers,
             target,
             stop,
+            cancel,
             task,
         }
     }

@@ -5,12 +5,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use fancy_regex::Regex;
-use tidegate_api::{ConnectError, Props};
-use tidegate_log::{Log, NewTopic};
+use tidegate_api::config::invalid;
+use tidegate_api::{ConnectError, JavaRegex, Props};
+use tidegate_log::{Log, LogError, NewTopic};
 
 use crate::connector_config::TOPIC_CREATION_GROUPS;
-use crate::pipeline::whole_match;
 
 const PREFIX: &str = "topic.creation.";
 const DEFAULT_GROUP: &str = "default";
@@ -25,8 +24,8 @@ pub(crate) struct TopicCreation {
 
 #[derive(Debug)]
 struct Group {
-    include: Option<Regex>,
-    exclude: Option<Regex>,
+    include: Option<JavaRegex>,
+    exclude: Option<JavaRegex>,
     partitions: Option<i32>,
     replication_factor: Option<i16>,
     settings: BTreeMap<String, String>,
@@ -71,38 +70,61 @@ impl TopicCreation {
             return Ok(());
         }
         if log.describe_topic(topic).await?.is_none() {
-            let group = self
-                .groups
-                .iter()
-                .find(|group| group.matches(topic))
-                .ok_or_else(|| {
-                    ConnectError::fatal(format!(
-                        "no group of topic.creation matches topic '{topic}'"
-                    ))
-                })?;
+            let group = self.group_of(topic)?;
             let new = NewTopic {
                 name: Arc::clone(topic),
                 partitions: group.partitions,
                 replication_factor: group.replication_factor,
                 settings: group.settings.clone(),
             };
-            log.create_topic(&new).await.map_err(|error| {
-                ConnectError::from(error).context(format!(
-                    "Task failed to create new topic '{topic}'. Ensure that the task is authorized to create topics or \
-                     that the topic exists and restart the task"
-                ))
-            })?;
+            log.create_topic(&new)
+                .await
+                .map_err(|error| not_created(topic, error))?;
         }
         self.known.insert(Arc::clone(topic));
         Ok(())
     }
 }
 
+/// Says why a topic was not made, and what helps.
+fn not_created(topic: &str, error: LogError) -> ConnectError {
+    let context = match error {
+        LogError::Unauthorized(_) => format!(
+            "Task failed to create new topic '{topic}'. Ensure that the task is authorized to create topics or that the \
+             topic exists and restart the task"
+        ),
+        LogError::Invalid(_) => format!(
+            "Error while attempting to create/find topic(s) '{topic}': topic.creation.* of the connector has a setting \
+             that the broker refuses"
+        ),
+        _ => format!("Error while attempting to create/find topic(s) '{topic}'"),
+    };
+    ConnectError::from(error).context(context)
+}
+
+impl TopicCreation {
+    fn group_of(&self, topic: &str) -> Result<&Group, ConnectError> {
+        for group in &self.groups {
+            if group.matches(topic)? {
+                return Ok(group);
+            }
+        }
+        Err(ConnectError::fatal(format!(
+            "no group of topic.creation matches topic '{topic}'"
+        )))
+    }
+}
+
 impl Group {
     fn of(props: &Props, name: &str, default: Option<&Self>) -> Result<Self, ConnectError> {
         let mut own = props.with_prefix(&format!("{PREFIX}{name}."));
-        let include = pattern(own.remove("include"))?;
-        let exclude = pattern(own.remove("exclude"))?;
+        let mut pattern = |key: &str| {
+            let property = format!("{PREFIX}{name}.{key}");
+            own.remove(key)
+                .map(|list| patterns(&property, &list))
+                .transpose()
+        };
+        let (include, exclude) = (pattern("include")?, pattern("exclude")?);
         let number = |key: &str, value: Option<String>, inherited: Option<i32>, rule: &str| {
             match value {
                 None => match default {
@@ -146,16 +168,19 @@ impl Group {
         })
     }
 
-    fn matches(&self, topic: &str) -> bool {
-        let matched = |pattern: &Regex| pattern.is_match(topic).unwrap_or(false);
-        self.include.as_ref().is_none_or(matched) && !self.exclude.as_ref().is_some_and(matched)
+    fn matches(&self, topic: &str) -> Result<bool, ConnectError> {
+        let matched = |pattern: &Option<JavaRegex>, without: bool| match pattern {
+            Some(pattern) => pattern.matches(topic),
+            None => Ok(without),
+        };
+        Ok(matched(&self.include, true)? && !matched(&self.exclude, false)?)
     }
 }
 
-fn pattern(list: Option<String>) -> Result<Option<Regex>, ConnectError> {
-    let Some(list) = list else { return Ok(None) };
+fn patterns(property: &str, list: &str) -> Result<JavaRegex, ConnectError> {
     let alternatives = list.split(',').map(str::trim).collect::<Vec<_>>().join("|");
-    whole_match(&alternatives).map(Some)
+    JavaRegex::new(&alternatives)
+        .map_err(|error| ConnectError::config(invalid(property, list, &error.to_string())))
 }
 
 #[cfg(test)]
@@ -177,13 +202,7 @@ mod tests {
         let creation = TopicCreation::new(&props, true)
             .expect("valid")
             .expect("configured");
-        let group = |topic: &str| {
-            creation
-                .groups
-                .iter()
-                .find(|group| group.matches(topic))
-                .expect("a group")
-        };
+        let group = |topic: &str| creation.group_of(topic).expect("a group");
         assert_eq!(
             (
                 group("big.a").partitions,
@@ -197,6 +216,40 @@ mod tests {
             (group("odd").partitions, group("odd").replication_factor),
             (Some(2), None)
         );
+    }
+
+    #[test]
+    fn a_topic_that_was_not_made_says_why() {
+        let text = |error: LogError| not_created("t", error).chain();
+        let refused = text(LogError::Unauthorized("no CREATE".to_owned()));
+        assert!(
+            refused.contains("authorized") && refused.contains("no CREATE"),
+            "{refused}"
+        );
+        for error in [
+            LogError::Invalid("Unable to replicate the partition 5 time(s)".to_owned()),
+            LogError::Unavailable("the broker is away".to_owned()),
+        ] {
+            let reason = error.to_string();
+            let text = text(error);
+            assert!(
+                !text.contains("authorized") && text.contains(&reason),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_pattern_is_named_with_its_property() {
+        let props = Props::from([
+            ("topic.creation.groups", "g"),
+            ("topic.creation.default.replication.factor", "-1"),
+            ("topic.creation.default.partitions", "2"),
+            ("topic.creation.g.include", "ok, (a"),
+        ]);
+        let error = TopicCreation::new(&props, true).expect_err("broken");
+        let start = "Invalid value ok, (a for configuration topic.creation.g.include: ";
+        assert!(error.text().starts_with(start), "{error}");
     }
 
     #[test]

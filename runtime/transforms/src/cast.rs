@@ -13,11 +13,17 @@ use tidegate_api::{
 use crate::part::{Part, register_parts};
 use crate::shape::{self, Cache};
 
-static SPEC: ConfigKey<Vec<String>> = ConfigKey::required("spec").importance(Importance::High).validator(castable).doc("List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps or Structs. A single type to cast the entire value. Valid types are int8, int16, int32, int64, float32, float64, boolean, and string. Note that binary fields can only be cast to string.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+static SPEC: ConfigKey<Vec<String>> = ConfigKey::required("spec")
+    .importance(Importance::High)
+    .validator(castable)
+    .doc(
+        "Fields and their new types, as 'field:type' separated by commas, or one type for the \
+         whole key or value. Types: int8, int16, int32, int64, float32, float64, boolean, \
+         string. Bytes can become texts only.",
+    );
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new(&[&SPEC, &REPLACE_NULL])
+    ConfigDef::new(&[&SPEC, &shape::REPLACE_NULL])
 }
 
 pub(crate) fn register(plugins: &mut Plugins) {
@@ -244,7 +250,7 @@ impl Cast {
             part,
             fields,
             whole,
-            replace_null: props.get(&REPLACE_NULL)?,
+            replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })
     }

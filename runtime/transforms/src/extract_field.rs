@@ -1,17 +1,20 @@
 //! `ExtractField`: one field stands for the whole.
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
-use tidegate_api::{ConnectError, Plugins, Props, Record, Transform, Value};
+use tidegate_api::{ConnectError, Kind, Plugins, Props, Record, Transform, Value};
 
 use crate::part::{Part, register_parts, unsupported};
 use crate::shape;
 
-static FIELD: ConfigKey<String> = ConfigKey::required("field").doc("Field name to extract.");
+static FIELD: ConfigKey<String> =
+    ConfigKey::required("field").doc("Field that takes the place of the whole key or value.");
 static SYNTAX: ConfigKey<String> = ConfigKey::new("field.syntax.version", "V1")
     .importance(Importance::High)
     .validator(only_v1)
-    .doc("Defines the version of the syntax to access fields.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    .doc(
+        "How the field's name is read. 'V1': as one name, dots included. It is the only value \
+         that this version takes.",
+    );
 
 fn only_v1(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
@@ -23,7 +26,7 @@ fn only_v1(name: &str, value: &ConfigValue) -> Result<(), String> {
 }
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new(&[&FIELD, &REPLACE_NULL, &SYNTAX])
+    ConfigDef::new(&[&FIELD, &shape::REPLACE_NULL, &SYNTAX])
 }
 
 pub(crate) fn register(plugins: &mut Plugins) {
@@ -42,7 +45,7 @@ impl ExtractField {
         Ok(Self {
             part,
             field: props.get(&FIELD)?,
-            replace_null: props.get(&REPLACE_NULL)?,
+            replace_null: props.get(&shape::REPLACE_NULL)?,
         })
     }
 }
@@ -51,16 +54,23 @@ impl Transform for ExtractField {
     fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         let data = self.part.get(&mut record);
         match (&data.schema, &data.value) {
+            (Some(_), value) if !matches!(value, Value::Null | Value::Struct(_)) => {
+                return Err(unsupported("field extraction", data));
+            }
             (Some(schema), value) => {
+                if !matches!(schema.kind, Kind::Struct(_)) {
+                    return Err(ConnectError::data(
+                        "Cannot look up fields on non-struct type",
+                    ));
+                }
                 let field = schema
                     .field(&self.field)
                     .ok_or_else(|| ConnectError::data(format!("Unknown field: {}", self.field)))?;
                 let extracted = match value {
-                    Value::Null => Value::Null,
                     Value::Struct(structure) => {
                         shape::value_of(structure, field.index, self.replace_null)
                     }
-                    _ => return Err(unsupported("field extraction", data)),
+                    _ => Value::Null,
                 };
                 let schema = std::sync::Arc::clone(&field.schema);
                 data.value = extracted;
@@ -73,5 +83,52 @@ impl Transform for ExtractField {
             _ => return Err(unsupported("field extraction", data)),
         }
         Ok(Some(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidegate_api::{SchemaAndValue, SchemaBuilder, Struct};
+
+    use super::*;
+
+    /// As recorded from the original.
+    #[test]
+    fn what_has_no_fields_is_named() {
+        fn check(value: SchemaAndValue, expected: &str) {
+            let props = Props::from([("field", "a")]);
+            let transform = ExtractField::new(&props, Part::Value).expect("valid");
+            let record = Record {
+                topic: Arc::from("t"),
+                kafka_partition: None,
+                key: SchemaAndValue::default(),
+                value,
+                timestamp: None,
+                headers: Vec::new(),
+            };
+            let error = transform.apply(record).expect_err("refused");
+            assert_eq!(error.text(), expected);
+        }
+        let text = SchemaBuilder::string().optional().build();
+        check(
+            SchemaAndValue::new(Arc::clone(&text), "x"),
+            "Only Struct objects supported for [field extraction], found: java.lang.String",
+        );
+        check(
+            SchemaAndValue::schemaless("x"),
+            "Only Map objects supported in absence of schema for [field extraction], found: java.lang.String",
+        );
+        check(
+            SchemaAndValue::new(text, Value::Null),
+            "Cannot look up fields on non-struct type",
+        );
+        let schema = SchemaBuilder::structure().build();
+        let row = Struct::new(Arc::clone(&schema), vec![]);
+        check(
+            SchemaAndValue::new(schema, Value::Struct(row)),
+            "Unknown field: a",
+        );
     }
 }

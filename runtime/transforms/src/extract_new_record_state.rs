@@ -2,53 +2,112 @@
 //!
 //! Source: `io.debezium.transforms.ExtractNewRecordState`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, enumerated, invalid};
+use tidegate_api::config::{
+    ConfigDef, ConfigKey, ConfigValue, Importance, Width, enumerated, invalid,
+};
 use tidegate_api::{
-    ConnectError, Header, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct,
-    Transform, TransformPlugin, Value,
+    ConnectError, Header, Headers, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder,
+    Struct, Transform, TransformPlugin, Value,
 };
 
 use crate::shape::{self, Cache};
 
 static MODE: ConfigKey<String> = ConfigKey::new("delete.tombstone.handling.mode", "")
     .importance(Importance::Medium)
+    .width(Width::Medium)
+    .display_name("Handle delete and tombstone records")
     .validator(mode)
-    .doc("How to handle delete records.");
-static DROP_TOMBSTONES: ConfigKey<bool> = ConfigKey::new("drop.tombstones", "true").importance(Importance::Low).doc("Debezium by default generates a tombstone record to enable Kafka compaction after a delete record was generated.");
+    .doc(
+        "What becomes of deletes. 'tombstone': a record with a null value for the delete event, \
+         without the tombstone behind it; 'drop': nothing; 'rewrite': the old row with \
+         '__deleted'; 'rewrite-with-tombstone': the same and the tombstone; 'delete-to- \
+         tombstone': a tombstone for the event alone. Empty: as drop.tombstones and \
+         delete.handling.mode say if one is set, else 'tombstone'.",
+    );
+static DROP_TOMBSTONES: ConfigKey<bool> = ConfigKey::new("drop.tombstones", "true")
+    .importance(Importance::Low)
+    .doc(
+        "Whether the tombstone behind a delete event is left out. Only counts without \
+         delete.tombstone.handling.mode, which is to be used instead.",
+    );
 static DELETE_MODE: ConfigKey<String> = ConfigKey::new("delete.handling.mode", "drop")
     .importance(Importance::Medium)
     .validator(legacy_mode)
-    .doc("How to handle delete records.");
+    .doc(
+        "What becomes of a delete event. 'drop': nothing; 'none': a record with a null value; \
+         'rewrite': the old row with '__deleted'. Only counts without \
+         delete.tombstone.handling.mode, which is to be used instead.",
+    );
 static ADD_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("add.fields", "")
     .importance(Importance::Low)
-    .doc("Adds each field listed, prefixed with __ (or __<struct>_ if the struct is specified).");
+    .width(Width::Long)
+    .display_name("Adds the specified field(s) to the message if they exist.")
+    .doc(
+        "Fields of the event that are added to the row, separated by commas: 'op', \
+         'source.ts_ms' or, under another name, 'source.ts_ms:changed'. See add.fields.prefix.",
+    );
 static ADD_FIELDS_PREFIX: ConfigKey<String> = ConfigKey::new("add.fields.prefix", "__")
     .importance(Importance::Low)
-    .doc("Adds this prefix to each field listed.");
+    .width(Width::Short)
+    .display_name("Field prefix to be added to each field.")
+    .doc("What stands before the names of fields that add.fields adds.");
 static ADD_HEADERS: ConfigKey<Vec<String>> = ConfigKey::new("add.headers", "")
     .importance(Importance::Low)
-    .doc("Adds each field listed to the header, __ (or __<struct>_ if the struct is specified).");
+    .width(Width::Long)
+    .display_name("Adds the specified fields to the header if they exist.")
+    .doc(
+        "Fields of the event that become headers, separated by commas, in the form of \
+         add.fields. See add.headers.prefix.",
+    );
 static ADD_HEADERS_PREFIX: ConfigKey<String> = ConfigKey::new("add.headers.prefix", "__")
     .importance(Importance::Low)
-    .doc("Adds this prefix listed to the header.");
-static ROUTE_BY_FIELD: ConfigKey<String> = ConfigKey::new("route.by.field", "").importance(Importance::Low).doc("The column which determines how the events will be routed, the value will replace the topic name.");
+    .width(Width::Short)
+    .display_name("Header prefix to be added to each header.")
+    .doc("What stands before the names of headers that add.headers adds.");
+static ROUTE_BY_FIELD: ConfigKey<String> = ConfigKey::new("route.by.field", "")
+    .importance(Importance::Low)
+    .width(Width::Long)
+    .display_name("Route by field name")
+    .doc(
+        "Column of text whose value becomes the topic of the record. Empty for none; a null \
+         value changes nothing.",
+    );
 static DROP_FIELDS_HEADER: ConfigKey<Option<String>> =
     ConfigKey::nullable("drop.fields.header.name")
         .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Specifies a header that contains a list of field names to be removed")
         .validator(refused)
-        .doc("Name of a header that lists fields to drop.");
+        .doc(
+            "Header with the names of fields to leave out. This version does not have it and takes \
+             no value.",
+        );
+static DROP_FIELDS_FROM_KEY: ConfigKey<bool> = ConfigKey::new("drop.fields.from.key", "false")
+    .importance(Importance::Low)
+    .width(Width::Short)
+    .display_name("Specifies whether the fields to be dropped should also be omitted from the key")
+    .doc("Only counts with drop.fields.header.name, which this version does not have.");
+static KEEP_COMPATIBLE: ConfigKey<bool> =
+    ConfigKey::new("drop.fields.keep.schema.compatible", "true")
+        .importance(Importance::Low)
+        .width(Width::Short)
+        .display_name("Specifies if fields are dropped, will the event's schemas be compatible")
+        .doc("Only counts with drop.fields.header.name, which this version does not have.");
 static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true")
     .importance(Importance::Low)
-    .doc("Whether nulls of fields with a default become the default where the row is rebuilt.");
+    .doc(
+        "Whether a field that is null and has a default in its schema becomes the default where \
+         the row is built anew. With 'false' it stays null.",
+    );
 
 fn refused(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(text) => Err(invalid(
+        ConfigValue::String(text) if !text.is_empty() => Err(invalid(
             name,
             text,
-            "this version does not support it; remove it",
+            "this version does not support it: drop fields with ReplaceField",
         )),
         _ => Ok(()),
     }
@@ -81,6 +140,8 @@ fn config_def() -> ConfigDef {
         &ADD_HEADERS_PREFIX,
         &ROUTE_BY_FIELD,
         &DROP_FIELDS_HEADER,
+        &DROP_FIELDS_FROM_KEY,
+        &KEEP_COMPATIBLE,
         &REPLACE_NULL,
     ])
 }
@@ -192,6 +253,18 @@ struct ExtractNewRecordState {
     replace_null: bool,
     /// By the envelope's schema.
     schemas: Cache<Arc<Schema>>,
+    /// What was added to the last delete event of a source.
+    last_delete: Mutex<Option<LastDelete>>,
+}
+
+/// A delete event of a source and the tombstone behind it have one list of headers in the original, so that what is added to
+/// the one is on the other, too. In a sink they are two records of the log with a list for each.
+///
+/// Source: Debezium `EventDispatcher.StreamingChangeRecordReceiver`, `ExtractNewRecordState.handleRecord`.
+struct LastDelete {
+    topic: Arc<str>,
+    key: Value,
+    added: Headers,
 }
 
 impl ExtractNewRecordState {
@@ -233,7 +306,38 @@ impl ExtractNewRecordState {
             route_by_field: props.get(&ROUTE_BY_FIELD)?,
             replace_null: props.get(&REPLACE_NULL)?,
             schemas: Cache::default(),
+            last_delete: Mutex::default(),
         })
+    }
+
+    /// Adds the headers, and those that the original's record shares with the one before it.
+    fn add_all_headers(&self, record: &mut Record) {
+        // Records of the log have a time, those of a source do not yet.
+        let may_share = record.timestamp.is_none() && !self.headers.is_empty();
+        if !may_share {
+            return self.add_headers(record);
+        }
+        let mut last = self
+            .last_delete
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = last.take();
+        if record.value.value.is_null() {
+            if let Some(before) = before
+                && before.topic == record.topic
+                && before.key == record.key.value
+            {
+                record.headers.extend(before.added);
+            }
+            return self.add_headers(record);
+        }
+        let own = record.headers.len();
+        self.add_headers(record);
+        *last = is_delete(record).then(|| LastDelete {
+            topic: Arc::clone(&record.topic),
+            key: record.key.value.clone(),
+            added: record.headers[own..].to_vec(),
+        });
     }
 
     fn add_headers(&self, record: &mut Record) {
@@ -317,10 +421,18 @@ impl ExtractNewRecordState {
     }
 }
 
+/// Whether the record is an envelope without a row behind the change.
+fn is_delete(record: &Record) -> bool {
+    let Value::Struct(envelope) = &record.value.value else {
+        return false;
+    };
+    matches!(envelope.get_without_default("op"), Some(Value::String(op)) if op.as_str() == "d")
+}
+
 impl Transform for ExtractNewRecordState {
     fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         if record.value.value.is_null() {
-            self.add_headers(&mut record);
+            self.add_all_headers(&mut record);
             return Ok(self.keep_tombstones.then_some(record));
         }
         let is_envelope = record
@@ -332,7 +444,7 @@ impl Transform for ExtractNewRecordState {
         if !is_envelope {
             return Ok(Some(record));
         }
-        self.add_headers(&mut record);
+        self.add_all_headers(&mut record);
         let data = std::mem::take(&mut record.value);
         let Value::Struct(envelope) = &data.value else {
             return Ok(Some(Record {

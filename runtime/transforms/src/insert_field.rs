@@ -10,21 +10,37 @@ use tidegate_api::{
 use crate::part::{Part, register_parts, unsupported};
 use crate::shape::{self, Cache};
 
-static TOPIC: ConfigKey<Option<String>> = ConfigKey::nullable("topic.field").doc("Field name for Kafka topic. Suffix with ! to make this a required field, or ? to keep it optional (the default).");
-static PARTITION: ConfigKey<Option<String>> = ConfigKey::nullable("partition.field").doc("Field name for Kafka partition. Suffix with ! to make this a required field, or ? to keep it optional (the default).");
-static OFFSET: ConfigKey<Option<String>> = ConfigKey::nullable("offset.field").validator(no_offsets).doc("Field name for Kafka offset - only applicable to sink connectors. Suffix with ! to make this a required field, or ? to keep it optional (the default).");
-static TIMESTAMP: ConfigKey<Option<String>> = ConfigKey::nullable("timestamp.field").doc("Field name for record timestamp. Suffix with ! to make this a required field, or ? to keep it optional (the default).");
-static STATIC_FIELD: ConfigKey<Option<String>> = ConfigKey::nullable("static.field").doc("Field name for static data field. Suffix with ! to make this a required field, or ? to keep it optional (the default).");
+static TOPIC: ConfigKey<Option<String>> = ConfigKey::nullable("topic.field").doc(
+    "Name of a field for the record's topic. A '!' behind it makes the field required, a \
+     '?' or nothing optional.",
+);
+static PARTITION: ConfigKey<Option<String>> = ConfigKey::nullable("partition.field").doc(
+    "Name of a field for the record's partition. A '!' behind it makes the field required, \
+     a '?' or nothing optional.",
+);
+static OFFSET: ConfigKey<Option<String>> = ConfigKey::nullable("offset.field")
+    .validator(no_offsets)
+    .doc(
+        "Name of a field for the offset of a sink's record. A '!' behind it makes the field \
+         required, a '?' or nothing optional. This version does not have it and takes no value.",
+    );
+static TIMESTAMP: ConfigKey<Option<String>> = ConfigKey::nullable("timestamp.field").doc(
+    "Name of a field for the record's timestamp. A '!' behind it makes the field required, \
+     a '?' or nothing optional; records of most sources have no timestamp yet.",
+);
+static STATIC_FIELD: ConfigKey<Option<String>> = ConfigKey::nullable("static.field").doc(
+    "Name of a field for the text in static.value. A '!' behind it makes the field \
+     required, a '?' or nothing optional.",
+);
 static STATIC_VALUE: ConfigKey<Option<String>> =
-    ConfigKey::nullable("static.value").doc("Static field value, if field name configured.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    ConfigKey::nullable("static.value").doc("Text of the field in static.field, which needs one.");
 
 fn no_offsets(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(field) => Err(invalid(
+        ConfigValue::String(field) if !field.is_empty() => Err(invalid(
             name,
             field,
-            "this version does not hand offsets to transformations; remove it",
+            "this version does not hand offsets to transformations: a sink knows them by primary.key.mode=kafka (pk.mode=kafka)",
         )),
         _ => Ok(()),
     }
@@ -38,7 +54,7 @@ fn config_def() -> ConfigDef {
         &TIMESTAMP,
         &STATIC_FIELD,
         &STATIC_VALUE,
-        &REPLACE_NULL,
+        &shape::REPLACE_NULL,
     ])
 }
 
@@ -101,7 +117,7 @@ impl InsertField {
         Ok(Self {
             part,
             insertions,
-            replace_null: props.get(&REPLACE_NULL)?,
+            replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })
     }

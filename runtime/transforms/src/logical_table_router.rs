@@ -2,50 +2,78 @@
 //!
 //! Source: `io.debezium.transforms.ByLogicalTableRouter`.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
 use tidegate_api::{
-    ConnectError, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct, Transform,
-    TransformPlugin, Value,
+    ConnectError, Plugins, Props, RecentMap, Record, Schema, SchemaAndValue, SchemaBuilder, Struct,
+    Transform, TransformPlugin, Value,
 };
 
-use crate::regex_router::{Replacer, valid_regex};
-use crate::shape;
+use crate::regex_router::{TopicReplacer, valid_regex};
+use crate::shape::{self, Cache};
 
 static TOPIC_REGEX: ConfigKey<String> = ConfigKey::required("topic.regex")
     .importance(Importance::Low)
+    .width(Width::Long)
+    .display_name("Topic regex")
     .validator(valid_regex)
     .doc(
-        "The regex used for extracting the name of the logical table from the original topic name.",
+        "Regular expression in Java's syntax that must match the whole name of a topic. Records \
+         of other topics stay as they are.",
     );
-static TOPIC_REPLACEMENT: ConfigKey<String> = ConfigKey::required("topic.replacement").importance(Importance::Low).doc("The replacement string used in conjunction with topic.regex to generate the new topic name.");
+static TOPIC_REPLACEMENT: ConfigKey<String> = ConfigKey::required("topic.replacement")
+    .importance(Importance::Low)
+    .width(Width::Long)
+    .display_name("Topic replacement")
+    .doc("Name of the new topic; '$1' and '${name}' stand for groups of topic.regex.");
 static KEY_UNIQUENESS: ConfigKey<bool> = ConfigKey::new("key.enforce.uniqueness", "true")
     .importance(Importance::Low)
-    .doc("Augment each record's key with a field denoting the source topic.");
+    .width(Width::Short)
+    .display_name("Add source topic name into key")
+    .doc(
+        "Whether keys get a further field that tells the tables apart that share the new topic. \
+         With 'false' rows of two tables with the same key are one row to readers.",
+    );
 static KEY_FIELD_NAME: ConfigKey<String> =
     ConfigKey::new("key.field.name", "__dbz__physicalTableIdentifier")
         .importance(Importance::Low)
-        .doc("Each record's key schema will be augmented with this field name.");
+        .doc("Name of the field that key.enforce.uniqueness adds.");
 static KEY_FIELD_REGEX: ConfigKey<String> = ConfigKey::new("key.field.regex", "")
     .importance(Importance::Low)
+    .width(Width::Long)
+    .display_name("Key field regex")
     .validator(valid_regex)
     .doc(
-        "The regex used for extracting the physical table identifier from the original topic name.",
+        "Regular expression in Java's syntax for the part of the topic's name that is the value \
+         of the added field. Empty for the whole name.",
     );
 static KEY_FIELD_REPLACEMENT: ConfigKey<String> = ConfigKey::new("key.field.replacement", "")
     .importance(Importance::Low)
-    .doc("The replacement string used in conjunction with key.field.regex.");
-static ADJUSTMENT: ConfigKey<String> = ConfigKey::new("schema.name.adjustment.mode", "none").importance(Importance::Low).validator(only_none).doc("Specify how the message key schema names derived from the resulting topic name should be adjusted.");
+    .width(Width::Long)
+    .display_name("Key field replacement")
+    .doc(
+        "Value of the added field; '$1' and '${name}' stand for groups of key.field.regex, \
+         which needs it.",
+    );
+static ADJUSTMENT: ConfigKey<String> = ConfigKey::new("schema.name.adjustment.mode", "none")
+    .importance(Importance::Low)
+    .validator(only_none)
+    .doc(
+        "How names of schemas are changed for converters with narrower rules. 'none' leaves \
+         them as they are and is the only value that this version takes.",
+    );
 static CACHE_SIZE: ConfigKey<i32> = ConfigKey::new("logical.table.cache.size", "16")
     .importance(Importance::Low)
-    .doc("The size used for holding the max entries in the cache.");
+    .width(Width::Long)
+    .display_name("Logical table cache size")
+    .doc("Number of schemas that are remembered together with what was made of them.");
 
 fn only_none(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(text) if text != "none" => {
-            Err(invalid(name, text, "this version supports 'none' only"))
+        ConfigValue::String(text) if !text.eq_ignore_ascii_case("none") => {
+            let problem = "this version supports 'none' only: name the schema of the key with topic.replacement";
+            Err(invalid(name, text, problem))
         }
         _ => Ok(()),
     }
@@ -73,18 +101,19 @@ pub(crate) fn register(plugins: &mut Plugins) {
     });
 }
 
-/// Schemas by the old schema's address and the new topic.
-type Schemas = Mutex<HashMap<(usize, Arc<str>), (Arc<Schema>, Arc<Schema>)>>;
+/// New schemas of an old one, by the new topic.
+type ByTopic = Mutex<RecentMap<Arc<str>, Arc<Schema>>>;
 
 struct ByLogicalTableRouter {
-    topic: Replacer,
+    topic: TopicReplacer,
     unique_keys: bool,
     key_field: String,
-    key_value: Option<Replacer>,
-    schemas: Schemas,
+    key_value: Option<TopicReplacer>,
+    schemas: Cache<ByTopic>,
 }
 
-const SCHEMAS: usize = 1024;
+/// Topics that tables of one schema go to.
+const TOPICS: usize = 1_024;
 
 impl ByLogicalTableRouter {
     fn new(props: &Props) -> Result<Self, ConnectError> {
@@ -99,13 +128,13 @@ impl ByLogicalTableRouter {
             ));
         }
         Ok(Self {
-            topic: Replacer::new(&props.get(&TOPIC_REGEX)?, &props.get(&TOPIC_REPLACEMENT)?)?,
+            topic: TopicReplacer::new(&props.get(&TOPIC_REGEX)?, &props.get(&TOPIC_REPLACEMENT)?)?,
             unique_keys: props.get(&KEY_UNIQUENESS)?,
             key_field: props.get(&KEY_FIELD_NAME)?,
             key_value: (!pattern.is_empty())
-                .then(|| Replacer::new(&pattern, &replacement))
+                .then(|| TopicReplacer::new(&pattern, &replacement))
                 .transpose()?,
-            schemas: Mutex::default(),
+            schemas: Cache::default(),
         })
     }
 
@@ -115,23 +144,22 @@ impl ByLogicalTableRouter {
         topic: &Arc<str>,
         make: impl FnOnce() -> Result<Arc<Schema>, ConnectError>,
     ) -> Result<Arc<Schema>, ConnectError> {
-        let mut known = self.schemas.lock().expect("no holder panics");
-        let key = (Arc::as_ptr(old).addr(), Arc::clone(topic));
-        if let Some((_, schema)) = known.get(&key) {
+        let by_topic = self
+            .schemas
+            .get(old, || Ok(Mutex::new(RecentMap::new(TOPICS))))?;
+        let mut known = by_topic.lock().expect("no holder panics");
+        if let Some(schema) = known.get(topic) {
             return Ok(Arc::clone(schema));
         }
         let schema = make()?;
-        if known.len() >= SCHEMAS {
-            known.clear();
-        }
-        known.insert(key, (Arc::clone(old), Arc::clone(&schema)));
+        known.insert(Arc::clone(topic), Arc::clone(&schema));
         Ok(schema)
     }
 
     fn key(
         &self,
         key: &SchemaAndValue,
-        old_topic: &str,
+        old_topic: &Arc<str>,
         topic: &Arc<str>,
     ) -> Result<SchemaAndValue, ConnectError> {
         let (Some(schema), Value::Struct(structure)) = (&key.schema, &key.value) else {
@@ -157,12 +185,11 @@ impl ByLogicalTableRouter {
         let mut values = structure.values().to_vec();
         if self.unique_keys {
             let identifier = match &self.key_value {
-                Some(replacer) => replacer
-                    .replace(old_topic)?
-                    .unwrap_or_else(|| old_topic.to_owned()),
-                None => old_topic.to_owned(),
+                Some(replacer) => replacer.replace(old_topic)?,
+                None => None,
             };
-            values.push(Value::String(identifier.into()));
+            let identifier = identifier.as_deref().unwrap_or(old_topic);
+            values.push(Value::string(identifier));
         }
         Ok(SchemaAndValue {
             value: Value::Struct(Struct::new(Arc::clone(&renamed), values)),
@@ -235,7 +262,6 @@ impl Transform for ByLogicalTableRouter {
         else {
             return Ok(Some(record));
         };
-        let topic: Arc<str> = Arc::from(topic);
         record.key = self.key(&record.key, &record.topic, &topic)?;
         if let Some(value) = self.envelope(&record.value, &topic)? {
             record.value = value;

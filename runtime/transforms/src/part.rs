@@ -1,5 +1,6 @@
 //! The part of a record that a transformation works on: key or value.
 
+use tidegate_api::config::{ConfigValue, invalid};
 use tidegate_api::{ConnectError, Record, SchemaAndValue};
 
 /// `…$Key` or `…$Value`.
@@ -15,6 +16,16 @@ impl Part {
             Self::Key => &mut record.key,
             Self::Value => &mut record.value,
         }
+    }
+}
+
+/// Source: Kafka's `NonEmptyString`.
+pub(crate) fn not_empty(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(text) if text.is_empty() => {
+            Err(invalid(name, text, "String must be non-empty"))
+        }
+        _ => Ok(()),
     }
 }
 

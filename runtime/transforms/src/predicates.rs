@@ -1,25 +1,32 @@
 //! Predicates.
 
-use fancy_regex::Regex;
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
-use tidegate_api::{ConnectError, Plugins, Predicate, PredicatePlugin, Record};
+use tidegate_api::{ConnectError, JavaRegex, Plugins, Predicate, PredicatePlugin, Record};
 
+use crate::part::not_empty;
 use crate::regex_router::valid_regex;
 
 static PATTERN: ConfigKey<String> = ConfigKey::required("pattern")
     .importance(Importance::Medium)
     .validator(valid_regex)
-    .doc("A Java regular expression for matching against the name of a record's topic.");
+    .doc(
+        "Regular expression in Java's syntax that must match the whole name of the record's \
+         topic.",
+    );
 static NAME: ConfigKey<String> = ConfigKey::required("name")
     .importance(Importance::Medium)
-    .doc("The header name.");
+    .validator(not_empty)
+    .doc("Header that a record must have at least once.");
 
 pub(crate) fn register(plugins: &mut Plugins) {
     plugins.predicates.push(PredicatePlugin {
         class: "org.apache.kafka.connect.transforms.predicates.HasHeaderKey",
         version: crate::VERSION,
         config_def: || ConfigDef::new(&[&NAME]),
-        create: |props| Ok(Box::new(HasHeaderKey(props.get(&NAME)?))),
+        create: |props| {
+            ConfigDef::new(&[&NAME]).check(props)?;
+            Ok(Box::new(HasHeaderKey(props.get(&NAME)?)))
+        },
     });
     plugins.predicates.push(PredicatePlugin {
         class: "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone",
@@ -32,11 +39,8 @@ pub(crate) fn register(plugins: &mut Plugins) {
         version: crate::VERSION,
         config_def: || ConfigDef::new(&[&PATTERN]),
         create: |props| {
-            let pattern = props.get(&PATTERN)?;
-            let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-                ConnectError::config(format!("'{pattern}' is no regular expression: {error}"))
-            })?;
-            Ok(Box::new(TopicNameMatches(regex)))
+            let pattern = JavaRegex::new(&props.get(&PATTERN)?)?;
+            Ok(Box::new(TopicNameMatches(pattern)))
         },
     });
 }
@@ -55,14 +59,38 @@ impl Predicate for RecordIsTombstone {
     }
 }
 
-struct TopicNameMatches(Regex);
+struct TopicNameMatches(JavaRegex);
 impl Predicate for TopicNameMatches {
     fn test(&self, record: &Record) -> Result<bool, ConnectError> {
-        self.0.is_match(&*record.topic).map_err(|error| {
-            ConnectError::data(format!(
-                "matching topic '{}' took too long: {error}",
-                record.topic
-            ))
-        })
+        Ok(self.0.matches(&record.topic)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_api::Props;
+
+    use super::*;
+
+    /// As recorded from the original.
+    #[test]
+    fn a_header_needs_a_name() {
+        fn check(props: &[(&str, &str)], expected: &str) {
+            let mut plugins = Plugins::default();
+            register(&mut plugins);
+            let class = "org.apache.kafka.connect.transforms.predicates.HasHeaderKey";
+            let plugin = plugins.predicate(class).expect("registered");
+            let props: Props = props.iter().copied().collect();
+            let error = (plugin.create)(&props).err().expect("refused");
+            assert_eq!(error.text(), expected);
+        }
+        check(
+            &[("name", "")],
+            "Invalid value  for configuration name: String must be non-empty",
+        );
+        check(
+            &[],
+            "Missing required configuration \"name\" which has no default value.",
+        );
     }
 }

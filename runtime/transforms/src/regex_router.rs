@@ -1,22 +1,25 @@
 //! `RegexRouter`: renames topics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use fancy_regex::Regex;
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
-use tidegate_api::{ConnectError, Plugins, Props, Record, Transform, TransformPlugin};
+use tidegate_api::java_regex::Replacer;
+use tidegate_api::{ConnectError, JavaRegex, Plugins, Props, Record, Transform, TransformPlugin};
 
 pub(crate) static REGEX: ConfigKey<String> = ConfigKey::required("regex")
     .importance(Importance::High)
     .validator(valid_regex)
-    .doc("Regular expression to use for matching.");
+    .doc(
+        "Regular expression in Java's syntax that must match the whole name of a topic. Records \
+         of other topics stay as they are.",
+    );
 static REPLACEMENT: ConfigKey<String> = ConfigKey::required("replacement")
     .importance(Importance::High)
-    .doc("Replacement string.");
+    .doc("Name of the new topic; '$1' and '${name}' stand for groups of the expression.");
 
 pub(crate) fn valid_regex(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::String(pattern) => Regex::new(pattern)
+        ConfigValue::String(pattern) => JavaRegex::new(pattern)
             .map(drop)
             .map_err(|error| invalid(name, pattern, &format!("Invalid regex: {error}"))),
         _ => Ok(()),
@@ -36,12 +39,12 @@ pub(crate) fn register(plugins: &mut Plugins) {
     });
 }
 
-struct RegexRouter(Replacer);
+struct RegexRouter(TopicReplacer);
 
 impl RegexRouter {
     fn new(props: &Props) -> Result<Self, ConnectError> {
         config_def().check(props)?;
-        Ok(Self(Replacer::new(
+        Ok(Self(TopicReplacer::new(
             &props.get(&REGEX)?,
             &props.get(&REPLACEMENT)?,
         )?))
@@ -51,114 +54,40 @@ impl RegexRouter {
 impl Transform for RegexRouter {
     fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         if let Some(topic) = self.0.replace(&record.topic)? {
-            record.topic = Arc::from(topic);
+            record.topic = topic;
         }
         Ok(Some(record))
     }
 }
 
-/// Java's `matches()` and `replaceFirst`, with Java's notation of replacements.
+/// Replaces topics, of which one usually follows itself.
 #[derive(Debug)]
-pub(crate) struct Replacer {
-    regex: Regex,
-    replacement: Vec<Piece>,
+pub(crate) struct TopicReplacer {
+    replacer: Replacer,
+    /// The last topic and what became of it.
+    last: Mutex<Option<(Arc<str>, Option<Arc<str>>)>>,
 }
 
-#[derive(Debug, PartialEq)]
-enum Piece {
-    Text(String),
-    Group(usize),
-    Named(String),
-}
-
-impl Replacer {
+impl TopicReplacer {
     pub(crate) fn new(pattern: &str, replacement: &str) -> Result<Self, ConnectError> {
-        let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-            ConnectError::config(format!("'{pattern}' is no regular expression: {error}"))
-        })?;
-        let groups = regex.captures_len();
         Ok(Self {
-            regex,
-            replacement: pieces(replacement, groups)?,
+            replacer: Replacer::new(pattern, replacement)?,
+            last: Mutex::default(),
         })
     }
 
-    /// `None` if the text does not match as a whole.
-    pub(crate) fn replace(&self, text: &str) -> Result<Option<String>, ConnectError> {
-        let captures = self.regex.captures(text).map_err(|error| {
-            ConnectError::data(format!("matching '{text}' took too long: {error}"))
-        })?;
-        let Some(captures) = captures else {
-            return Ok(None);
-        };
-        let mut out = String::new();
-        for piece in &self.replacement {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Group(index) => {
-                    out.push_str(captures.get(*index).map_or("", |found| found.as_str()));
-                }
-                Piece::Named(name) => {
-                    out.push_str(captures.name(name).map_or("", |found| found.as_str()));
-                }
-            }
+    /// `None` if the topic does not match as a whole.
+    pub(crate) fn replace(&self, topic: &Arc<str>) -> Result<Option<Arc<str>>, ConnectError> {
+        let mut last = self.last.lock().expect("no holder panics");
+        if let Some((known, replaced)) = &*last
+            && (Arc::ptr_eq(known, topic) || known == topic)
+        {
+            return Ok(replaced.clone());
         }
-        Ok(Some(out))
+        let replaced = self.replacer.replace(topic)?.map(Arc::from);
+        *last = Some((Arc::clone(topic), replaced.clone()));
+        Ok(replaced)
     }
-}
-
-/// `$1`, `$12` (group 12 if there is one, else group 1 and `2`), `${name}`, `\$`.
-fn pieces(replacement: &str, groups: usize) -> Result<Vec<Piece>, ConnectError> {
-    let wrong = |text: &str| {
-        ConnectError::config(format!(
-            "Invalid value {replacement} for configuration replacement: {text}"
-        ))
-    };
-    let mut pieces = Vec::new();
-    let mut text = String::new();
-    let mut characters = replacement.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => text.push(
-                characters
-                    .next()
-                    .ok_or_else(|| wrong("character to be escaped is missing"))?,
-            ),
-            '$' => {
-                let piece = if characters.next_if_eq(&'{').is_some() {
-                    let name: String = characters.by_ref().take_while(|c| *c != '}').collect();
-                    Piece::Named(name)
-                } else {
-                    let first = characters
-                        .next_if(char::is_ascii_digit)
-                        .and_then(|digit| digit.to_digit(10))
-                        .ok_or_else(|| wrong("Illegal group reference: group index is missing"))?;
-                    let mut group = first as usize;
-                    if group >= groups {
-                        return Err(wrong(&format!("No group {group}")));
-                    }
-                    while let Some(digit) = characters.peek().and_then(|c| c.to_digit(10)) {
-                        let longer = group * 10 + digit as usize;
-                        if longer >= groups {
-                            break;
-                        }
-                        group = longer;
-                        characters.next();
-                    }
-                    Piece::Group(group)
-                };
-                if !text.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut text)));
-                }
-                pieces.push(piece);
-            }
-            other => text.push(other),
-        }
-    }
-    if !text.is_empty() {
-        pieces.push(Piece::Text(text));
-    }
-    Ok(pieces)
 }
 
 #[cfg(test)]
@@ -166,25 +95,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_names_are_replaced_in_javas_notation() {
-        fn check(regex: &str, replacement: &str, topic: &str, expected: Option<&str>) {
-            let replacer = Replacer::new(regex, replacement).expect(regex);
-            assert_eq!(
-                replacer.replace(topic).expect("matched").as_deref(),
-                expected,
-                "{regex}"
-            );
+    fn topics_are_named_as_java_names_them() {
+        fn check(regex: &str, replacement: &str, topics: &[(&str, Option<&str>)]) {
+            let replacer = TopicReplacer::new(regex, replacement).expect(regex);
+            for (topic, expected) in topics {
+                for _ in 0..2 {
+                    let replaced = replacer.replace(&Arc::from(*topic)).expect("matched");
+                    assert_eq!(replaced.as_deref(), *expected, "{regex}");
+                }
+            }
         }
         check(
             r"([^.]+)\.([^.]+)\.([^.]+)",
             "$3",
-            "srv.inv.orders",
-            Some("orders"),
+            &[("srv.inv.orders", Some("orders")), ("srv.inv", None)],
         );
-        check("srv", "x", "srv.inv", None);
-        check("(?<a>.)(.*)", "${a}_$2\\$$12", "xyz", Some("x_yz$x2"));
-        check("((?!x).)*", "y", "abc", Some("y"));
-        assert!(Replacer::new("(a)", "$2").is_err());
-        assert!(Replacer::new("(a", "$1").is_err());
+        check(
+            r"(\w+?)_(\w+?)",
+            "$2_$1",
+            &[("ab_cd", Some("c_abd")), ("abcd", None)],
+        );
+        check("a|ab", "x", &[("ab", Some("xb")), ("a", Some("x"))]);
+        check(
+            "(\\w+)",
+            "x.$1",
+            &[("orders", Some("x.orders")), ("größe", None)],
+        );
+        assert!(TopicReplacer::new("(a)", "$2").is_err());
+        assert!(TopicReplacer::new("(a", "$1").is_err());
     }
 }

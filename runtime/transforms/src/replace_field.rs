@@ -11,18 +11,23 @@ use crate::part::{Part, register_parts, unsupported};
 use crate::shape::{self, Cache};
 
 static EXCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("exclude", "")
-    .doc("Fields to exclude. This takes precedence over the fields to include.");
+    .doc("Fields to leave out, separated by commas. They are left out even if include has them.");
 static INCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("include", "")
-    .doc("Fields to include. If specified, only these fields will be used.");
-static RENAMES: ConfigKey<Vec<String>> =
-    ConfigKey::new("renames", "").doc("Field rename mappings.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    .doc("The only fields to keep, separated by commas. Empty for all.");
+static RENAMES: ConfigKey<Vec<String>> = ConfigKey::new("renames", "").doc(
+    "Fields that get another name, as 'old:new' separated by commas. exclude and include \
+     have the old names.",
+);
 /// Names before Connect 4.0.
-static BLACKLIST: ConfigKey<Vec<String>> = ConfigKey::new("blacklist", "").internal();
-static WHITELIST: ConfigKey<Vec<String>> = ConfigKey::new("whitelist", "").internal();
+static BLACKLIST: ConfigKey<Vec<String>> = ConfigKey::new("blacklist", "")
+    .internal()
+    .doc("Former name of exclude.");
+static WHITELIST: ConfigKey<Vec<String>> = ConfigKey::new("whitelist", "")
+    .internal()
+    .doc("Former name of include.");
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new(&[&EXCLUDE, &INCLUDE, &RENAMES, &REPLACE_NULL])
+    ConfigDef::new(&[&EXCLUDE, &INCLUDE, &RENAMES, &shape::REPLACE_NULL])
 }
 
 pub(crate) fn register(plugins: &mut Plugins) {
@@ -61,7 +66,7 @@ impl ReplaceField {
             exclude: list(&EXCLUDE, &BLACKLIST)?,
             include: list(&INCLUDE, &WHITELIST)?,
             renames: pairs.collect::<Result<_, _>>()?,
-            replace_null: props.get(&REPLACE_NULL)?,
+            replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })
     }

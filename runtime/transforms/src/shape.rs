@@ -1,22 +1,28 @@
 //! Schemas that a transformation makes of others, made once per schema.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use tidegate_api::{ConnectError, Schema, SchemaBuilder, Struct, Value};
+use tidegate_api::{ConfigKey, ConnectError, Schema, SchemaBuilder, SchemaCache, Struct, Value};
 
-/// Results by the address of the schema that they were made of, which they keep alive.
+/// Of all of Kafka's transformations that copy fields.
+pub(crate) static REPLACE_NULL: ConfigKey<bool> =
+    ConfigKey::new("replace.null.with.default", "true").doc(
+        "Whether a field that is null and has a default in its schema becomes the default where \
+         fields are copied. With 'false' it stays null.",
+    );
+
+/// What a transformation makes of schemas.
 #[derive(Debug)]
-pub(crate) struct Cache<T>(Mutex<HashMap<usize, (Arc<Schema>, Arc<T>)>>);
+pub(crate) struct Cache<T>(Mutex<SchemaCache<T>>);
+
+/// Schemas kept. A task of a source has two for each of its tables.
+const SIZE: usize = 4_096;
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(SchemaCache::new(SIZE)))
     }
 }
-
-/// Schemas kept; more mean that every record has its own.
-const SIZE: usize = 256;
 
 impl<T> Cache<T> {
     pub(crate) fn get(
@@ -24,17 +30,7 @@ impl<T> Cache<T> {
         schema: &Arc<Schema>,
         make: impl FnOnce() -> Result<T, ConnectError>,
     ) -> Result<Arc<T>, ConnectError> {
-        let mut known = self.0.lock().expect("no holder panics");
-        let address = Arc::as_ptr(schema).addr();
-        if let Some((_, result)) = known.get(&address) {
-            return Ok(Arc::clone(result));
-        }
-        let result = Arc::new(make()?);
-        if known.len() >= SIZE {
-            known.clear();
-        }
-        known.insert(address, (Arc::clone(schema), Arc::clone(&result)));
-        Ok(result)
+        self.0.lock().expect("no holder panics").get(schema, make)
     }
 }
 

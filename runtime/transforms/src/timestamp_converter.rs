@@ -13,14 +13,25 @@ use crate::shape::{self, Cache};
 
 static FIELD: ConfigKey<String> = ConfigKey::new("field", "")
     .importance(Importance::High)
-    .doc("The field containing the timestamp, or empty if the entire value is a timestamp");
+    .doc("Field that holds the timestamp. Empty if the whole key or value is one.");
 static TARGET_TYPE: ConfigKey<String> = ConfigKey::required("target.type")
     .importance(Importance::High)
     .validator(target_type)
-    .doc("The desired timestamp representation: string, unix, Date, Time, or Timestamp");
-static FORMAT: ConfigKey<String> = ConfigKey::new("format", "").doc("A SimpleDateFormat-compatible format for the timestamp. Used to generate the output when type=string or used to parse the input if the input is a string.");
-static UNIX_PRECISION: ConfigKey<String> = ConfigKey::new("unix.precision", "milliseconds").importance(Importance::Low).validator(precision).doc("The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. Used to generate the output when type=unix or used to parse the input if the input is a Long.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    .doc(
+        "What the timestamp becomes: 'string', 'unix' (a number), or Connect's 'Date', 'Time' \
+         or 'Timestamp'.",
+    );
+static FORMAT: ConfigKey<String> = ConfigKey::new("format", "").doc(
+    "Pattern of timestamps as text, in the syntax of Java's SimpleDateFormat, in UTC. \
+     Needed if either side is a text.",
+);
+static UNIX_PRECISION: ConfigKey<String> = ConfigKey::new("unix.precision", "milliseconds")
+    .importance(Importance::Low)
+    .validator(precision)
+    .doc(
+        "Unit of timestamps as numbers, read or written: 'seconds', 'milliseconds', \
+         'microseconds' or 'nanoseconds'.",
+    );
 
 fn target_type(name: &str, value: &ConfigValue) -> Result<(), String> {
     valid_string(
@@ -42,7 +53,7 @@ fn config_def() -> ConfigDef {
         &TARGET_TYPE,
         &FORMAT,
         &UNIX_PRECISION,
-        &REPLACE_NULL,
+        &shape::REPLACE_NULL,
     ])
 }
 
@@ -72,9 +83,30 @@ struct TimestampConverter {
     target: Form,
     pattern: String,
     format: Option<DateFormat>,
-    precision: String,
+    precision: Precision,
     replace_null: bool,
-    schemas: Cache<(Arc<Schema>, Option<Form>)>,
+    schemas: Cache<Plan>,
+}
+
+/// What becomes of values of one schema.
+enum Plan {
+    /// The field is not there.
+    Unchanged,
+    Whole(Arc<Schema>, Form),
+    Field {
+        schema: Arc<Schema>,
+        index: usize,
+        form: Form,
+    },
+}
+
+/// `unix.precision`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Precision {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
 }
 
 impl TimestampConverter {
@@ -106,8 +138,13 @@ impl TimestampConverter {
             target,
             pattern,
             format,
-            precision: props.get(&UNIX_PRECISION)?,
-            replace_null: props.get(&REPLACE_NULL)?,
+            precision: match props.get(&UNIX_PRECISION)?.as_str() {
+                "seconds" => Precision::Seconds,
+                "microseconds" => Precision::Micros,
+                "nanoseconds" => Precision::Nanos,
+                _ => Precision::Millis,
+            },
+            replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })
     }
@@ -125,6 +162,32 @@ impl TimestampConverter {
                     kind.type_name()
                 )));
             }
+        })
+    }
+
+    fn plan(&self, schema: &Arc<Schema>) -> Result<Plan, ConnectError> {
+        if self.field.is_empty() {
+            let form = Self::form_of(schema)?;
+            return Ok(Plan::Whole(self.target_schema(schema.optional), form));
+        }
+        let Some(field) = schema.field(&self.field) else {
+            return Ok(Plan::Unchanged);
+        };
+        let form = Self::form_of(&field.schema)?;
+        let mut builder =
+            shape::basics(schema, SchemaBuilder::structure()).set_optional(schema.optional);
+        for other in schema.fields() {
+            let own = if other.index == field.index {
+                self.target_schema(other.schema.optional)
+            } else {
+                Arc::clone(&other.schema)
+            };
+            builder = builder.field(Arc::clone(&other.name), own);
+        }
+        Ok(Plan::Field {
+            schema: builder.try_build()?,
+            index: field.index,
+            form,
         })
     }
 
@@ -155,11 +218,11 @@ impl TimestampConverter {
             Form::Timestamp | Form::Time => number()?,
             Form::Date => number()?.saturating_mul(DAY),
             // As `TimeUnit.convert`: what does not fit is the most that does.
-            Form::Unix => match self.precision.as_str() {
-                "seconds" => number()?.saturating_mul(1_000),
-                "microseconds" => number()? / 1_000,
-                "nanoseconds" => number()? / 1_000_000,
-                _ => number()?,
+            Form::Unix => match self.precision {
+                Precision::Seconds => number()?.saturating_mul(1_000),
+                Precision::Millis => number()?,
+                Precision::Micros => number()? / 1_000,
+                Precision::Nanos => number()? / 1_000_000,
             },
             Form::Text => {
                 let text = value.as_str().unwrap_or_default();
@@ -183,11 +246,11 @@ impl TimestampConverter {
             Form::Timestamp => Value::Int64(millis),
             Form::Date => Value::Int32(int(millis.div_euclid(DAY))?),
             Form::Time => Value::Int32(int(millis.rem_euclid(DAY))?),
-            Form::Unix => Value::Int64(match self.precision.as_str() {
-                "seconds" => millis / 1_000,
-                "microseconds" => millis.saturating_mul(1_000),
-                "nanoseconds" => millis.saturating_mul(1_000_000),
-                _ => millis,
+            Form::Unix => Value::Int64(match self.precision {
+                Precision::Seconds => millis / 1_000,
+                Precision::Millis => millis,
+                Precision::Micros => millis.saturating_mul(1_000),
+                Precision::Nanos => millis.saturating_mul(1_000_000),
             }),
             Form::Text => Value::String(
                 self.format
@@ -234,48 +297,32 @@ impl Transform for TimestampConverter {
             };
             return Ok(Some(record));
         };
-        let plan = self.schemas.get(&schema, || {
-            if self.field.is_empty() {
-                return Ok((
-                    self.target_schema(schema.optional),
-                    Some(Self::form_of(&schema)?),
-                ));
+        let plan = self.schemas.get(&schema, || self.plan(&schema))?;
+        let result = match (&*plan, &data.value) {
+            (Plan::Unchanged, _) => return Ok(Some(record)),
+            (Plan::Whole(result, _) | Plan::Field { schema: result, .. }, Value::Null) => result,
+            (Plan::Whole(result, form), value) => {
+                data.value = self.convert(value, *form)?;
+                result
             }
-            let Some(field) = schema.field(&self.field) else {
-                return Ok((Arc::clone(&schema), None));
-            };
-            let form = Self::form_of(&field.schema)?;
-            let mut builder =
-                shape::basics(&schema, SchemaBuilder::structure()).set_optional(schema.optional);
-            for other in schema.fields() {
-                let own = if other.index == field.index {
-                    self.target_schema(other.schema.optional)
-                } else {
-                    Arc::clone(&other.schema)
-                };
-                builder = builder.field(Arc::clone(&other.name), own);
+            (
+                Plan::Field {
+                    schema: result,
+                    index,
+                    form,
+                },
+                Value::Struct(structure),
+            ) => {
+                let mut values: Vec<Value> = (0..structure.values().len())
+                    .map(|index| shape::value_of(structure, index, self.replace_null))
+                    .collect();
+                if let Some(value) = values.get_mut(*index) {
+                    *value = self.convert(value, *form)?;
+                }
+                data.value = Value::Struct(Struct::new(Arc::clone(result), values));
+                result
             }
-            Ok((builder.try_build()?, Some(form)))
-        })?;
-        let (result, Some(form)) = &*plan else {
-            return Ok(Some(record));
-        };
-        data.value = match &data.value {
-            Value::Null => Value::Null,
-            value if self.field.is_empty() => self.convert(value, *form)?,
-            Value::Struct(structure) => {
-                let values = schema.fields().iter().map(|field| {
-                    let value = shape::value_of(structure, field.index, self.replace_null);
-                    if *field.name == *self.field {
-                        self.convert(&value, *form)
-                    } else {
-                        Ok(value)
-                    }
-                });
-                let values: Vec<Value> = values.collect::<Result<_, _>>()?;
-                Value::Struct(Struct::new(Arc::clone(result), values))
-            }
-            _ => return Err(unsupported("convert timestamp", data)),
+            (Plan::Field { .. }, _) => return Err(unsupported("convert timestamp", data)),
         };
         data.schema = Some(Arc::clone(result));
         Ok(Some(record))

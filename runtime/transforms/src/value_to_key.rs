@@ -13,11 +13,13 @@ use crate::shape::{self, Cache};
 
 static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
     .importance(Importance::High)
-    .doc("Field names on the record value to extract as the record key.");
-static REPLACE_NULL: ConfigKey<bool> = ConfigKey::new("replace.null.with.default", "true").doc("Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.");
+    .doc(
+        "Fields of the value that become the key, separated by commas, in this order. A field \
+         that a value with a schema lacks is an error.",
+    );
 
 fn config_def() -> ConfigDef {
-    ConfigDef::new(&[&FIELDS, &REPLACE_NULL])
+    ConfigDef::new(&[&FIELDS, &shape::REPLACE_NULL])
 }
 
 pub(crate) fn register(plugins: &mut Plugins) {
@@ -45,7 +47,7 @@ impl ValueToKey {
         }
         Ok(Self {
             fields,
-            replace_null: props.get(&REPLACE_NULL)?,
+            replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })
     }

@@ -2,20 +2,38 @@
 //!
 //! Source: `org.apache.kafka.connect.runtime.{WorkerConfig,distributed.DistributedConfig,standalone.StandaloneConfig}`.
 
+pub(crate) mod headers;
+mod reference;
+
 use std::time::Duration;
 
-use tidegate_api::config::{ConfigDef, Password, invalid};
+use tidegate_api::config::{ConfigDef, Password, enumerated, invalid};
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_tasks::TaskSettings;
 use tracing::warn;
 
-use crate::overrides::OverridePolicy;
-use crate::rest::{CrossOrigin, ResponseHeaders};
-use crate::run::Mode;
+use self::headers::{CrossOrigin, ResponseHeaders};
+pub use self::reference::{WorkerSetting, worker_settings};
+use crate::overrides::{self, OverridePolicy};
+use crate::providers;
+
+/// Where the worker keeps configurations and statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// On topics; connectors come by REST and survive restarts.
+    Distributed,
+    /// In memory; connectors come from files, only offsets survive.
+    Standalone,
+}
 
 /// Directory of the embedded log, used without `bootstrap.servers`.
 pub static EMBEDDED_DATA_DIR: ConfigKey<String> =
     ConfigKey::new("embedded.data.dir", "./tidegate-data");
+
+/// What an acknowledged record of the embedded log survives: `normal` the end of the process, `full` the loss of power,
+/// too.
+pub static EMBEDDED_SYNC: ConfigKey<String> = ConfigKey::new("embedded.sync", "normal")
+    .validator(|name, value| enumerated(name, value, &["normal", "full"]));
 
 static BOOTSTRAP_SERVERS: ConfigKey<Option<String>> = ConfigKey::nullable("bootstrap.servers");
 static KEY_CONVERTER: ConfigKey<String> = ConfigKey::required("key.converter");
@@ -71,15 +89,21 @@ const REFUSED: [(&str, &[&str]); 4] = [
     ("ssl.client.auth", &["none"]),
 ];
 
+/// Settings of the original's worker that are refused, each with the values that are taken all the same.
+pub fn refused_settings() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let exactly_once: &[&str] = &["disabled"];
+    REFUSED
+        .into_iter()
+        .chain(std::iter::once((EXACTLY_ONCE, exactly_once)))
+}
+
 /// Further keys that mean something to the original; they are accepted silently.
-const ALSO_KNOWN: [&str; 42] = [
+const ALSO_KNOWN: [&str; 39] = [
     EXACTLY_ONCE,
     "rest.host.name",
     "rest.port",
     "plugin.path",
     "plugin.discovery",
-    "config.providers",
-    "connector.client.config.override.policy",
     "header.converter",
     "client.dns.lookup",
     "metrics.num.samples",
@@ -114,7 +138,6 @@ const ALSO_KNOWN: [&str; 42] = [
     "default.api.timeout.ms",
     "bootstrap.controllers",
     "auto.include.jmx.reporter",
-    "connector.client.config.override.allowlist",
 ];
 /// Settings of early releases that files still have.
 const REMOVED: [&str; 2] = ["internal.key.converter", "internal.value.converter"];
@@ -139,6 +162,45 @@ const KNOWN_PREFIXES: [&str; 18] = [
     "metrics.context.",
     "topic.creation.",
 ];
+
+/// The settings that are read here.
+fn definition() -> ConfigDef {
+    let declared = ConfigDef::new(&[
+        &EMBEDDED_DATA_DIR,
+        &EMBEDDED_SYNC,
+        &BOOTSTRAP_SERVERS,
+        &KEY_CONVERTER,
+        &VALUE_CONVERTER,
+        &OFFSET_FLUSH_INTERVAL_MS,
+        &OFFSET_FLUSH_TIMEOUT_MS,
+        &TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS,
+        &TOPIC_CREATION_ENABLE,
+        &TOPIC_TRACKING_ENABLE,
+        &TOPIC_TRACKING_ALLOW_RESET,
+        &LISTENERS,
+        &REST_ADVERTISED_HOST_NAME,
+        &REST_ADVERTISED_PORT,
+        &ACCESS_CONTROL_ALLOW_ORIGIN,
+        &ACCESS_CONTROL_ALLOW_METHODS,
+        &RESPONSE_HTTP_HEADERS,
+        &GROUP_ID,
+        &CONFIG_STORAGE_TOPIC,
+        &OFFSET_STORAGE_TOPIC,
+        &STATUS_STORAGE_TOPIC,
+        &CONFIG_STORAGE_REPLICATION_FACTOR,
+        &OFFSET_STORAGE_REPLICATION_FACTOR,
+        &STATUS_STORAGE_REPLICATION_FACTOR,
+        &OFFSET_STORAGE_PARTITIONS,
+        &STATUS_STORAGE_PARTITIONS,
+        &SESSION_TIMEOUT_MS,
+        &OFFSET_STORAGE_FILE_FILENAME,
+        &SSL_KEY_PASSWORD,
+        &overrides::POLICY,
+        &overrides::ALLOWLIST,
+        &providers::CONFIG_PROVIDERS,
+    ]);
+    declared.documented_by(&reference::TEXTS)
+}
 
 /// One of the three topics.
 #[derive(Debug, Clone)]
@@ -218,6 +280,7 @@ impl WorkerConfig {
                 return Err(ConnectError::config(invalid(name, value, &instead)));
             }
         }
+        props.get(&EMBEDDED_SYNC)?;
         // Both are checked when a task is built; here they must only be given.
         props.get(&KEY_CONVERTER)?;
         props.get(&VALUE_CONVERTER)?;
@@ -231,6 +294,9 @@ impl WorkerConfig {
                 props.raw("rest.port").unwrap_or("8083")
             )]
         };
+        if mode == Mode::Distributed {
+            check_topics(&props)?;
+        }
         let millis = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
         let offset_file = props.get(&OFFSET_STORAGE_FILE_FILENAME)?;
         if mode == Mode::Standalone && !embedded && offset_file.is_none() {
@@ -303,27 +369,7 @@ impl WorkerConfig {
 
     /// The keys that nobody knows.
     fn unknown_keys(&self) -> Vec<&str> {
-        let declared = ConfigDef::new(&[
-            &EMBEDDED_DATA_DIR,
-            &BOOTSTRAP_SERVERS,
-            &KEY_CONVERTER,
-            &VALUE_CONVERTER,
-            &OFFSET_FLUSH_INTERVAL_MS,
-            &OFFSET_FLUSH_TIMEOUT_MS,
-            &TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS,
-            &TOPIC_CREATION_ENABLE,
-            &TOPIC_TRACKING_ENABLE,
-            &TOPIC_TRACKING_ALLOW_RESET,
-            &LISTENERS,
-            &REST_ADVERTISED_HOST_NAME,
-            &REST_ADVERTISED_PORT,
-            &GROUP_ID,
-            &SESSION_TIMEOUT_MS,
-            &SSL_KEY_PASSWORD,
-            &ACCESS_CONTROL_ALLOW_ORIGIN,
-            &ACCESS_CONTROL_ALLOW_METHODS,
-            &RESPONSE_HTTP_HEADERS,
-        ]);
+        let declared = definition();
         let known = |name: &str| {
             declared.get(name).is_some()
                 || ALSO_KNOWN.contains(&name)
@@ -344,6 +390,25 @@ impl WorkerConfig {
             warn!("The configuration '{name}' was removed in Kafka 3.0 and has no effect.");
         }
     }
+}
+
+/// Each of the three topics has records that the readers of the others cannot read.
+fn check_topics(props: &Props) -> Result<(), ConnectError> {
+    let keys = [
+        &CONFIG_STORAGE_TOPIC,
+        &OFFSET_STORAGE_TOPIC,
+        &STATUS_STORAGE_TOPIC,
+    ];
+    for (index, key) in keys.iter().enumerate() {
+        let topic = props.get(key)?;
+        for other in &keys[..index] {
+            if props.get(other)? == topic {
+                let reason = format!("{} has the same topic; give each its own", other.name());
+                return Err(ConnectError::config(invalid(key.name(), &topic, &reason)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `host:port` of a listener like `http://host:8083`.

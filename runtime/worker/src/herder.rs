@@ -5,6 +5,7 @@
 
 mod changes;
 mod connector;
+mod membership;
 mod offsets;
 mod status;
 
@@ -14,15 +15,17 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
-use tidegate_api::{Plugins, Props};
+use tidegate_api::{ConnectError, Plugins, Props};
 use tidegate_log::Log;
+use tidegate_tasks::TargetState;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::config::WorkerConfig;
+use crate::config::{Mode, WorkerConfig};
 use crate::errors::WorkerError;
+use crate::loggers::Loggers;
 use crate::providers::ConfigProviders;
 use crate::stores::config_store::{ConfigStore, ConnectorEntry};
 use crate::stores::offset_store::OffsetStore;
@@ -31,6 +34,7 @@ use crate::validation::{ConfigInfos, Validator};
 use changes::Changing;
 pub(crate) use changes::Put;
 use connector::{CONNECTOR_STOP_TIMEOUT, Command, ConnectorActor};
+pub(crate) use membership::Membership;
 
 /// Commands that may wait for one connector.
 const COMMANDS: usize = 64;
@@ -42,16 +46,19 @@ const STOP_MARGIN: Duration = Duration::from_secs(3);
 
 /// Everything that connectors and requests share.
 pub(crate) struct Shared {
+    pub(crate) mode: Mode,
     pub(crate) config: WorkerConfig,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) providers: ConfigProviders,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) loggers: Loggers,
     pub(crate) configs: ConfigStore,
     pub(crate) offsets: Arc<OffsetStore>,
     pub(crate) statuses: Arc<StatusStore>,
     pub(crate) tasks: TaskTracker,
     /// The worker's end: every task stops, and nothing new is started.
     pub(crate) stopping: CancellationToken,
+    pub(crate) membership: Membership,
 }
 
 /// Serves the requests of REST.
@@ -93,6 +100,7 @@ impl Herder {
         if self.shared.stopping.is_cancelled() || self.shared.configs.connector(name).is_none() {
             return Err(self.gone(name));
         }
+        self.shared.membership.check()?;
         let (sender, commands) = mpsc::channel(COMMANDS);
         let actor =
             ConnectorActor::new(name, Arc::clone(&self.shared), commands, sender.downgrade());
@@ -285,10 +293,17 @@ impl Herder {
         Ok(answer)
     }
 
-    /// Stops everything; within the graceful time all offsets are committed. Ends also if the log does not answer.
-    pub(crate) async fn stop(&self) {
-        self.shared.stopping.cancel();
-        let actors = std::mem::take(&mut *self.actors.lock().expect("no holder panics"));
+    /// Resolves if the worker has lost a part that it cannot do without: whatever reads or writes its own topics.
+    pub(crate) async fn failed(&self) -> ConnectError {
+        tokio::select! {
+            error = self.shared.configs.failed() => error,
+            error = self.shared.offsets.failed() => error,
+            error = self.shared.statuses.failed() => error,
+        }
+    }
+
+    /// Has connectors and their tasks end; those that take too long are left behind.
+    async fn shut_down(&self, actors: BTreeMap<String, mpsc::Sender<Command>>) {
         let patience = self.shared.config.graceful_timeout + CONNECTOR_STOP_TIMEOUT + STOP_MARGIN;
         let ends = actors.into_iter().map(|(name, actor)| async move {
             let (done, ended) = oneshot::channel();
@@ -307,10 +322,32 @@ impl Herder {
             }
         });
         join_all(ends).await;
+    }
+
+    /// Stops everything; within the graceful time all offsets are committed. Ends also if the log does not answer.
+    pub(crate) async fn stop(&self) {
+        self.shared.stopping.cancel();
+        let actors = std::mem::take(&mut *self.actors.lock().expect("no holder panics"));
+        self.shut_down(actors).await;
         self.shared.tasks.close();
         self.shared.statuses.stop().await;
         self.shared.offsets.stop().await;
         self.shared.configs.stop().await;
+    }
+}
+
+/// `initial_state` of a new connector.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn initial_target(text: &str) -> Result<TargetState, String> {
+    match text.to_ascii_uppercase().as_str() {
+        "RUNNING" => Ok(TargetState::Started),
+        "PAUSED" => Ok(TargetState::Paused),
+        "STOPPED" => Ok(TargetState::Stopped),
+        _ => Err(format!(
+            "initial_state '{text}' is none of RUNNING, PAUSED, STOPPED"
+        )),
     }
 }
 

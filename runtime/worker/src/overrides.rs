@@ -3,12 +3,17 @@
 //!
 //! Source: `org.apache.kafka.connect.connector.policy.*`, `AbstractHerder.validateClientOverrides`.
 
-use tidegate_api::config::invalid;
+mod definitions;
+
+use std::borrow::Cow;
+
+use tidegate_api::config::{ConfigInfo, ConfigType, DefaultValue, KeySpec, invalid};
 use tidegate_api::{ConfigKey, ConnectError, ConnectorKind, Props};
 use tidegate_tasks::ERRORS_DEAD_LETTER_TOPIC;
 
-static POLICY: ConfigKey<String> = ConfigKey::new("connector.client.config.override.policy", "All");
-static ALLOWLIST: ConfigKey<Vec<String>> =
+pub(crate) static POLICY: ConfigKey<String> =
+    ConfigKey::new("connector.client.config.override.policy", "All");
+pub(crate) static ALLOWLIST: ConfigKey<Vec<String>> =
     ConfigKey::new("connector.client.config.override.allowlist", "");
 
 /// `connector.client.config.override.policy`.
@@ -58,12 +63,67 @@ impl OverridePolicy {
     }
 }
 
-/// One override: its name as given and what is wrong with it.
+/// Parts of the names of secrets.
+const SECRET_PARTS: [&str; 6] = [
+    "password",
+    "passphrase",
+    "secret",
+    "jaas.config",
+    "pem",
+    "private.key",
+];
+/// Names of type `PASSWORD` in the original's client definitions that have none of [`SECRET_PARTS`].
+const SECRETS: [&str; 3] = [
+    "ssl.keystore.key",
+    "ssl.keystore.certificate.chain",
+    "ssl.truststore.certificates",
+];
+
+/// Whether an override's value is never shown.
+///
+/// Source: `SslConfigs.addClientSslSupport`, `SaslConfigs.addClientSaslSupport`; librdkafka's names beside them.
+fn is_secret(name: &str) -> bool {
+    SECRET_PARTS.iter().any(|part| name.contains(part))
+        || SECRETS.iter().any(|secret| name.ends_with(secret))
+}
+
+/// One override: its name as given, the client that it is for, and why the policy does not allow it.
 pub(crate) struct Override<'a> {
     pub(crate) name: &'a str,
     pub(crate) value: &'a str,
-    pub(crate) error: Option<String>,
+    client: &'static str,
+    refusal: Option<String>,
 }
+
+impl Override<'_> {
+    /// What a validation answers of it. Settings that the client does not have are texts.
+    pub(crate) fn info(&self) -> ConfigInfo {
+        let setting = self
+            .name
+            .split_once(PART)
+            .map_or(self.name, |(_, setting)| setting);
+        let known = definitions::info(self.client, setting, self.name, self.value);
+        let mut info = known.unwrap_or_else(|| {
+            let kind = if is_secret(self.name) {
+                ConfigType::Password
+            } else {
+                ConfigType::String
+            };
+            let key = KeySpec::dynamic(self.name.to_owned(), kind, DefaultValue::Null);
+            ConfigInfo::of(&key, &Props::from([(self.name, self.value)]))
+        });
+        let client = self.client;
+        info.key.documentation = Cow::Owned(format!(
+            "Setting '{setting}' of the Kafka {client} of the connector's tasks, in place of the worker's \
+             '{client}.{setting}'."
+        ));
+        info.errors.extend(self.refusal.clone());
+        info
+    }
+}
+
+/// Between a client's name and the setting.
+const PART: &str = ".override.";
 
 /// The overrides of the clients that a connector of this kind uses.
 pub(crate) fn overrides<'a>(
@@ -71,34 +131,35 @@ pub(crate) fn overrides<'a>(
     props: &'a Props,
     policy: &OverridePolicy,
 ) -> Vec<Override<'a>> {
-    let mut prefixes = Vec::new();
+    let mut clients = Vec::new();
     match kind {
         ConnectorKind::Source(_) => {
-            prefixes.push("producer.override.");
+            clients.push("producer");
             if props
                 .iter()
                 .any(|(name, _)| name.starts_with("topic.creation."))
             {
-                prefixes.push("admin.override.");
+                clients.push("admin");
             }
         }
         ConnectorKind::Sink(_) => {
-            prefixes.push("consumer.override.");
+            clients.push("consumer");
             let queue = props.get(&ERRORS_DEAD_LETTER_TOPIC).unwrap_or_default();
             if !queue.is_empty() {
-                prefixes.extend(["producer.override.", "admin.override."]);
+                clients.extend(["producer", "admin"]);
             }
         }
     }
-    prefixes
+    clients
         .into_iter()
-        .flat_map(|prefix| {
+        .flat_map(|client| {
             props.iter().filter_map(move |(name, value)| {
-                let setting = name.strip_prefix(prefix)?;
+                let setting = name.strip_prefix(client)?.strip_prefix(PART)?;
                 Some(Override {
                     name,
                     value,
-                    error: policy.refusal(setting),
+                    client,
+                    refusal: policy.refusal(setting),
                 })
             })
         })
@@ -108,6 +169,21 @@ pub(crate) fn overrides<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_of_clients_are_known() {
+        for secret in [
+            "producer.override.sasl.jaas.config",
+            "consumer.override.ssl.keystore.key",
+            "admin.override.ssl.truststore.certificates",
+            "producer.override.ssl.keystore.certificate.chain",
+            "producer.override.ssl.key.password",
+            "producer.override.sasl.oauthbearer.client.credentials.client.secret",
+        ] {
+            assert!(is_secret(secret), "{secret}");
+        }
+        assert!(!is_secret("producer.override.ssl.keystore.location"));
+    }
 
     #[test]
     fn policies_go_by_their_names_and_classes() {

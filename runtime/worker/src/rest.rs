@@ -2,22 +2,29 @@
 //!
 //! Source: `org.apache.kafka.connect.runtime.rest.resources.*`.
 
+mod address;
 mod body;
 mod connectors;
 mod headers;
+mod internal;
+mod loggers;
 mod plugins;
+mod server;
 
-pub(crate) use headers::{CrossOrigin, ResponseHeaders};
+pub(crate) use server::serve;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value as Json, json};
+use tidegate_api::catch_panic;
+use tracing::error;
 
 use crate::CONNECT_VERSION;
 use crate::errors::WorkerError;
@@ -25,6 +32,30 @@ use crate::herder::Herder;
 
 /// Commit of the release that `GET /` reports.
 const CONNECT_COMMIT: &str = "tidegate";
+
+/// What `UriBuilder` encodes in a path: all but what RFC 3986 permits there; a semicolon would begin parameters.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// A name as a part of a path.
+pub fn path_segment(name: &str) -> String {
+    utf8_percent_encode(name, ENCODED).to_string()
+}
 
 /// All routes. A trailing slash is accepted everywhere.
 pub(crate) fn router(herder: Herder) -> Router {
@@ -52,7 +83,11 @@ pub(crate) fn router(herder: Herder) -> Router {
         .route("/connectors/{name}/pause", put(connectors::pause))
         .route("/connectors/{name}/resume", put(connectors::resume))
         .route("/connectors/{name}/stop", put(connectors::stop))
-        .route("/connectors/{name}/tasks", get(connectors::tasks))
+        .route(
+            "/connectors/{name}/tasks",
+            get(connectors::tasks).post(internal::task_configs),
+        )
+        .route("/connectors/{name}/fence", put(internal::fence))
         .route(
             "/connectors/{name}/tasks/{task}/status",
             get(connectors::task_status),
@@ -72,19 +107,24 @@ pub(crate) fn router(herder: Herder) -> Router {
                 .patch(connectors::alter_offsets)
                 .delete(connectors::reset_offsets),
         )
+        .route("/admin/loggers", get(loggers::list))
+        .route("/admin/loggers/{name}", get(loggers::get).put(loggers::set))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{name}/config", get(plugins::config))
         .route(
             "/connector-plugins/{name}/config/validate",
             put(plugins::validate),
         )
-        .route_layer(middleware::from_fn(headers::accept))
+        .route_layer(middleware::from_fn(headers::media_types))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(herder);
     // Outside of the routes, where refusals of a method name the methods that there are.
     Router::new()
-        .fallback_service(tower::util::MapRequest::new(routes, without_trailing_slash))
+        .fallback_service(routes)
+        .layer(middleware::from_fn(address::normal))
+        .layer(middleware::from_fn(panics))
+        .layer(middleware::from_fn(headers::head))
         .layer(middleware::from_fn_with_state(
             cross_origin,
             headers::options,
@@ -95,20 +135,15 @@ pub(crate) fn router(herder: Herder) -> Router {
         ))
 }
 
-fn without_trailing_slash(mut request: axum::extract::Request) -> axum::extract::Request {
-    let path = request.uri().path();
-    if path.len() > 1 && path.ends_with('/') {
-        let query = request
-            .uri()
-            .query()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
-        let trimmed = format!("{}{query}", path.trim_end_matches('/'));
-        if let Ok(uri) = trimmed.parse::<Uri>() {
-            *request.uri_mut() = uri;
-        }
-    }
-    request
+/// Answers also a request whose handling panics.
+async fn panics(request: axum::extract::Request, next: middleware::Next) -> Response {
+    let what = format!("{} {}", request.method(), request.uri().path());
+    catch_panic(&what, next.run(request))
+        .await
+        .unwrap_or_else(|panic| {
+            error!("{panic}");
+            WorkerError::from(panic).into_response()
+        })
 }
 
 async fn root(State(herder): State<Herder>) -> Result<Response, WorkerError> {

@@ -1,32 +1,25 @@
 //! The worker from its settings to its end.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tidegate_api::config::invalid;
 use tidegate_api::{ConnectError, Plugins, Props};
 use tidegate_log::{GroupClaim, Log};
-use tidegate_tasks::TargetState;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info};
+use tracing::info;
 
-use crate::config::WorkerConfig;
-use crate::herder::{Herder, Shared};
+use crate::config::{Mode, WorkerConfig};
+use crate::herder::{Herder, Membership, Shared, initial_target};
+use crate::loggers::Loggers;
 use crate::providers::ConfigProviders;
 use crate::rest;
 use crate::stores::config_store::ConfigStore;
 use crate::stores::offset_store::OffsetStore;
 use crate::stores::status_store::StatusStore;
-
-/// Where the worker keeps configurations and statuses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// On topics; connectors come by REST and survive restarts.
-    Distributed,
-    /// In memory; connectors come from files, only offsets survive.
-    Standalone,
-}
 
 /// A connector given at the start of a standalone worker.
 #[derive(Debug, Clone)]
@@ -44,10 +37,11 @@ pub struct WorkerOptions {
     pub providers: ConfigProviders,
     pub plugins: Arc<Plugins>,
     pub log: Arc<dyn Log>,
+    pub loggers: Loggers,
     pub connectors: Vec<ConnectorFile>,
     pub stop: CancellationToken,
     /// Told the addresses of REST once it answers.
-    pub on_ready: Box<dyn FnOnce(&[std::net::SocketAddr]) + Send>,
+    pub on_ready: Box<dyn FnOnce(&[SocketAddr]) + Send>,
 }
 
 impl std::fmt::Debug for WorkerOptions {
@@ -58,113 +52,98 @@ impl std::fmt::Debug for WorkerOptions {
     }
 }
 
+/// What ended a worker: the part of it that Connect's exit status tells.
+///
+/// Source: `org.apache.kafka.connect.cli.AbstractConnectCli`, `DistributedHerder.run`.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerEnd {
+    /// A setting, the log or a listener: nothing has started yet.
+    #[error(transparent)]
+    Settings(ConnectError),
+    /// What a group of workers shares: its topics and the membership.
+    #[error(transparent)]
+    Herder(ConnectError),
+    /// Connectors of a worker in standalone mode, and the file of their offsets.
+    #[error(transparent)]
+    Connectors(ConnectError),
+}
+
+impl WorkerEnd {
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Herder(_) => 1,
+            Self::Settings(_) => 2,
+            Self::Connectors(_) => 3,
+        }
+    }
+}
+
 /// Runs until `stop` is cancelled.
 ///
 /// # Errors
 /// What keeps the worker from starting, or made it lose its place in the group.
-pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
+pub async fn run(options: WorkerOptions) -> Result<(), WorkerEnd> {
     let WorkerOptions {
         mode,
         config,
         providers,
         plugins,
         log,
+        loggers,
         connectors,
         stop,
         on_ready,
     } = options;
+    let settings = WorkerEnd::Settings;
+    check_classes(&config.props, &plugins).map_err(settings)?;
     config.warn_about_unknown_keys();
     let cluster_id = log.cluster_id().await.map_err(|error| {
-        ConnectError::from(error).context(
+        settings(ConnectError::from(error).context(
             "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.",
-        )
+        ))
     })?;
     info!("Kafka cluster id: {cluster_id}");
-    let mut listeners = Vec::new();
-    for address in &config.listeners {
-        listeners.push(TcpListener::bind(address).await.map_err(|error| {
-            ConnectError::config(format!(
-                "the listener {address} (listeners) cannot be opened: {error}"
-            ))
-        })?);
-    }
-    let addresses = listeners
-        .iter()
-        .map(TcpListener::local_addr)
-        .collect::<Result<Vec<_>, _>>();
-    let addresses = addresses
-        .map_err(|error| ConnectError::fatal(format!("a listener has no address: {error}")))?;
+    let (listeners, addresses) = open_listeners(&config).await.map_err(settings)?;
     let worker_id = worker_id(&config, &addresses);
-    let (statuses, configs, offsets, mut claim) = match mode {
-        Mode::Distributed => {
-            // Brokers take their time for each answer: questions that do not depend on each other go out together.
-            let offsets = OffsetStore::on_topic(&log, &config.props, &config.offset_topic);
-            let statuses =
-                StatusStore::on_topic(&log, &config.props, &config.status_topic, worker_id.clone());
-            let configs = async {
-                let configs =
-                    ConfigStore::on_topic(&log, &config.props, &config.config_topic).await?;
-                let claim = log
-                    .claim_group(
-                        &config.group_id,
-                        &worker_id,
-                        &config.config_topic.name,
-                        config.session_timeout,
-                    )
-                    .await?;
-                // What the worker before this one has written last.
-                configs.refresh().await?;
-                Ok((configs, claim))
-            };
-            let (offsets, statuses, (configs, claim)) =
-                tokio::try_join!(offsets, statuses, configs)?;
-            (statuses, configs, offsets, Some(claim))
-        }
-        Mode::Standalone => {
-            let offsets = match &config.offset_file {
-                Some(path) => OffsetStore::in_file(PathBuf::from(path))?,
-                None => OffsetStore::on_topic(&log, &config.props, &config.offset_topic).await?,
-            };
-            (
-                StatusStore::in_memory(worker_id.clone()),
-                ConfigStore::in_memory(),
-                offsets,
-                None,
-            )
-        }
+    let shared = match mode {
+        Mode::Distributed => WorkerEnd::Herder,
+        Mode::Standalone => WorkerEnd::Connectors,
     };
+    let Stores {
+        configs,
+        offsets,
+        statuses,
+        mut claim,
+    } = Stores::open(mode, &log, &config, &worker_id).await?;
+    let stopping = CancellationToken::new();
     let herder = Herder::new(Shared {
+        mode,
         config,
         plugins,
         providers,
         log,
+        loggers,
         configs,
-        offsets: Arc::new(offsets),
-        statuses: Arc::new(statuses),
+        offsets,
+        statuses,
         tasks: TaskTracker::new(),
-        stopping: CancellationToken::new(),
+        membership: Membership::new(&stopping),
+        stopping,
     });
     herder.start();
     let servers = TaskTracker::new();
     let closing = CancellationToken::new();
     for listener in listeners {
-        let (router, closing) = (rest::router(herder.clone()), closing.clone());
-        servers.spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(closing.cancelled_owned())
-                .await;
-            if let Err(error) = served {
-                error!("REST has ended: {error}");
-            }
-        });
+        let router = rest::router(herder.clone());
+        servers.spawn(rest::serve(listener, router, closing.clone()));
     }
     servers.close();
     info!("REST answers at {addresses:?}; worker id {worker_id}");
     on_ready(&addresses);
     let started = start_connectors(&herder, connectors).await;
     let outcome = match started {
-        Ok(()) => wait(&stop, claim.as_mut()).await,
-        Err(error) => Err(error),
+        Ok(()) => wait(&stop, &herder, claim.as_mut()).await.map_err(shared),
+        Err(error) => Err(WorkerEnd::Connectors(error)),
     };
     info!("Worker is shutting down");
     closing.cancel();
@@ -177,20 +156,132 @@ pub async fn run(options: WorkerOptions) -> Result<(), ConnectError> {
     outcome
 }
 
+/// The listeners of REST with their addresses.
+async fn open_listeners(
+    config: &WorkerConfig,
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ConnectError> {
+    let mut listeners = Vec::new();
+    for address in &config.listeners {
+        listeners.push(TcpListener::bind(address).await.map_err(|error| {
+            ConnectError::config(format!(
+                "the listener {address} (listeners) cannot be opened: {error}"
+            ))
+        })?);
+    }
+    let addresses: Result<_, _> = listeners.iter().map(TcpListener::local_addr).collect();
+    let addresses = addresses
+        .map_err(|error| ConnectError::fatal(format!("a listener has no address: {error}")))?;
+    Ok((listeners, addresses))
+}
+
+/// Where the worker keeps what must survive it, and its place in the group.
+struct Stores {
+    configs: ConfigStore,
+    offsets: Arc<OffsetStore>,
+    statuses: Arc<StatusStore>,
+    /// Of a worker in distributed mode.
+    claim: Option<GroupClaim>,
+}
+
+impl Stores {
+    async fn open(
+        mode: Mode,
+        log: &Arc<dyn Log>,
+        config: &WorkerConfig,
+        worker_id: &str,
+    ) -> Result<Self, WorkerEnd> {
+        match mode {
+            Mode::Distributed => Self::on_topics(log, config, worker_id).await,
+            Mode::Standalone => {
+                let offsets = match &config.offset_file {
+                    Some(path) => OffsetStore::in_file(PathBuf::from(path)),
+                    None => OffsetStore::on_topic(log, &config.props, &config.offset_topic).await,
+                };
+                let offsets = offsets.map_err(WorkerEnd::Connectors)?;
+                Ok(Self {
+                    configs: ConfigStore::in_memory(),
+                    offsets: Arc::new(offsets),
+                    statuses: Arc::new(StatusStore::in_memory(worker_id.to_owned())),
+                    claim: None,
+                })
+            }
+        }
+    }
+
+    async fn on_topics(
+        log: &Arc<dyn Log>,
+        config: &WorkerConfig,
+        worker_id: &str,
+    ) -> Result<Self, WorkerEnd> {
+        // Brokers take their time for each answer: questions that do not depend on each other go out together.
+        let offsets = OffsetStore::on_topic(log, &config.props, &config.offset_topic);
+        let id = worker_id.to_owned();
+        let statuses = StatusStore::on_topic(log, &config.props, &config.status_topic, id);
+        let herder = WorkerEnd::Herder;
+        let configs = async {
+            let configs = ConfigStore::on_topic(log, &config.props, &config.config_topic).await;
+            let configs = configs.map_err(herder)?;
+            let topic = &config.config_topic.name;
+            let session = config.session_timeout;
+            let claim = log.claim_group(&config.group_id, worker_id, topic, session);
+            // A group that another worker has is a mistake in the settings.
+            let claim = claim
+                .await
+                .map_err(|error| WorkerEnd::Settings(error.into()))?;
+            // What the worker before this one has written last.
+            configs.refresh().await.map_err(herder)?;
+            Ok((configs, claim))
+        };
+        let offsets = async { offsets.await.map_err(herder) };
+        let statuses = async { statuses.await.map_err(herder) };
+        let (offsets, statuses, (configs, claim)) = tokio::try_join!(offsets, statuses, configs)?;
+        Ok(Self {
+            configs,
+            offsets: Arc::new(offsets),
+            statuses: Arc::new(statuses),
+            claim: Some(claim),
+        })
+    }
+}
+
+/// Converters of the worker's own settings must be here: every connector without its own uses them.
+fn check_classes(props: &Props, plugins: &Plugins) -> Result<(), ConnectError> {
+    for name in ["key.converter", "value.converter", "header.converter"] {
+        let Some(class) = props.raw(name) else {
+            continue;
+        };
+        let known = match name {
+            "header.converter" => plugins.header_converter(class).is_some(),
+            _ => plugins.converter(class).is_some(),
+        };
+        if !known {
+            let reason = format!("Class {class} could not be found.");
+            return Err(ConnectError::config(invalid(name, class, &reason)));
+        }
+    }
+    Ok(())
+}
+
 const REST_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Until a person or the loss of the group ends the worker.
+/// Until a person, the loss of the group or of a part of the worker ends it.
 async fn wait(
     stop: &CancellationToken,
+    herder: &Herder,
     claim: Option<&mut GroupClaim>,
 ) -> Result<(), ConnectError> {
     let Some(claim) = claim else {
-        stop.cancelled().await;
-        return Ok(());
+        return tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            error = herder.failed() => Err(error.context("The worker cannot go on")),
+        };
     };
+    let held = claim.held.clone();
     tokio::select! {
         () = stop.cancelled() => Ok(()),
         Ok(lost) = &mut claim.lost => Err(lost.into()),
+        error = herder.failed() => Err(error.context("The worker cannot go on")),
+        () = herder.follow_membership(held) => Ok(()),
     }
 }
 
@@ -214,20 +305,8 @@ async fn start_connectors(
             .raw("name")
             .map(str::to_owned)
             .ok_or_else(|| failed("it has no name".to_owned()))?;
-        let initial = match initial_state
-            .map(|state| state.to_ascii_uppercase())
-            .as_deref()
-        {
-            None => None,
-            Some("RUNNING") => Some(TargetState::Started),
-            Some("PAUSED") => Some(TargetState::Paused),
-            Some("STOPPED") => Some(TargetState::Stopped),
-            Some(other) => {
-                return Err(failed(format!(
-                    "initial_state '{other}' is none of RUNNING, PAUSED, STOPPED"
-                )));
-            }
-        };
+        let initial = initial_state.as_deref().map(initial_target).transpose();
+        let initial = initial.map_err(failed)?;
         let created = async {
             herder.check(&config, &[]).await?;
             herder.create(&name, config, initial).await
@@ -238,7 +317,7 @@ async fn start_connectors(
 }
 
 /// `host:port` under which statuses are written.
-fn worker_id(config: &WorkerConfig, addresses: &[std::net::SocketAddr]) -> String {
+fn worker_id(config: &WorkerConfig, addresses: &[SocketAddr]) -> String {
     let first = addresses.first();
     let host = config
         .advertised_host
@@ -249,7 +328,7 @@ fn worker_id(config: &WorkerConfig, addresses: &[std::net::SocketAddr]) -> Strin
         });
     let port = config
         .advertised_port
-        .or_else(|| first.map(std::net::SocketAddr::port))
+        .or_else(|| first.map(SocketAddr::port))
         .unwrap_or(0);
     format!("{host}:{port}")
 }

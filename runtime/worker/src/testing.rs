@@ -14,10 +14,11 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::gated_log::{Answers, Gate};
 pub(crate) use self::tested_connector::Script;
+use crate::config::Mode;
 use crate::config::WorkerConfig;
-use crate::herder::{Herder, Shared};
+use crate::herder::{Herder, Membership, Shared};
+use crate::loggers::Loggers;
 use crate::providers::ConfigProviders;
-use crate::run::Mode;
 use crate::stores::config_store::ConfigStore;
 use crate::stores::offset_store::OffsetStore;
 use crate::stores::status_store::StatusStore;
@@ -95,16 +96,20 @@ impl Bench {
         let mut plugins = Plugins::default();
         tidegate_json::register(&mut plugins);
         plugins.connectors.push(script.plugin());
+        let stopping = CancellationToken::new();
         let herder = Herder::new(Shared {
+            mode,
             config: config.clone(),
             plugins: Arc::new(plugins),
             providers,
+            loggers: Loggers::new("info", &[], |_| {}),
             log: Arc::clone(&log),
             configs,
             offsets: Arc::new(offsets),
             statuses: Arc::new(statuses),
             tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
+            membership: Membership::new(&stopping),
+            stopping,
         });
         Self {
             herder,

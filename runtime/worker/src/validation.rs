@@ -5,10 +5,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use fancy_regex::Regex;
 use serde_json::{Value as Json, json};
-use tidegate_api::config::{ConfigInfo, ConfigType, DefaultValue, Importance, KeySpec, add_error};
-use tidegate_api::{ConfigDef, ConnectorKind, ConnectorPlugin, Plugins, Props};
+use tidegate_api::config::{
+    ConfigInfo, ConfigType, ConfigValue, DefaultValue, HIDDEN, Importance, KeySpec, add_error,
+};
+use tidegate_api::{
+    ConfigDef, ConnectorKind, ConnectorPlugin, JavaRegex, Plugins, Props, catch_panic,
+};
 use tidegate_tasks::{
     ERRORS_DEAD_LETTER_TOPIC, PLUGIN_VERSION, TOPICS, TOPICS_REGEX, connector_config_def,
     sink_group_id,
@@ -17,7 +20,7 @@ use tidegate_tasks::{
 use crate::config::WorkerConfig;
 use crate::errors::WorkerError;
 use crate::overrides::{self, Override};
-use crate::providers::ConfigProviders;
+use crate::providers::{ConfigProviders, Revealed};
 use crate::versions;
 
 /// Answer of a validation.
@@ -49,6 +52,13 @@ pub(crate) fn plugin<'a>(
     class: &str,
 ) -> Result<&'a ConnectorPlugin, WorkerError> {
     plugins.connector(class).ok_or_else(|| {
+        let several = plugins.connectors_named(class);
+        if several.len() > 1 {
+            return WorkerError::bad_request(format!(
+                "More than one connector matches alias {class}. Please use full package and class name instead. Classes found: {}",
+                several.join(", ")
+            ));
+        }
         let known: Vec<String> = plugins
             .connectors
             .iter()
@@ -103,7 +113,26 @@ impl Validator<'_> {
         raw: &Props,
         nulls: &[String],
     ) -> Result<ConfigInfos, WorkerError> {
-        let props = self.providers.resolve(raw)?;
+        let (props, revealed) = self.providers.reveal(raw)?;
+        let validated = self.validate_resolved(raw, &props, nulls).await;
+        match validated {
+            Ok(mut infos) => {
+                infos.hide(raw, &revealed);
+                Ok(infos)
+            }
+            Err(error) => Err(WorkerError::new(
+                error.status,
+                revealed.hide(&error.message),
+            )),
+        }
+    }
+
+    async fn validate_resolved(
+        &self,
+        raw: &Props,
+        props: &Props,
+        nulls: &[String],
+    ) -> Result<ConfigInfos, WorkerError> {
         let class = props
             .raw("connector.class")
             .filter(|class| !class.is_empty())
@@ -116,12 +145,16 @@ impl Validator<'_> {
                 ))
             })?;
         let plugin = plugin(self.plugins, class)?;
-        let framework = self.framework(plugin, &props);
+        let framework = self.framework(plugin, props);
         let own = (plugin.config_def)();
         let connector = (plugin.create)();
-        let own_infos = connector.validate(&own, &props).await?;
+        let what = format!("validate of {}", plugin.class);
+        let mut own_infos = catch_panic(&what, connector.validate(&own, props)).await??;
+        for info in &mut own_infos {
+            own.describe(&mut info.key);
+        }
         let mut infos: Vec<ConfigInfo> = framework
-            .validate(&props)
+            .validate(props)
             .into_iter()
             .filter(|info| {
                 !own_infos
@@ -129,13 +162,13 @@ impl Validator<'_> {
                     .any(|other| other.key.name == info.key.name)
             })
             .collect();
-        self.check_classes(&props, &mut infos);
-        self.check_versions(plugin, &props, &mut infos);
+        self.check_classes(props, &mut infos);
+        self.check_versions(plugin, props, &mut infos);
         if matches!(plugin.kind, ConnectorKind::Sink(_)) {
-            self.check_sink(&props, &mut infos);
+            self.check_sink(props, &mut infos);
         }
         infos.extend(own_infos);
-        self.check_converters(&props, &mut infos);
+        self.check_converters(props, &mut infos);
         let mut undefined_nulls = Vec::new();
         for name in nulls {
             match infos.iter_mut().find(|info| info.key.name == *name) {
@@ -151,7 +184,7 @@ impl Validator<'_> {
             groups: groups(&infos),
             infos,
             undefined_nulls,
-            overrides: self.overrides(plugin, &props),
+            overrides: self.overrides(plugin, props),
         })
     }
 
@@ -253,14 +286,7 @@ impl Validator<'_> {
     fn overrides(&self, plugin: &ConnectorPlugin, props: &Props) -> Vec<ConfigInfo> {
         let overrides = overrides::overrides(&plugin.kind, props, &self.worker.override_policy);
         let info = |found: Override<'_>| {
-            let kind = if found.name.contains("password") || found.name.ends_with("jaas.config") {
-                ConfigType::Password
-            } else {
-                ConfigType::String
-            };
-            let key = KeySpec::dynamic(found.name.to_owned(), kind, DefaultValue::Null);
-            let mut info = ConfigInfo::of(&key, &Props::from([(found.name, found.value)]));
-            info.errors.extend(found.error);
+            let mut info = found.info();
             let group = &self.worker.group_id;
             if found.name == GROUP_OVERRIDE && found.value == group {
                 info.errors.push(format!(
@@ -328,8 +354,16 @@ impl Validator<'_> {
                 info.value = Some(class.to_owned());
             }
             if let (false, Some(class)) = (exists, props.raw(&name)) {
-                info.errors.push(not_found(&name, class));
-                info.value = None;
+                let parts = parts_of(class, known);
+                if parts.is_empty() {
+                    info.errors.push(not_found(&name, class));
+                    info.value = None;
+                } else {
+                    let parts = parts.join(", ");
+                    info.errors.push(format!(
+                        "This class is abstract and cannot be created. Did you mean {parts}?"
+                    ));
+                }
             }
             if let Some(prefix) = name
                 .strip_suffix(".type")
@@ -357,7 +391,14 @@ impl Validator<'_> {
     }
 
     fn check_sink(&self, props: &Props, infos: &mut Vec<ConfigInfo>) {
-        let topics = props.get(&TOPICS).unwrap_or_default();
+        // A list with a mistake of its own is a list all the same.
+        let listed = TOPICS
+            .spec()
+            .parse(props.raw(TOPICS.name()).unwrap_or_default());
+        let topics = match listed {
+            Ok(ConfigValue::List(topics)) => topics,
+            _ => Vec::new(),
+        };
         let pattern = props.raw(TOPICS_REGEX.name()).unwrap_or_default().trim();
         let mut on_both = |text: &str| {
             add_error(infos, TOPICS.name(), text);
@@ -381,8 +422,7 @@ impl Validator<'_> {
             add_error(infos, TOPICS.name(), text);
         }
         let matched = || {
-            Regex::new(&format!("^(?:{pattern})$"))
-                .is_ok_and(|regex| regex.is_match(&queue).unwrap_or(false))
+            JavaRegex::new(pattern).is_ok_and(|pattern| pattern.matches(&queue).unwrap_or(false))
         };
         if !queue.is_empty() && !pattern.is_empty() && matched() {
             let text = format!(
@@ -437,7 +477,8 @@ fn with_type(own: ConfigDef) -> ConfigDef {
     let kind = ConfigType::String;
     let mut key = KeySpec::dynamic(CONVERTER_TYPE.to_owned(), kind, DefaultValue::Required);
     key.importance = Importance::Low;
-    key.documentation = Cow::Borrowed("How this converter will be used.");
+    key.documentation =
+        Cow::Borrowed("What the converter is for: 'key', 'value' or 'header'. The worker sets it.");
     let mut definition = ConfigDef::default();
     definition.push(key);
     definition.extend(own);
@@ -455,11 +496,59 @@ fn groups(infos: &[ConfigInfo]) -> Vec<String> {
     groups
 }
 
+/// The classes of a transformation of keys or values whose common part was written, with its package or without.
+fn parts_of<'a>(class: &str, known: &'a [String]) -> Vec<&'a str> {
+    let is_part = |known: &&str| {
+        let plain = known.rsplit_once('$').map(|(plain, _)| plain);
+        plain.is_some_and(|plain| plain == class || plain.rsplit('.').next() == Some(class))
+    };
+    let mut parts: Vec<&str> = known.iter().map(String::as_str).filter(is_part).collect();
+    parts.sort_unstable();
+    parts
+}
+
 fn not_found(name: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {name}: Class {class} could not be found.")
 }
 
+fn hide_in_names(key: &mut KeySpec, revealed: &Revealed) {
+    let texts = [
+        Some(&mut key.name),
+        Some(&mut key.display_name),
+        Some(&mut key.documentation),
+        key.group.as_mut(),
+    ];
+    for text in texts.into_iter().flatten() {
+        *text = Cow::Owned(revealed.hide(text));
+    }
+}
+
 impl ConfigInfos {
+    /// Puts placeholders back in place of what they stand for: a value is shown as it was given.
+    fn hide(&mut self, raw: &Props, revealed: &Revealed) {
+        if let Some(class) = raw.raw("connector.class") {
+            class.clone_into(&mut self.name);
+        }
+        for info in self.infos.iter_mut().chain(&mut self.overrides) {
+            let given = raw.raw(&info.key.name);
+            let texts = info.errors.iter_mut().chain(&mut info.recommended_values);
+            texts.for_each(|text| *text = revealed.hide(text));
+            let given = given.filter(|value| ConfigProviders::has_placeholder(value));
+            if let (Some(given), Some(value)) = (given, &mut info.value)
+                && value != HIDDEN
+            {
+                given.clone_into(value);
+            }
+            // A name that is known only at run time may have an alias in it that was a placeholder.
+            if matches!(info.key.name, Cow::Owned(_)) {
+                hide_in_names(&mut info.key, revealed);
+            }
+        }
+        for group in &mut self.groups {
+            *group = revealed.hide(group);
+        }
+    }
+
     pub(crate) fn error_count(&self) -> usize {
         self.errors().count()
     }
@@ -607,9 +696,9 @@ mod tests {
     fn a_key_is_described_as_connect_does() {
         static REGEX: ConfigKey<String> = ConfigKey::required("regex")
             .importance(Importance::High)
-            .doc("Regular expression to use for matching.");
+            .doc("Pattern of names.");
         let def = ConfigDef::new(&[&REGEX]);
-        let recorded = r#"{"name":"regex","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"Regular expression to use for matching.","group":null,"order_in_group":-1,"width":"NONE","display_name":"regex","dependents":[]}"#;
+        let recorded = r#"{"name":"regex","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"Pattern of names.","group":null,"order_in_group":-1,"width":"NONE","display_name":"regex","dependents":[]}"#;
         assert_eq!(definition_json(&def.keys()[0]).to_string(), recorded);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_api::ConnectError;
-use tidegate_api::config::invalid;
+use tidegate_api::config::invalid_field;
 use tidegate_cdc::filters::Patterns;
 
 /// `message.key.columns`: for tables that match, columns that match.
@@ -19,7 +19,7 @@ impl KeyColumns {
             .filter(|entry| !entry.is_empty())
         {
             let (table, names) = entry.split_once(':').filter(|(table, names)| !table.trim().is_empty() && !names.trim().is_empty()).ok_or_else(|| {
-                ConnectError::config(invalid(name, text, &format!("{entry} has an invalid format (expecting '^\\s*([^:]+):([^:,]+(,[^:,]+)*)\\s*$')")))
+                ConnectError::config(invalid_field(name, &format!("{entry} has an invalid format (expecting '^\\s*([^:]+):([^:,]+(,[^:,]+)*)\\s*$')")))
             })?;
             for column in names.split(',') {
                 columns.push(Patterns::new(

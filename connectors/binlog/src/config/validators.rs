@@ -1,10 +1,12 @@
 //! What values of the keys must be like.
 
-use tidegate_api::config::{ConfigValue, enumerated, invalid};
+use tidegate_api::config::{self, ConfigValue, invalid_field};
 use tidegate_cdc::filters::Patterns;
 
-use super::KeyColumns;
-use super::keys::KAFKA_HISTORY;
+use super::{KeyColumns, words};
+
+/// The one kind of schema history that there is.
+pub(super) const KAFKA_HISTORY: &str = "io.debezium.storage.kafka.history.KafkaSchemaHistory";
 
 fn text_of(value: &ConfigValue) -> Option<&str> {
     match value {
@@ -13,13 +15,12 @@ fn text_of(value: &ConfigValue) -> Option<&str> {
     }
 }
 
-pub(super) fn only_none(name: &str, value: &ConfigValue) -> Result<(), String> {
-    match text_of(value) {
-        Some(text) if text != "none" => {
-            Err(invalid(name, text, "this version supports 'none' only"))
-        }
-        _ => Ok(()),
-    }
+/// As Debezium's `Field.isEnum` wants it.
+pub(super) fn enumerated(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(), String> {
+    config::enumerated(name, value, allowed).map_err(|_| {
+        let problem = format!("Value must be one of {}", allowed.join(", "));
+        invalid_field(name, &problem)
+    })
 }
 
 pub(super) fn history_class(name: &str, value: &ConfigValue) -> Result<(), String> {
@@ -28,10 +29,9 @@ pub(super) fn history_class(name: &str, value: &ConfigValue) -> Result<(), Strin
             if !class.ends_with("KafkaSchemaHistory")
                 && !class.ends_with("KafkaDatabaseHistory") =>
         {
-            Err(invalid(
+            Err(invalid_field(
                 name,
-                class,
-                &format!("this version supports {KAFKA_HISTORY} only"),
+                &format!("this version supports {KAFKA_HISTORY} only; keep the history in a topic"),
             ))
         }
         _ => Ok(()),
@@ -40,54 +40,91 @@ pub(super) fn history_class(name: &str, value: &ConfigValue) -> Result<(), Strin
 
 pub(super) fn time_precision(name: &str, value: &ConfigValue) -> Result<(), String> {
     if text_of(value).is_some_and(|text| text.eq_ignore_ascii_case("adaptive")) {
-        return Err(invalid(
-            name,
-            "adaptive",
-            "The 'adaptive' time.precision.mode is no longer supported",
-        ));
+        let problem = "The 'adaptive' time.precision.mode is no longer supported";
+        return Err(invalid_field(name, problem));
     }
-    enumerated(
-        name,
-        value,
-        &[
-            "adaptive_time_microseconds",
-            "connect",
-            "microseconds",
-            "nanoseconds",
-            "isostring",
-        ],
-    )
+    enumerated(name, value, words::TIME_MODES)
 }
 
+/// What there is in place of a mode that this version does not have.
 pub(super) fn snapshot_mode(name: &str, value: &ConfigValue) -> Result<(), String> {
-    let known = [
-        "initial",
-        "initial_only",
-        "no_data",
-        "schema_only",
-        "never",
-        "when_needed",
-        "recovery",
-        "schema_only_recovery",
-        "always",
-    ];
-    enumerated(name, value, &known)
+    let mode = text_of(value).unwrap_or_default().to_ascii_lowercase();
+    if ["custom", "configuration_based"].contains(&mode.as_str()) {
+        let problem = format!(
+            "this version does not support '{mode}': use one of {}",
+            words::SNAPSHOT_MODES.join(", ")
+        );
+        return Err(invalid_field(name, &problem));
+    }
+    enumerated(name, value, words::SNAPSHOT_MODES)
+}
+
+pub(super) fn locking_mode_mariadb(name: &str, value: &ConfigValue) -> Result<(), String> {
+    enumerated(name, value, words::LOCKING_MODES_MARIADB)
 }
 
 pub(super) fn legal_name(name: &str, value: &ConfigValue) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match text_of(value) {
-        Some(text) if text.is_empty() || !text.chars().all(legal) => Err(format!(
-            "Invalid value {text} for configuration {name}: {text} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
+        Some(text) if text.is_empty() || !text.chars().all(legal) => {
+            let problem = format!(
+                "{text} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
+            );
+            Err(invalid_field(name, &problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn server_id(name: &str, value: &ConfigValue) -> Result<(), String> {
+    positive_long(name, value)?;
+    match value {
+        ConfigValue::Long(number) if u32::try_from(*number).is_err() => Err(invalid_field(
+            name,
+            "ids of servers are numbers up to 4294967295",
         )),
         _ => Ok(()),
     }
 }
 
-pub(super) fn positive(name: &str, value: &ConfigValue) -> Result<(), String> {
+fn whole(value: &ConfigValue) -> Option<i64> {
     match value {
-        ConfigValue::Long(number) if !(1..=i64::from(u32::MAX)).contains(number) => {
-            Err(invalid(name, number, "A positive long value is required"))
+        ConfigValue::Int(number) => Some((*number).into()),
+        ConfigValue::Long(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// As Debezium's `Field.isPositiveInteger`, which also stands at keys of type LONG.
+pub(super) fn positive_integer(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match whole(value) {
+        Some(number) if number < 1 => Err(invalid_field(
+            name,
+            "A positive, non-zero integer value is expected",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// As Debezium's `Field.isPositiveLong`.
+pub(super) fn positive_long(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match whole(value) {
+        Some(number) if number < 1 => Err(invalid_field(
+            name,
+            "A positive, non-zero long value is expected",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// As Debezium's `Field.isNonNegativeInteger` and `isNonNegativeLong`.
+pub(super) fn non_negative(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::Int(number) if *number < 0 => {
+            Err(invalid_field(name, "An non-negative integer is expected"))
+        }
+        ConfigValue::Long(number) if *number < 0 => {
+            Err(invalid_field(name, "A non-negative long value is expected"))
         }
         _ => Ok(()),
     }
@@ -95,9 +132,8 @@ pub(super) fn positive(name: &str, value: &ConfigValue) -> Result<(), String> {
 
 pub(super) fn not_negative(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::Int(number) if *number < 0 => Err(invalid(
+        ConfigValue::Int(number) if *number < 0 => Err(invalid_field(
             name,
-            number,
             "A positive or zero integer value is required",
         )),
         _ => Ok(()),
@@ -106,9 +142,8 @@ pub(super) fn not_negative(name: &str, value: &ConfigValue) -> Result<(), String
 
 pub(super) fn port(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
-        ConfigValue::Int(number) if u16::try_from(*number).is_err() => Err(invalid(
+        ConfigValue::Int(number) if u16::try_from(*number).is_err() => Err(invalid_field(
             name,
-            number,
             "the port is not a number from 0 to 65535",
         )),
         _ => Ok(()),
@@ -135,17 +170,15 @@ pub(super) fn operations(name: &str, value: &ConfigValue) -> Result<(), String> 
     let ConfigValue::List(operations) = value else {
         return Ok(());
     };
-    let text = operations.join(",");
     if operations
         .iter()
         .any(|operation| !["c", "u", "d", "t", "none"].contains(&operation.as_str()))
     {
-        return Err(invalid(name, text, "Invalid operation"));
+        return Err(invalid_field(name, "Invalid operation"));
     }
     if operations.len() > 1 && operations.iter().any(|operation| operation == "none") {
-        return Err(invalid(
+        return Err(invalid_field(
             name,
-            text,
             "'none' cannot be specified with other skipped operation types",
         ));
     }

@@ -1,9 +1,10 @@
 //! Rows in the binary log become change records.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bitvec::slice::BitSlice;
-use mysql_async::binlog::events::{Event, RowsEventData, TableMapEvent};
+use mysql_async::binlog::events::{Event, OptionalMetadataField, RowsEventData, TableMapEvent};
 use mysql_async::consts::ColumnType;
 use tidegate_cdc::envelope::Operation;
 use tidegate_relational::TableId;
@@ -12,7 +13,8 @@ use tracing::{debug, info, warn};
 use super::Streaming;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
-use crate::record::CapturedTable;
+use crate::queries;
+use crate::record::{CapturedTable, RowOffsets};
 use crate::schema::{RowDecoder, RowSkipper};
 use crate::source_info::Moment;
 use crate::values::{EventFailure, ValueError};
@@ -30,8 +32,20 @@ pub(super) struct MappedTable {
     decoder: RowDecoder,
 }
 
+/// Where an event begins.
+struct EventPlace<'a> {
+    file: &'a str,
+    pos: u64,
+}
+
+impl fmt::Display for EventPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the event at {}/{}", self.file, self.pos)
+    }
+}
+
 impl Streaming<'_> {
-    pub(super) fn map_table(
+    pub(super) async fn map_table(
         &mut self,
         event: &Event,
         id: &TableId,
@@ -45,19 +59,84 @@ impl Streaming<'_> {
                 debug!("{id} is a sequence");
                 return Ok(Mapped::NotCaptured);
             }
-            let text = format!(
-                "Encountered change event for table {id} whose schema isn't known to this connector. One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery.\n{}",
-                self.mysqlbinlog(event)
-            );
-            return match self.settings.inconsistent_schema {
-                EventFailure::Fail => Err(BinlogError::Schema(text)),
-                EventFailure::Warn => {
-                    warn!("The event will be ignored. {text}");
-                    Ok(Mapped::NotCaptured)
-                }
-                EventFailure::Skip => Ok(Mapped::NotCaptured),
-            };
+            if let Some(names) = column_names(map)
+                && self.tracker.unknown_rename(id).is_some()
+                && let Some(table) = self.adopted(id, &names).await?
+            {
+                return self.decoded_by(id, map, table);
+            }
+            return self.unknown(event, id);
         };
+        if let Some(names) = column_names(map)
+            && let Err(error) = table.plan.check_names(&names)
+        {
+            return match self.adopted(id, &names).await? {
+                Some(table) => self.decoded_by(id, map, table),
+                None => Err(error.into()),
+            };
+        }
+        self.decoded_by(id, map, table)
+    }
+
+    /// `inconsistent.schema.handling.mode`
+    fn unknown(&self, event: &Event, id: &TableId) -> Result<Mapped, BinlogError> {
+        let cause = match self.tracker.unknown_rename(id) {
+            Some(rename) => format!(
+                "'{rename}' gave it this name, and the schema history does not have the definition of the table that had another one before (schema.history.internal.store.only.captured.tables.ddl=true keeps captured tables only). With binlog_row_metadata=FULL on the server the connector takes the definition that the server has. Take a new snapshot, or rebuild the schema with snapshot.mode=recovery if no table was altered since"
+            ),
+            None => "One possible cause is an incomplete database schema history topic. Take a new snapshot in this case, or rebuild the schema with snapshot.mode=recovery".to_owned(),
+        };
+        let text = format!(
+            "Encountered change event for table {id} whose schema isn't known to this connector. {cause}.\n{}",
+            self.mysqlbinlog(event)
+        );
+        match self.settings.inconsistent_schema {
+            EventFailure::Fail => Err(BinlogError::Schema(text)),
+            EventFailure::Warn => {
+                warn!("The event will be ignored. {text}");
+                Ok(Mapped::NotCaptured)
+            }
+            EventFailure::Skip => Ok(Mapped::NotCaptured),
+        }
+    }
+
+    /// A table that is not known, by the definition that the server has now, if that has the columns of the log.
+    async fn adopted(
+        &mut self,
+        id: &TableId,
+        names: &[String],
+    ) -> Result<Option<Arc<CapturedTable>>, BinlogError> {
+        let mut conn = self.server.open().await?;
+        let definition = queries::show_create_table(&mut conn, id).await;
+        conn.disconnect().await;
+        let definition = match definition {
+            Ok(definition) => definition,
+            Err(BinlogError::Refused(error)) => {
+                warn!("The definition of table {id} cannot be read: {error}");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let position = self.context.restart.clone();
+        if !self
+            .tracker
+            .adopt(id, &definition, names, &position)
+            .await?
+        {
+            return Ok(None);
+        }
+        info!(
+            "Table {id} has the definition of the server from now on: its columns are those of the log, other than in the schema history"
+        );
+        self.tracker.captured(id)
+    }
+
+    fn decoded_by(
+        &self,
+        id: &TableId,
+        map: &TableMapEvent<'_>,
+        table: Arc<CapturedTable>,
+    ) -> Result<Mapped, BinlogError> {
         let compressed = match self.flavor {
             Flavor::MariaDb => Some(&*self.compressed_columns),
             Flavor::MySql => None,
@@ -85,24 +164,28 @@ impl Streaming<'_> {
             }
             RowsEventData::PartialUpdateRowsEvent(_) => return Ok(()),
         };
-        if self.skipping && self.skip_events > 0 {
+        let Some(first_row) = self.repetition.rows_of_event() else {
             debug!(
                 "Skipping previously processed row event at {}",
                 self.context.event_pos
             );
             return Ok(());
-        }
-        let first_row = std::mem::take(&mut self.first_row);
+        };
         if self.skips(operation.code()) {
             return Ok(());
         }
-        let mapped = match self.tables.get(&rows.table_id()).map(|(_, mapped)| mapped) {
+        let mapped = match self.tables.get(rows.table_id()) {
             Some(Mapped::Table(mapped)) => mapped,
             Some(Mapped::Misfit(skipper, error)) => {
                 return self.misfit(rows, skipper, error, first_row);
             }
-            Some(Mapped::NotCaptured) | None => return Ok(()),
+            Some(Mapped::NotCaptured) => return Ok(()),
+            None if rows.rows_data().is_empty() => return Ok(()),
+            None => return self.tolerate(self.without_table_map(rows.table_id())),
         };
+        if rows.num_columns() != u64::try_from(mapped.decoder.width()).unwrap_or(u64::MAX) {
+            return Err(self.other_width(rows, mapped));
+        }
         for present in [rows.columns_before_image(), rows.columns_after_image()] {
             if let Some(present) = present.filter(|present| present.not_all()) {
                 return Err(self.partial_image(&mapped.table, present));
@@ -123,27 +206,31 @@ impl Streaming<'_> {
             row: number,
             thread: self.context.thread.filter(|_| self.flavor == Flavor::MySql),
         };
-        let offset_of = |number: u64| {
-            let mut position = self.context.restart.clone();
-            position.rows = number + 1;
-            tidegate_api::SourceOffset::new(position)
+        let mut before_row = self.context.offset(first_row);
+        let place = EventPlace {
+            file: &self.file,
+            pos: self.context.event_pos,
         };
         while !image.is_empty() {
             let before = match rows.columns_before_image() {
                 Some(present) if operation != Operation::Create => {
-                    mapped.decoder.decode_row(present, &mut image)?
+                    mapped.decoder.decode_row(present, &mut image, &place)?
                 }
                 _ => None,
             };
             let after = match rows.columns_after_image() {
                 Some(present) if operation != Operation::Delete => {
-                    mapped.decoder.decode_row(present, &mut image)?
+                    mapped.decoder.decode_row(present, &mut image, &place)?
                 }
                 _ => None,
             };
             if number >= first_row {
                 let block = self.source.block(&moment_row(number));
-                let offset = offset_of(number);
+                let behind = self.context.offset(number + 1);
+                let offsets = RowOffsets {
+                    before: &before_row,
+                    behind: behind.clone(),
+                };
                 // Where rows have versions, a version that ends is a delete, and one that has ended is nothing new.
                 match (before, after) {
                     (None, Some(after)) => out.push(self.records.insert(
@@ -151,27 +238,51 @@ impl Streaming<'_> {
                         Operation::Create,
                         after,
                         block,
-                        offset,
+                        offsets.behind,
                     )),
                     (Some(before), Some(after)) => {
                         self.records
-                            .update(&mapped.table, before, after, block, offset, &mut out);
+                            .update(&mapped.table, before, after, block, offsets, &mut out);
                     }
                     (Some(before), None) => {
                         self.records
-                            .delete(&mapped.table, before, block, &offset, None, &mut out);
+                            .delete(&mapped.table, before, block, offsets, &mut out);
                     }
                     (None, None) => {}
                 }
+                before_row = behind;
             }
             number += 1;
         }
         self.last_row = number.saturating_sub(1);
+        self.warnings.handed_over(out.len());
         for record in out.drain(..) {
             self.queue.push(record).await?;
         }
         self.scratch = out;
         Ok(())
+    }
+
+    /// Rows of a table whose number no table map announced: the stream began between the two.
+    fn without_table_map(&self, number: u64) -> BinlogError {
+        BinlogError::Schema(format!(
+            "The rows at {}/{} belong to table number {number}, which no table map before them announces: the offset that the \
+             stream began with lies inside of their statement. Set the offset to the beginning of their transaction \
+             (mysqlbinlog shows it), or take a new snapshot (snapshot.mode=always for one start)",
+            self.context.event_file, self.context.event_pos
+        ))
+    }
+
+    fn other_width(&self, rows: &RowsEventData<'_>, mapped: &MappedTable) -> BinlogError {
+        BinlogError::Schema(format!(
+            "The rows of table {} at {}/{} have {} columns, but their table map announces {}: the event is broken. mysqlbinlog \
+             shows whether the server's file is, too; a new snapshot (snapshot.mode=always for one start) begins behind it",
+            mapped.table.plan.table.id,
+            self.context.event_file,
+            self.context.event_pos,
+            rows.num_columns(),
+            mapped.decoder.width()
+        ))
     }
 
     /// Null would stand for values that nobody has changed: no mode allows it.
@@ -215,6 +326,19 @@ impl Streaming<'_> {
             self.context.event_file, self.context.event_pos
         )))
     }
+}
+
+/// The names of all columns, if the server tells them (`binlog_row_metadata=FULL`).
+fn column_names(map: &TableMapEvent<'_>) -> Option<Vec<String>> {
+    for field in map.iter_optional_meta() {
+        if let OptionalMetadataField::ColumnName(names) = field.ok()? {
+            let names = names
+                .iter_names()
+                .map(|name| Some(name.ok()?.name().into_owned()));
+            return names.collect();
+        }
+    }
+    None
 }
 
 /// A sequence writes its state as rows of a table of its name, which no schema has. All of them have the same columns.

@@ -1,13 +1,12 @@
 //! Statements in the binary log: transactions begin and end, tables change.
 
-use mysql_async::binlog::StatusVarKey;
-use mysql_async::binlog::events::{Event, QueryEvent, StatusVarVal};
+use mysql_async::binlog::events::Event;
 use tidegate_api::{Str, Struct};
-use tidegate_mysql_ddl::SqlMode;
 use tidegate_relational::TableId;
 use tracing::warn;
 
 use super::Streaming;
+use super::savepoints::Savepoint;
 use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::source_info::Moment;
@@ -30,42 +29,99 @@ impl Streaming<'_> {
         match upper.trim_end() {
             "BEGIN" => {
                 self.context.thread = Some(thread.into());
-                self.context.begin();
+                self.begin();
                 return Ok(());
             }
             "COMMIT" => {
                 self.commit();
                 return Ok(());
             }
+            "ROLLBACK" => {
+                self.rolled_back();
+                return Ok(());
+            }
             "END" | "FLUSH PRIVILEGES" => return Ok(()),
             _ => {}
         }
-        if upper.starts_with("XA ")
-            || upper.starts_with("SAVEPOINT")
-            || upper.starts_with("ROLLBACK")
-        {
+        if upper.starts_with("XA ") {
+            self.xa(sql);
             return Ok(());
         }
+        if let Some(savepoint) = Savepoint::of(sql) {
+            self.savepoint(savepoint);
+            return Ok(());
+        }
+        if self.is_rolled_back || upper.starts_with("SAVEPOINT") || upper.starts_with("ROLLBACK") {
+            return Ok(());
+        }
+        self.warn_of_row_statement(database, sql)?;
+        // The original takes others for DDL without an effect, and keeps them in the history.
         if ["INSERT ", "UPDATE ", "DELETE ", "REPLACE "]
             .iter()
             .any(|dml| upper.starts_with(dml))
         {
-            warn!(
-                "Received DML '{}…' in database '{database}' for processing, binlog probably contains events generated with statement or mixed based replication format; its changes are not captured. Set binlog_format=ROW for all sessions",
-                upper.trim_end()
-            );
             return Ok(());
         }
         self.ddl(event, database, sql).await
     }
 
+    /// What `ROLLBACK TO` undoes is in the log if it has touched what cannot be undone.
+    fn savepoint(&mut self, savepoint: Savepoint) {
+        let rows = self.warnings.savepoint(savepoint);
+        if rows > 0 {
+            warn!(
+                "The transaction at {}/{} was rolled back to a savepoint, but {rows} records since then have been handed over: their rows stay in the target. Set binlog.buffer.size, which holds transactions back until their end is known, and compare the tables with the source",
+                self.context.event_file, self.context.event_pos
+            );
+        }
+    }
+
+    /// The end of a transaction that has touched what cannot be undone, so that the log has it all the same.
+    fn rolled_back(&mut self) {
+        let rows = self.warnings.rows();
+        if rows > 0 {
+            warn!(
+                "The transaction that ends at {}/{} was rolled back, but {rows} records of it have been handed over: its rows stay in the target. Set binlog.buffer.size, which holds transactions back until their end is known, and compare the tables with the source",
+                self.context.event_file, self.context.event_pos
+            );
+        }
+        self.commit();
+    }
+
+    /// The rows of a transaction of several databases stand between XA START and the event that prepares it, without BEGIN.
+    /// MariaDB has announced it with its id, which begins it already.
+    fn xa(&mut self, statement: &str) {
+        let is_open = self.context.in_transaction;
+        let mut words = statement.split_ascii_whitespace().skip(1);
+        let verb = words.next().unwrap_or_default().to_ascii_uppercase();
+        let id: String = words.collect();
+        match verb.as_str() {
+            "START" | "BEGIN" if !is_open => self.begin(),
+            "END" => self.warnings.xa_ends(id),
+            "COMMIT" | "ROLLBACK" => {
+                if self.warnings.xa_decided(&id) && verb == "ROLLBACK" {
+                    warn!(
+                        "The XA transaction {id} was rolled back at {}/{}, but its rows were handed over when it was prepared: they stay in the target. Compare the tables that it has changed with the source",
+                        self.context.event_file, self.context.event_pos
+                    );
+                }
+                if is_open {
+                    self.commit();
+                }
+            }
+            _ => {}
+        }
+    }
+
     async fn ddl(&mut self, event: &Event, database: &str, sql: &str) -> Result<(), BinlogError> {
+        let begins = !self.context.in_transaction && is_followed_by_rows(sql);
         let position = self.context.restart.clone();
         let applied = self.tracker.apply(database, sql, &position).await;
         let changes = applied.inspect_err(|_| self.context.step_back())?;
         // Numbers of tables belong to versions of them.
-        self.tables.clear();
+        self.tables.forget();
         let tables = table_names(&changes);
+        let mut out = Vec::with_capacity(changes.len());
         for change in changes {
             let table = match &change.truncated {
                 Some(id) => Str::new(&id.table),
@@ -82,18 +138,25 @@ impl Streaming<'_> {
                 if !self.skips("t")
                     && let Some(captured) = self.tracker.captured(id)?
                 {
-                    let offset = self.context.offset(0);
-                    self.queue
-                        .push(self.records.truncate(&captured, block, offset))
-                        .await?;
+                    let offset = self.context.offset_before_event();
+                    out.push(self.records.truncate(&captured, block, offset));
                 }
             } else if self.tracker.is_published(&change) {
-                let offset = self.context.offset(0);
+                let offset = self.context.offset_before_event();
                 let record = self
                     .schema_changes
                     .record(self.records, block, &change, offset);
-                self.queue.push(record).await?;
+                out.push(record);
             }
+        }
+        if let Some(last) = out.last_mut() {
+            last.source_offset = self.context.offset(0);
+        }
+        for record in out {
+            self.queue.push(record).await?;
+        }
+        if begins {
+            self.begin();
         }
         Ok(())
     }
@@ -115,6 +178,18 @@ impl Streaming<'_> {
     }
 }
 
+/// Whether a statement of MySQL begins a transaction: CREATE TABLE … SELECT is logged as CREATE TABLE … START TRANSACTION,
+/// and the rows follow.
+fn is_followed_by_rows(sql: &str) -> bool {
+    const END: &[u8] = b"START TRANSACTION";
+    let sql = sql.trim().as_bytes();
+    let starts = sql
+        .get(..6)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"CREATE"));
+    let end = sql.len().saturating_sub(END.len());
+    starts && sql[end..].eq_ignore_ascii_case(END)
+}
+
 /// The tables of a statement in the order of Java's `HashSet` of their ids, joined by commas.
 fn table_names(changes: &[SchemaChange]) -> Str {
     let mut ids: Vec<&TableId> = Vec::new();
@@ -134,28 +209,25 @@ fn table_names(changes: &[SchemaChange]) -> Str {
     Str::from(names.join(","))
 }
 
-/// The mode that the statement was written in; quotes and escapes mean other things in others.
-pub(super) fn sql_mode(query: &QueryEvent<'_>) -> Option<SqlMode> {
-    let variable = query.status_vars().get_status_var(StatusVarKey::SqlMode)?;
-    match variable.get_value() {
-        Ok(StatusVarVal::SqlMode(flags)) => Some(SqlMode::from_bits(flags.0)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_mode_of_a_statement_is_read_from_its_event() {
-        fn check(variables: &[u8], expected: Option<SqlMode>) {
-            let event = QueryEvent::new(variables, &b"db"[..]);
-            assert_eq!(sql_mode(&event), expected, "{variables:?}");
+    fn statements_that_rows_follow_are_known_by_their_end() {
+        assert!(is_followed_by_rows(
+            "CREATE TABLE `t` (\n  `id` int\n) START TRANSACTION"
+        ));
+        assert!(is_followed_by_rows(
+            "create table t (id int) start transaction "
+        ));
+        for other in [
+            "CREATE TABLE t (id int) COMMENT='START TRANSACTION'",
+            "CREATE TABLE t (id int)",
+            "START TRANSACTION",
+            "",
+        ] {
+            assert!(!is_followed_by_rows(other), "{other}");
         }
-        let ansi_quotes = [0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0];
-        check(&ansi_quotes, Some(SqlMode::parse("ANSI_QUOTES")));
-        check(&[0, 0, 0, 0, 0], None);
-        check(&[1, 4, 0], None);
     }
 }

@@ -102,6 +102,7 @@ impl Target {
         let length = column.length.unwrap_or(-1);
         Ok(Some(match base {
             "BOOLEAN" | "BOOL" => Self::Boolean,
+            "BIT" if length > 64 => return Err(format!("BIT({length}) has more than 64 bits")),
             "BIT" if length > 1 => Self::Bits { bits: length },
             "BIT" => Self::Bit,
             "TINYINT" | "INT1" => Self::Int16,
@@ -129,9 +130,22 @@ impl Target {
                 }
             }
             "LONG" if words.next() == Some("VARBINARY") => bytes(0),
+            // What the server makes of them: BINARY, VARBINARY and BLOBs.
+            "CHAR" | "CHARACTER" if is_binary(column) => {
+                bytes(usize::try_from(length).unwrap_or(1))
+            }
+            "VARCHAR" | "VARCHARACTER" | "LONG" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT"
+            | "LONGTEXT"
+                if is_binary(column) =>
+            {
+                bytes(0)
+            }
             "CHAR" | "CHARACTER" | "VARCHAR" | "VARCHARACTER" | "NCHAR" | "NVARCHAR"
             | "NATIONAL" | "LONG" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" => {
                 Self::String(charset(column)?)
+            }
+            "BINARY" if length > 255 => {
+                return Err(format!("BINARY({length}) has more than 255 bytes"));
             }
             "BINARY" => bytes(usize::try_from(length).unwrap_or(1)),
             "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => bytes(0),
@@ -355,7 +369,7 @@ impl Target {
                     .map(|number| Value::Float32(f32::from_le_bytes(*number)))
                     .collect(),
             ),
-            (Self::Uuid, Raw::Bytes(bytes)) => Value::String(uuid_text(&bytes)),
+            (Self::Uuid, Raw::Bytes(bytes)) => Value::String(uuid_of(&bytes)),
             (Self::Inet4, Raw::Bytes(bytes)) => {
                 Value::String(Ipv4Addr::from(padded(&bytes)?).to_compact_string())
             }
@@ -443,6 +457,11 @@ fn named(builder: SchemaBuilder, name: &'static str) -> SchemaBuilder {
     builder.name(name).version(1)
 }
 
+/// Whether the column, its table or database has the character set `binary`.
+fn is_binary(column: &Column) -> bool {
+    column.charset.as_deref() == Some("binary")
+}
+
 fn charset(column: &Column) -> Result<Charset, String> {
     let Some(name) = column.charset.as_deref() else {
         tracing::warn!(
@@ -462,10 +481,8 @@ fn options(column: &Column) -> Arc<[Str]> {
         .enum_values
         .iter()
         .map(|option| {
-            let inner = option
-                .strip_prefix('\'')
-                .and_then(|rest| rest.strip_suffix('\''))
-                .unwrap_or(option);
+            let between = |quote| option.strip_prefix(quote)?.strip_suffix(quote);
+            let inner = between('\'').or_else(|| between('"')).unwrap_or(option);
             // The original escapes the separator of the list of options in the options themselves.
             let text = inner.replace("\\'", "'").replace("''", "'");
             Str::from(text.replace(',', "\\,"))
@@ -489,10 +506,19 @@ fn with_scale(number: Decimal, scale: i32) -> Result<Decimal, String> {
     })
 }
 
-/// `None` for zero dates. In snapshots the original takes year 0 for a year.
+/// `None` for zero dates. In snapshots the original takes year 0 for a year, and the days beyond a month's end
+/// (`ALLOW_INVALID_DATES`) for the first ones of the next.
 fn checked_date(date: CivilDate, origin: Origin) -> Result<Option<CivilDate>, String> {
     if date.is_zero() || (date.year == 0 && origin == Origin::Stream) {
         return Ok(None);
+    }
+    // Further years are of a broken cell.
+    let may_roll_over = origin == Origin::Snapshot
+        && (0..=9999).contains(&date.year)
+        && date.month <= 12
+        && date.day <= 31;
+    if !date.exists() && may_roll_over {
+        return Ok(Some(CivilDate::from_epoch_days(date.epoch_days())));
     }
     if !date.exists() {
         return Err(format!(
@@ -519,7 +545,8 @@ fn set_text(options: &[Str], members: u64) -> Result<Str, String> {
         return Err(format!("members {members:#b} of {} options", options.len()));
     }
     let mut text = Str::default();
-    for (position, option) in options.iter().enumerate() {
+    // A SET has 64 members at most.
+    for (position, option) in options.iter().enumerate().take(64) {
         if members >> position & 1 == 1 {
             if !text.is_empty() {
                 text.push(',');
@@ -546,19 +573,12 @@ fn hex(bytes: &[u8]) -> Str {
         .collect()
 }
 
-fn uuid_text(bytes: &[u8]) -> Str {
+/// The log leaves zeros at the end out.
+fn uuid_of(bytes: &[u8]) -> Str {
     let mut whole = [0; 16];
     let length = bytes.len().min(16);
     whole[..length].copy_from_slice(&bytes[..length]);
-    let digits = hex(&whole);
-    let mut text = Str::with_capacity(36);
-    for (position, digit) in digits.chars().enumerate() {
-        if matches!(position, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        text.push(digit);
-    }
-    text
+    crate::uuid::uuid_text(&whole).into()
 }
 
 /// An address; the log does not have its last bytes if they are zero.

@@ -1,91 +1,216 @@
 //! MySQL's binary JSON as text, in the form of the original's binlog library: no spaces, keys in stored order.
 //!
-//! Source: `com.github.shyiko.mysql.binlog.event.deserialization.json.JsonStringFormatter`.
+//! Source: `com.github.shyiko.mysql.binlog.event.deserialization.json.JsonStringFormatter`; MySQL `json_binary.h`.
 
 use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mysql_async::binlog::jsonb::{OpaqueValue, Value};
 use mysql_async::consts::ColumnType;
-use mysql_common::io::ParseBuf;
-use mysql_common::proto::MyDeserialize;
 use tidegate_api::{Decimal, Str};
 
 use super::temporal::{Fraction, push_digits, push_fraction};
 use super::wire;
 
+/// MySQL's own limit: it stores no deeper document.
+const MAX_DEPTH: usize = 100;
+
 /// # Errors
 /// If the bytes are no JSON document of MySQL.
 pub(crate) fn render(bytes: &[u8]) -> io::Result<Str> {
-    let mut text = Str::with_capacity(bytes.len());
-    write(&Value::deserialize((), &mut ParseBuf(bytes))?, &mut text)?;
-    Ok(text)
+    let (kind, data) = bytes.split_first().ok_or_else(|| broken("is empty"))?;
+    let mut writer = Writer {
+        text: Str::with_capacity(bytes.len()),
+        unread: bytes.len(),
+        depth: 0,
+    };
+    writer.value(*kind, data)?;
+    Ok(writer.text)
 }
 
-fn write(value: &Value<'_>, text: &mut Str) -> io::Result<()> {
-    match value {
-        Value::Null => text.push_str("null"),
-        Value::Bool(flag) => text.push_str(if *flag { "true" } else { "false" }),
-        Value::I16(number) => push_digits(text, (*number).into(), 0),
-        Value::U16(number) => push_digits(text, (*number).into(), 0),
-        Value::I32(number) => push_digits(text, (*number).into(), 0),
-        Value::U32(number) => push_digits(text, (*number).into(), 0),
-        Value::I64(number) => push_digits(text, *number, 0),
-        Value::U64(number) => text.push_str(&number.to_string()),
-        Value::F64(number) => text.push_str(&double_text(*number)),
-        Value::String(string) => push_string(text, &string.str()),
-        Value::SmallArray(array) => list(text, array.iter())?,
-        Value::LargeArray(array) => list(text, array.iter())?,
-        Value::SmallObject(object) => {
-            members(
-                text,
-                object
-                    .iter()
-                    .map(|entry| entry.map(|(key, value)| (key.value().into_owned(), value))),
-            )?;
-        }
-        Value::LargeObject(object) => {
-            members(
-                text,
-                object
-                    .iter()
-                    .map(|entry| entry.map(|(key, value)| (key.value().into_owned(), value))),
-            )?;
-        }
-        Value::Opaque(opaque) => push_opaque(text, opaque)?,
-    }
-    Ok(())
+fn broken(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the JSON document {what}"),
+    )
 }
 
-fn list<'a>(text: &mut Str, items: impl Iterator<Item = io::Result<Value<'a>>>) -> io::Result<()> {
-    text.push('[');
-    for (index, item) in items.enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        write(&item?, text)?;
-    }
-    text.push(']');
-    Ok(())
+fn cut_off() -> io::Error {
+    broken("is cut off")
 }
 
-fn members<'a>(
-    text: &mut Str,
-    entries: impl Iterator<Item = io::Result<(String, Value<'a>)>>,
-) -> io::Result<()> {
-    text.push('{');
-    for (index, entry) in entries.enumerate() {
-        let (key, value) = entry?;
-        if index > 0 {
-            text.push(',');
+/// Writes one document. Its parts are found by offsets, which may lie.
+struct Writer {
+    text: Str,
+    /// Bytes of the document that no value has taken. No two values share bytes, so that a document cannot be written
+    /// larger than it is, nor in circles.
+    unread: usize,
+    depth: usize,
+}
+
+/// Width of counts and offsets of an array or object.
+#[derive(Clone, Copy)]
+enum Width {
+    Small,
+    Large,
+}
+
+impl Width {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Small => 2,
+            Self::Large => 4,
         }
-        push_string(text, &key);
-        text.push(':');
-        write(&value, text)?;
     }
-    text.push('}');
-    Ok(())
+
+    fn read(self, data: &[u8], at: usize) -> io::Result<usize> {
+        let number = match self {
+            Self::Small => u16::from_le_bytes(array(data, at)?).into(),
+            Self::Large => u32::from_le_bytes(array(data, at)?),
+        };
+        usize::try_from(number).map_err(|_| cut_off())
+    }
+
+    /// Whether a value of this type stands in place of its offset.
+    fn has_inside(self, kind: u8) -> bool {
+        match self {
+            Self::Small => (0x04..=0x06).contains(&kind),
+            Self::Large => (0x04..=0x08).contains(&kind),
+        }
+    }
+}
+
+fn array<const N: usize>(data: &[u8], at: usize) -> io::Result<[u8; N]> {
+    let bytes = data.get(at..).and_then(<[u8]>::first_chunk);
+    bytes.copied().ok_or_else(cut_off)
+}
+
+impl Writer {
+    fn take(&mut self, count: usize) -> io::Result<()> {
+        let left = self.unread.checked_sub(count);
+        self.unread = left.ok_or_else(|| broken("has parts that overlap"))?;
+        Ok(())
+    }
+
+    /// The value of a type that `data` begins with.
+    fn value(&mut self, kind: u8, data: &[u8]) -> io::Result<()> {
+        match kind {
+            0x00 => self.container(true, Width::Small, data)?,
+            0x01 => self.container(true, Width::Large, data)?,
+            0x02 => self.container(false, Width::Small, data)?,
+            0x03 => self.container(false, Width::Large, data)?,
+            0x04 => self.text.push_str(match data.first() {
+                Some(0) => "null",
+                Some(1) => "true",
+                Some(2) => "false",
+                Some(_) => return Err(broken("has a literal that is none")),
+                None => return Err(cut_off()),
+            }),
+            0x05 => push_digits(
+                &mut self.text,
+                i16::from_le_bytes(array(data, 0)?).into(),
+                0,
+            ),
+            0x06 => push_digits(
+                &mut self.text,
+                u16::from_le_bytes(array(data, 0)?).into(),
+                0,
+            ),
+            0x07 => push_digits(
+                &mut self.text,
+                i32::from_le_bytes(array(data, 0)?).into(),
+                0,
+            ),
+            0x08 => push_digits(
+                &mut self.text,
+                u32::from_le_bytes(array(data, 0)?).into(),
+                0,
+            ),
+            0x09 => push_digits(&mut self.text, i64::from_le_bytes(array(data, 0)?), 0),
+            0x0a => {
+                let number = u64::from_le_bytes(array(data, 0)?);
+                self.text.push_str(&number.to_string());
+            }
+            0x0b => {
+                let number = f64::from_le_bytes(array(data, 0)?);
+                self.text.push_str(&double_text(number));
+            }
+            0x0c => {
+                let string = self.sized(data)?;
+                push_string(&mut self.text, &String::from_utf8_lossy(string));
+            }
+            0x0f => {
+                let (column, data) = data.split_first().ok_or_else(cut_off)?;
+                let opaque = self.sized(data)?;
+                push_opaque(&mut self.text, *column, opaque)?;
+            }
+            _ => return Err(broken("has a value of a type that is not known")),
+        }
+        Ok(())
+    }
+
+    /// Bytes behind their number, which has seven bits in each byte, the lowest first.
+    fn sized<'a>(&mut self, data: &'a [u8]) -> io::Result<&'a [u8]> {
+        let mut length = 0_usize;
+        for (index, byte) in data.iter().enumerate().take(5) {
+            length |= usize::from(byte & 0x7f) << (7 * index);
+            if byte & 0x80 == 0 {
+                let bytes = data.get(index + 1..).and_then(|rest| rest.get(..length));
+                self.take(length)?;
+                return bytes.ok_or_else(cut_off);
+            }
+        }
+        Err(cut_off())
+    }
+
+    /// An object or an array: number of members and bytes; for an object where each key begins and how long it is; type of
+    /// each value and where it begins.
+    fn container(&mut self, is_object: bool, width: Width, data: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(broken("is nested too deeply"));
+        }
+        let step = width.bytes();
+        let (count, size) = (width.read(data, 0)?, width.read(data, step)?);
+        let data = data.get(..size).ok_or_else(cut_off)?;
+        let key_bytes = if is_object { step + 2 } else { 0 };
+        let value_bytes = step + 1;
+        let head = count.checked_mul(key_bytes + value_bytes);
+        self.take(head.ok_or_else(cut_off)?)?;
+        let keys = 2 * step;
+        let values = keys + count * key_bytes;
+        self.text.push(if is_object { '{' } else { '[' });
+        for index in 0..count {
+            if index > 0 {
+                self.text.push(',');
+            }
+            if is_object {
+                let at = keys + index * key_bytes;
+                let (begin, length) = (
+                    width.read(data, at)?,
+                    u16::from_le_bytes(array(data, at + step)?),
+                );
+                let key = data.get(begin..).and_then(|rest| rest.get(..length.into()));
+                self.take(length.into())?;
+                push_string(
+                    &mut self.text,
+                    &String::from_utf8_lossy(key.ok_or_else(cut_off)?),
+                );
+                self.text.push(':');
+            }
+            let at = values + index * value_bytes;
+            let kind = *data.get(at).ok_or_else(cut_off)?;
+            let begin = if width.has_inside(kind) {
+                at + 1
+            } else {
+                width.read(data, at + 1)?
+            };
+            self.value(kind, data.get(begin..).ok_or_else(cut_off)?)?;
+        }
+        self.text.push(if is_object { '}' } else { ']' });
+        self.depth -= 1;
+        Ok(())
+    }
 }
 
 fn push_string(text: &mut Str, string: &str) {
@@ -145,8 +270,7 @@ fn exact_decimal(number: f64) -> Decimal {
     }
 }
 
-fn push_opaque(text: &mut Str, opaque: &OpaqueValue<'_>) -> io::Result<()> {
-    let data = opaque.data_raw();
+fn push_opaque(text: &mut Str, column: u8, data: &[u8]) -> io::Result<()> {
     let packed = || {
         <[u8; 8]>::try_from(data)
             .map(i64::from_le_bytes)
@@ -157,7 +281,8 @@ fn push_opaque(text: &mut Str, opaque: &OpaqueValue<'_>) -> io::Result<()> {
                 )
             })
     };
-    match opaque.value_type() {
+    let column = ColumnType::try_from(column).unwrap_or(ColumnType::MYSQL_TYPE_UNKNOWN);
+    match column {
         ColumnType::MYSQL_TYPE_NEWDECIMAL | ColumnType::MYSQL_TYPE_DECIMAL => {
             let [precision, scale, digits @ ..] = data else {
                 return Err(io::Error::new(
@@ -192,7 +317,9 @@ fn push_opaque(text: &mut Str, opaque: &OpaqueValue<'_>) -> io::Result<()> {
             if packed < 0 {
                 text.push('-');
             }
-            let magnitude = packed.abs();
+            let magnitude = packed
+                .checked_abs()
+                .ok_or_else(|| broken("has a time that is none"))?;
             push_packed_time(text, magnitude >> 24 & 0x3f_ffff, magnitude & 0xff_ffff);
             text.push('"');
         }
@@ -223,4 +350,89 @@ fn push_packed_time(text: &mut Str, hms: i64, micros: i64) {
     text.push(':');
     push_digits(text, hms & 0x3f, 2);
     push_fraction(text, micros, Fraction::Shortest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small array of values that stand in place or at offsets, and what follows them.
+    fn small_array(values: &[(u8, u16)], rest: &[u8]) -> Vec<u8> {
+        let count = u16::try_from(values.len()).expect("small");
+        let size = u16::try_from(4 + 3 * values.len() + rest.len()).expect("small");
+        let mut bytes = vec![0x02];
+        bytes.extend(count.to_le_bytes());
+        bytes.extend(size.to_le_bytes());
+        for (kind, value) in values {
+            bytes.push(*kind);
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        render(bytes).expect_err("broken").to_string()
+    }
+
+    /// `{"a": [1, true, "x"], "b": -2}` as MySQL 9.7 stores it.
+    const DOCUMENT: &[u8] = b"\0\x02\0\x25\0\x12\0\x01\0\x13\0\x01\0\x02\x14\0\x05\xfe\xff\
+        ab\x03\0\x11\0\x05\x01\0\x04\x01\0\x0c\x0d\0\x01xyz";
+
+    #[test]
+    fn documents_are_written_in_stored_order() {
+        assert_eq!(
+            render(DOCUMENT).expect("a document"),
+            r#"{"a":[1,true,"x"],"b":-2}"#
+        );
+    }
+
+    #[test]
+    fn a_document_that_is_cut_off_or_altered_is_an_error_or_another_document() {
+        for length in 0..DOCUMENT.len() - 2 {
+            let text = error(&DOCUMENT[..length]);
+            assert!(text.starts_with("the JSON document "), "{length}: {text}");
+        }
+        for at in 0..DOCUMENT.len() {
+            for value in 0..=u8::MAX {
+                let mut bytes = DOCUMENT.to_vec();
+                bytes[at] = value;
+                render(&bytes).ok();
+            }
+        }
+    }
+
+    #[test]
+    fn circles_and_depths_have_an_end() {
+        // Its only member is itself.
+        assert_eq!(
+            error(&small_array(&[(0x02, 0)], &[0; 600])),
+            "the JSON document is nested too deeply"
+        );
+        // Members that are all the same member: twice as many with each level.
+        let doubled: Vec<(u8, u16)> = vec![(0x02, 0); 2];
+        assert_eq!(
+            error(&small_array(&doubled, &[0; 100])),
+            "the JSON document has parts that overlap"
+        );
+        // Strings that are all the same string.
+        let strings = vec![(0x0c, 4 + 3 * 500); 500];
+        let text = [&[0xf4, 0x03][..], &[b'x'; 500]].concat();
+        assert_eq!(
+            error(&small_array(&strings, &text)),
+            "the JSON document has parts that overlap"
+        );
+        assert_eq!(
+            error(b"\x03\xff\xff\xff\xff\xff\xff\xff\xff"),
+            "the JSON document is cut off"
+        );
+        let mut deep = vec![0x05, 0x01, 0x00];
+        for _ in 0..MAX_DEPTH {
+            let kind = deep.remove(0);
+            deep = small_array(&[(kind, 7)], &deep);
+        }
+        assert!(render(&deep).is_ok());
+        let kind = deep.remove(0);
+        assert!(error(&small_array(&[(kind, 7)], &deep)).contains("too deeply"));
+    }
 }

@@ -31,7 +31,11 @@ impl CivilDate {
         self.month == 0 || self.day == 0
     }
 
+    /// Years have four digits; further ones are of a broken image.
     pub(crate) fn exists(self) -> bool {
+        if !(0..=9999).contains(&self.year) {
+            return false;
+        }
         let days = match self.month {
             1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
             4 | 6 | 9 | 11 => 30,

@@ -74,6 +74,11 @@ impl WireType {
             .ok_or_else(|| format!("the table map has no column {}", index + 1))?;
         let metadata = map.get_column_metadata(index).unwrap_or_default();
         let meta = |at: usize| metadata.get(at).copied().unwrap_or(0);
+        // Of what the log has in front of a value, and of a number.
+        let bounded = |what: &str, bytes: u8, most: u8| match bytes {
+            bytes if (1..=most).contains(&bytes) => Ok(bytes),
+            _ => Err(format!("the table map announces {what} of {bytes} bytes")),
+        };
         Ok(match column {
             T::MYSQL_TYPE_TINY => Self::Integer { bytes: 1 },
             T::MYSQL_TYPE_SHORT => Self::Integer { bytes: 2 },
@@ -107,17 +112,21 @@ impl WireType {
                     length_bytes: if longest > 255 { 2 } else { 1 },
                 }
             }
-            T::MYSQL_TYPE_ENUM => Self::Enum { bytes: meta(1) },
-            T::MYSQL_TYPE_SET => Self::Set { bytes: meta(1) },
+            T::MYSQL_TYPE_ENUM => Self::Enum {
+                bytes: bounded("an ENUM", meta(1), 2)?,
+            },
+            T::MYSQL_TYPE_SET => Self::Set {
+                bytes: bounded("a SET", meta(1), 8)?,
+            },
             T::MYSQL_TYPE_BIT => {
                 let bits = u16::from(meta(1)) * 8 + u16::from(meta(0));
+                let bytes = u8::try_from(bits.div_ceil(8)).unwrap_or(u8::MAX);
                 Self::Bit {
-                    bytes: u8::try_from(bits.div_ceil(8))
-                        .map_err(|_| "a BIT column of more than 64 bits".to_owned())?,
+                    bytes: bounded("a BIT column", bytes, 8)?,
                 }
             }
             T::MYSQL_TYPE_JSON => Self::Json {
-                length_bytes: meta(0),
+                length_bytes: bounded("a length", meta(0), 4)?,
             },
             T::MYSQL_TYPE_BLOB
             | T::MYSQL_TYPE_TINY_BLOB
@@ -125,7 +134,7 @@ impl WireType {
             | T::MYSQL_TYPE_LONG_BLOB
             | T::MYSQL_TYPE_GEOMETRY
             | T::MYSQL_TYPE_VECTOR => Self::Bytes {
-                length_bytes: meta(0),
+                length_bytes: bounded("a length", meta(0), 4)?,
             },
             other => return Err(format!("binary log type {other:?} is not known")),
         })

@@ -1,13 +1,13 @@
-//! Old names, refused keys, and what the keys alone do not show.
+//! Old names, and what the keys alone do not show.
 
-use tidegate_api::config::invalid;
-use tidegate_api::{ConfigKey, Props};
+use tidegate_api::config::ConfigInfo;
+use tidegate_api::{ConfigDef, ConfigKey, Props};
 use tracing::warn;
 
 use super::Style;
 use super::keys::{
     CONFLUENT_NAMES, DELETE_ENABLED, FIELD_EXCLUDE, FIELD_INCLUDE, INSERT_MODE, OLD_NAMES, PK_MODE,
-    PK_MODE_CONFLUENT, REFUSED,
+    PK_MODE_CONFLUENT,
 };
 
 /// Old names replaced by today's.
@@ -30,20 +30,36 @@ pub(crate) fn with_todays_names(style: Style, props: &Props) -> Props {
     renamed
 }
 
+/// Moves what is said of a name of today to the earlier one that was given in its place.
+pub(crate) fn show_as_given(
+    style: Style,
+    infos: &mut [ConfigInfo],
+    definition: &ConfigDef,
+    given: &Props,
+) {
+    if style != Style::Debezium {
+        return;
+    }
+    let plain = definition.validate(given);
+    for (old, new) in OLD_NAMES {
+        let position = |name: &str| infos.iter().position(|info| info.key.name == name);
+        let (Some(old_place), Some(new_place)) = (position(old), position(new)) else {
+            continue;
+        };
+        if !given.contains(old) || given.contains(new) {
+            continue;
+        }
+        if let Some(info) = plain.iter().find(|info| info.key.name == new) {
+            let shown = std::mem::replace(&mut infos[new_place], info.clone());
+            let errors = shown.errors.iter().map(|error| error.replace(new, old));
+            infos[old_place].errors.extend(errors);
+        }
+    }
+}
+
 /// Name and text of each error that the keys alone do not show.
 pub(crate) fn cross_checks(style: Style, props: &Props) -> Vec<(String, String)> {
     let mut errors = Vec::new();
-    for (name, only) in REFUSED {
-        if let Some(value) = props
-            .raw(name)
-            .filter(|value| !value.is_empty() && *value != only)
-        {
-            errors.push((
-                name.to_owned(),
-                invalid(name, value, "this version does not support it; remove it"),
-            ));
-        }
-    }
     let flag = |key: &ConfigKey<bool>| props.get(key).unwrap_or(false);
     let text = |key: &ConfigKey<String>| props.get(key).unwrap_or_default().to_ascii_lowercase();
     match style {

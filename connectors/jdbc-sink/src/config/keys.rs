@@ -1,46 +1,49 @@
-//! The keys of both connectors.
+//! The keys of both connectors. Their texts are beside the catalogue.
 
 use chrono_tz::Tz;
-use tidegate_api::ConfigKey;
 use tidegate_api::config::{ConfigDef, ConfigValue, Importance, Password, enumerated, invalid};
+use tidegate_api::{ConfigKey, JavaRegex, Props};
 
 use super::Style;
+use super::unsupported::UNSUPPORTED;
 
 pub(super) static URL: ConfigKey<String> = ConfigKey::required("connection.url")
     .group("Connection")
-    .importance(Importance::High)
-    .doc("Valid JDBC URL");
+    .importance(Importance::High);
 pub(super) static USERNAME: ConfigKey<String> = ConfigKey::required("connection.username")
     .group("Connection")
-    .importance(Importance::High)
-    .doc("Name of the database user to be used when connecting to the connection.");
+    .importance(Importance::High);
 pub(super) static USER: ConfigKey<Option<String>> = ConfigKey::nullable("connection.user")
     .group("Connection")
-    .importance(Importance::High)
-    .doc("JDBC connection user.");
+    .importance(Importance::High);
 pub(super) static PASSWORD: ConfigKey<Option<Password>> =
     ConfigKey::nullable("connection.password")
         .group("Connection")
-        .importance(Importance::High)
-        .doc("Password of the database user to be used when connecting to the connection.");
+        .importance(Importance::High);
+pub(super) static ATTEMPTS: ConfigKey<i32> = ConfigKey::new("connection.attempts", "3")
+    .group("Connection")
+    .validator(at_least_one);
+pub(super) static ATTEMPT_BACKOFF: ConfigKey<i64> =
+    ConfigKey::new("connection.backoff.ms", "10000").group("Connection");
 pub(super) static INSERT_MODE: ConfigKey<String> = ConfigKey::new("insert.mode", "insert")
     .group("Connector")
-    .validator(|name, value| enumerated(name, value, &["insert", "upsert", "update"]))
-    .doc("The insertion mode to use: 'insert', 'upsert' or 'update'.");
-pub(super) static DELETE_ENABLED: ConfigKey<bool> = ConfigKey::new("delete.enabled", "false").group("Connector").doc("Whether to treat `null` record values as deletes. Requires primary.key.mode to be `record.key`.");
-pub(super) static BATCH_SIZE_DEBEZIUM: ConfigKey<i32> = ConfigKey::new("batch.size", "500").group("Connector").doc("Specifies how many records to attempt to batch together into the destination table, when possible.");
-pub(super) static BATCH_SIZE_CONFLUENT: ConfigKey<i32> = ConfigKey::new("batch.size", "3000").group("Writes").doc("Specifies how many records to attempt to batch together for insertion into the destination table, when possible.");
-pub(super) static TRUNCATE_ENABLED: ConfigKey<bool> = ConfigKey::new("truncate.enabled", "false")
-    .group("Connector")
-    .doc("Whether to process debezium event `t` as truncate statement.");
-pub(super) static NAME_FORMAT: ConfigKey<String> = ConfigKey::new("collection.name.format", "${topic}").group("Connector").doc("A format string for the destination collection name, which may contain '${topic}' as a placeholder for the originating topic name.");
+    .validator(|name, value| enumerated(name, value, &["insert", "upsert", "update"]));
+pub(super) static DELETE_ENABLED: ConfigKey<bool> =
+    ConfigKey::new("delete.enabled", "false").group("Connector");
+pub(super) static BATCH_SIZE_DEBEZIUM: ConfigKey<i32> =
+    ConfigKey::new("batch.size", "500").group("Connector");
+pub(super) static BATCH_SIZE_CONFLUENT: ConfigKey<i32> =
+    ConfigKey::new("batch.size", "3000").group("Writes");
+pub(super) static TRUNCATE_ENABLED: ConfigKey<bool> =
+    ConfigKey::new("truncate.enabled", "false").group("Connector");
+pub(super) static NAME_FORMAT: ConfigKey<String> =
+    ConfigKey::new("collection.name.format", "${topic}").group("Connector");
 pub(super) static NAMING_STRATEGY: ConfigKey<String> = ConfigKey::new(
     "collection.naming.strategy",
     "io.debezium.sink.naming.DefaultCollectionNamingStrategy",
 )
 .group("Connector")
-.validator(naming_strategy)
-.doc("Name of the strategy class that implements the CollectionNamingStrategy interface.");
+.validator(naming_strategy);
 pub(super) static PK_MODE: ConfigKey<String> = ConfigKey::new("primary.key.mode", "none")
     .group("Connector")
     .validator(|name, value| {
@@ -55,35 +58,28 @@ pub(super) static PK_MODE: ConfigKey<String> = ConfigKey::new("primary.key.mode"
                 "record_header",
             ],
         )
-    })
-    .doc("The primary key mode");
-pub(super) static PK_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("primary.key.fields", "")
-    .group("Connector")
-    .doc("A comma-separated list of primary key field names");
+    });
+pub(super) static PK_FIELDS: ConfigKey<Vec<String>> =
+    ConfigKey::new("primary.key.fields", "").group("Connector");
 pub(super) static SCHEMA_EVOLUTION: ConfigKey<String> = ConfigKey::new("schema.evolution", "none")
     .group("Connector")
-    .validator(|name, value| enumerated(name, value, &["none", "basic"]))
-    .doc("Controls how schema evolution is handled by the sink connector");
-pub(super) static QUOTE_IDENTIFIERS: ConfigKey<bool> = ConfigKey::new("quote.identifiers", "false").group("Connector").doc("When enabled, table, column, and other identifiers are quoted based on the database dialect.");
+    .validator(|name, value| enumerated(name, value, &["none", "basic"]));
+pub(super) static QUOTE_IDENTIFIERS: ConfigKey<bool> =
+    ConfigKey::new("quote.identifiers", "false").group("Connector");
 pub(super) static USE_TIME_ZONE: ConfigKey<String> = ConfigKey::new("use.time.zone", "UTC")
     .group("Connector")
-    .validator(zone)
-    .doc("The timezone used when inserting temporal values.");
-pub(super) static FIELD_INCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("field.include.list", "")
-    .group("Connector")
-    .doc("A comma-separated list of field names that should be included");
-pub(super) static FIELD_EXCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("field.exclude.list", "")
-    .group("Connector")
-    .doc("A comma-separated list of field names that should be excluded");
+    .validator(java_zone);
+pub(super) static FIELD_INCLUDE: ConfigKey<Vec<String>> =
+    ConfigKey::new("field.include.list", "").group("Connector");
+pub(super) static FIELD_EXCLUDE: ConfigKey<Vec<String>> =
+    ConfigKey::new("field.exclude.list", "").group("Connector");
 pub(super) static FLUSH_RETRY_DELAY: ConfigKey<i64> =
-    ConfigKey::new("flush.retry.delay.ms", "1000")
-        .group("Connector")
-        .doc("Delay between attempts to flush after a transient error");
-pub(super) static FLUSH_MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("flush.max.retries", "5")
-    .group("Connector")
-    .doc("How often a flush is tried again after a transient error; unless it is set, until it succeeds");
+    ConfigKey::new("flush.retry.delay.ms", "1000").group("Connector");
+pub(super) static FLUSH_MAX_RETRIES: ConfigKey<i32> =
+    ConfigKey::new("flush.max.retries", "5").group("Connector");
 
-pub(super) static NAME_FORMAT_CONFLUENT: ConfigKey<String> = ConfigKey::new("table.name.format", "${topic}").group("Data Mapping").doc("A format string for the destination table name, which may contain '${topic}' as a placeholder for the originating topic name.");
+pub(super) static NAME_FORMAT_CONFLUENT: ConfigKey<String> =
+    ConfigKey::new("table.name.format", "${topic}").group("Data Mapping");
 pub(super) static PK_MODE_CONFLUENT: ConfigKey<String> = ConfigKey::new("pk.mode", "none")
     .group("Data Mapping")
     .importance(Importance::High)
@@ -93,71 +89,50 @@ pub(super) static PK_MODE_CONFLUENT: ConfigKey<String> = ConfigKey::new("pk.mode
             value,
             &["none", "kafka", "record_key", "record_value"],
         )
-    })
-    .doc("The primary key mode, also refer to pk.fields documentation for interplay.");
-pub(super) static PK_FIELDS_CONFLUENT: ConfigKey<Vec<String>> = ConfigKey::new("pk.fields", "")
-    .group("Data Mapping")
-    .doc("List of comma-separated primary key field names.");
-pub(super) static FIELDS_WHITELIST: ConfigKey<Vec<String>> = ConfigKey::new("fields.whitelist", "").group("Data Mapping").doc("List of comma-separated record value field names. If empty, all fields from the record value are utilized, otherwise used to filter to the desired fields.");
-pub(super) static AUTO_CREATE: ConfigKey<bool> = ConfigKey::new("auto.create", "false").group("DDL Support").doc("Whether to automatically create the destination table based on record schema if it is found to be missing by issuing CREATE.");
-pub(super) static AUTO_EVOLVE: ConfigKey<bool> = ConfigKey::new("auto.evolve", "false").group("DDL Support").doc("Whether to automatically add columns in the table schema when found to be missing relative to the record schema by issuing ALTER.");
+    });
+pub(super) static PK_FIELDS_CONFLUENT: ConfigKey<Vec<String>> =
+    ConfigKey::new("pk.fields", "").group("Data Mapping");
+pub(super) static FIELDS_WHITELIST: ConfigKey<Vec<String>> =
+    ConfigKey::new("fields.whitelist", "").group("Data Mapping");
+pub(super) static AUTO_CREATE: ConfigKey<bool> =
+    ConfigKey::new("auto.create", "false").group("DDL Support");
+pub(super) static AUTO_EVOLVE: ConfigKey<bool> =
+    ConfigKey::new("auto.evolve", "false").group("DDL Support");
 pub(super) static QUOTE_SQL: ConfigKey<String> = ConfigKey::new("quote.sql.identifiers", "ALWAYS")
     .group("DDL Support")
-    .validator(|name, value| enumerated(name, value, &["always", "never"]))
-    .doc("When to quote table names, column names, and other identifiers in SQL statements.");
-pub(super) static DB_TIMEZONE: ConfigKey<String> = ConfigKey::new("db.timezone", "UTC").group("Data Mapping").validator(zone).doc("Name of the JDBC timezone that should be used in the connector when inserting time-based values.");
-pub(super) static MAX_RETRIES: ConfigKey<i32> = ConfigKey::new("max.retries", "10").group("Retries").doc(
-    "How often a flush is tried again after a transient error; unless it is set, until it succeeds",
-);
-pub(super) static RETRY_BACKOFF: ConfigKey<i32> = ConfigKey::new("retry.backoff.ms", "3000")
-    .group("Retries")
-    .doc("The time in milliseconds to wait following an error before a retry attempt is made.");
+    .validator(|name, value| enumerated(name, value, &["always", "never"]));
+pub(super) static DB_TIMEZONE: ConfigKey<String> = ConfigKey::new("db.timezone", "UTC")
+    .group("Data Mapping")
+    .validator(zone);
+pub(super) static MAX_RETRIES: ConfigKey<i32> =
+    ConfigKey::new("max.retries", "10").group("Retries");
+pub(super) static RETRY_BACKOFF: ConfigKey<i32> =
+    ConfigKey::new("retry.backoff.ms", "3000").group("Retries");
 pub(super) static REPLACE_NULL: ConfigKey<bool> =
-    ConfigKey::new("replace.null.with.default", "true")
-        .group("Data Mapping")
-        .doc("Whether to replace non-key fields that are null with their default value.");
+    ConfigKey::new("replace.null.with.default", "true").group("Data Mapping");
 
 pub(super) static POSTGIS_SCHEMA: ConfigKey<String> =
-    ConfigKey::new("dialect.postgres.postgis.schema", "public")
-        .group("Connector")
-        .doc("Name of the schema where postgis extension is installed.");
-pub(super) static USE_REDUCTION_BUFFER: ConfigKey<bool> =
+    ConfigKey::new("dialect.postgres.postgis.schema", "public").group("Connector");
+pub(super) static CLOUD_EVENTS: ConfigKey<String> = ConfigKey::new(
+    "cloud.events.schema.name.pattern",
+    ".*CloudEvents\\.Envelope$",
+)
+.group("Connector")
+.validator(regex);
+/// As in the original, what is not `true` stands for `false`.
+pub(super) static USE_REDUCTION_BUFFER: ConfigKey<String> =
     ConfigKey::new("use.reduction.buffer", "false").internal();
-pub(super) static TABLE_TYPES: ConfigKey<Vec<String>> = ConfigKey::new("table.types", "TABLE")
-    .group("Writes")
-    .doc("The comma-separated types of database tables to which the sink connector can write: TABLE, PARTITIONED TABLE, VIEW.");
-pub(super) static TIMESTAMP_FIELDS: ConfigKey<Vec<String>> = ConfigKey::new("timestamp.fields.list", "")
-    .group("Data Mapping")
-    .doc("List of comma-separated record value timestamp field names that should be converted to timestamps.");
+pub(super) static TABLE_TYPES: ConfigKey<Vec<String>> =
+    ConfigKey::new("table.types", "TABLE").group("Writes");
+pub(super) static TIMESTAMP_FIELDS: ConfigKey<Vec<String>> =
+    ConfigKey::new("timestamp.fields.list", "").group("Data Mapping");
 pub(super) static TIMESTAMP_UNIT: ConfigKey<String> =
     ConfigKey::new("timestamp.precision.mode", "microseconds")
         .group("Data Mapping")
-        .validator(|name, value| enumerated(name, value, &["microseconds", "nanoseconds"]))
-        .doc("Unit of the fields in timestamp.fields.list.");
+        .validator(|name, value| enumerated(name, value, &["microseconds", "nanoseconds"]));
 pub(super) static TEXT_COLUMN: ConfigKey<String> =
-    ConfigKey::new("string.output.value.column.name", "record_value")
-        .group("Data Mapping")
-        .doc("Column for records whose value is a string.");
+    ConfigKey::new("string.output.value.column.name", "record_value").group("Data Mapping");
 
-/// Settings of the originals that this version does not have: refused by name unless they hold the given value.
-pub(super) const REFUSED: [(&str, &str); 7] = [
-    ("internal.enable.sces", "false"),
-    ("dialect.sqlserver.identity.insert", "false"),
-    (
-        "jdbc.credentials.provider.class",
-        "io.confluent.connect.jdbc.util.DefaultJdbcCredentialsProvider",
-    ),
-    ("dialect.name", "PostgreSqlDatabaseDialect"),
-    (
-        "column.naming.strategy",
-        "io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy",
-    ),
-    (
-        "cloud.events.schema.name.pattern",
-        ".*CloudEvents\\.Envelope$",
-    ),
-    ("date.timezone", "DB_TIMEZONE"),
-];
 /// Names of earlier releases.
 pub(super) const OLD_NAMES: [(&str, &str); 3] = [
     ("table.name.format", "collection.name.format"),
@@ -173,6 +148,32 @@ pub(super) const CONFLUENT_NAMES: [(&str, &str); 5] = [
     ("auto.evolve", "schema.evolution=basic"),
 ];
 
+fn at_least_one(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::Int(number) if *number < 1 => Err(invalid(
+            name,
+            number.to_string(),
+            "Value must be at least 1",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What Confluent's sink hands to the driver: further `connection.…` keys, without that prefix.
+///
+/// Source: Confluent `GenericDatabaseDialect.addConnectionProperties`.
+pub(super) fn driver_properties(props: &Props) -> Vec<(String, String)> {
+    let declared = definition(Style::Confluent);
+    props
+        .iter()
+        .filter(|(name, _)| declared.get(name).is_none())
+        .filter_map(|(name, value)| {
+            let name = name.strip_prefix("connection.")?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
 fn zone(name: &str, value: &ConfigValue) -> Result<(), String> {
     match value {
         ConfigValue::String(text) if parse_zone(text).is_none() => {
@@ -182,11 +183,66 @@ fn zone(name: &str, value: &ConfigValue) -> Result<(), String> {
     }
 }
 
+/// As Java's `ZoneId.of` takes it: a region, an offset, or an offset from UTC, GMT or UT.
+fn java_zone(name: &str, value: &ConfigValue) -> Result<(), String> {
+    let ConfigValue::String(text) = value else {
+        return Ok(());
+    };
+    let offset = ["UTC", "GMT", "UT", ""]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
+    let offset = offset.unwrap_or(text);
+    if parse_zone(text).is_some() || offset.is_empty() && !text.is_empty() || is_offset(offset) {
+        return Ok(());
+    }
+    let problem = "Invalid time zone: a region such as Europe/Berlin or an offset such as +02:00";
+    Err(invalid(name, text, problem))
+}
+
+/// `+h`, `+hh`, `+hh:mm`, `+hhmm`, `+hh:mm:ss` or `+hhmmss`, up to 18 hours. Source: `java.time.ZoneOffset.of`.
+fn is_offset(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix(['+', '-']) else {
+        return false;
+    };
+    let parts: Vec<&str> = if rest.contains(':') {
+        rest.split(':').collect()
+    } else if rest.len() < 3 {
+        vec![rest]
+    } else {
+        let pairs = (0..rest.len()).step_by(2);
+        pairs
+            .map(|start| rest.get(start..start + 2).unwrap_or_default())
+            .collect()
+    };
+    let number = |part: &&str| -> Option<u32> {
+        let is_pair = part.len() == 2 || (parts.len() == 1 && part.len() == 1);
+        let is_digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        (is_pair && is_digits).then(|| part.parse().ok()).flatten()
+    };
+    let numbers: Option<Vec<u32>> = parts.iter().map(number).collect();
+    match numbers.as_deref() {
+        Some([18, rest @ ..]) => rest.len() < 3 && rest.iter().all(|part| *part == 0),
+        Some([hours, rest @ ..]) => {
+            *hours < 18 && rest.len() < 3 && rest.iter().all(|part| *part < 60)
+        }
+        _ => false,
+    }
+}
+
 pub(super) fn parse_zone(text: &str) -> Option<Tz> {
     if matches!(text, "Z" | "UTC") {
         return Some(Tz::UTC);
     }
     text.parse().ok()
+}
+
+fn regex(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(pattern) => JavaRegex::new(pattern)
+            .map(drop)
+            .map_err(|error| invalid(name, pattern, &error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 fn naming_strategy(name: &str, value: &ConfigValue) -> Result<(), String> {
@@ -203,7 +259,7 @@ fn naming_strategy(name: &str, value: &ConfigValue) -> Result<(), String> {
             Err(invalid(
                 name,
                 class,
-                "this version supports the default and the passthrough strategy",
+                "this version has DefaultCollectionNamingStrategy and PassthroughCollectionNamingStrategy; make other names with collection.name.format or the transformation RegexRouter",
             ))
         }
         _ => Ok(()),
@@ -211,7 +267,7 @@ fn naming_strategy(name: &str, value: &ConfigValue) -> Result<(), String> {
 }
 
 pub(crate) fn definition(style: Style) -> ConfigDef {
-    match style {
+    let definition = match style {
         Style::Debezium => ConfigDef::new(&[
             &URL,
             &USERNAME,
@@ -232,12 +288,15 @@ pub(crate) fn definition(style: Style) -> ConfigDef {
             &FLUSH_MAX_RETRIES,
             &FLUSH_RETRY_DELAY,
             &POSTGIS_SCHEMA,
+            &CLOUD_EVENTS,
             &USE_REDUCTION_BUFFER,
         ]),
         Style::Confluent => ConfigDef::new(&[
             &URL,
             &USER,
             &PASSWORD,
+            &ATTEMPTS,
+            &ATTEMPT_BACKOFF,
             &INSERT_MODE,
             &BATCH_SIZE_CONFLUENT,
             &DELETE_ENABLED,
@@ -257,5 +316,6 @@ pub(crate) fn definition(style: Style) -> ConfigDef {
             &TIMESTAMP_UNIT,
             &TEXT_COLUMN,
         ]),
-    }
+    };
+    definition.without(&UNSUPPORTED)
 }

@@ -104,6 +104,46 @@ fn contradictions_and_unsupported_settings_are_named() {
     );
 }
 
+/// Values that the original takes, or passes over.
+#[test]
+fn zones_and_switches_are_read_as_java_does() {
+    let settings = |more: &[(&str, &str)]| Settings::new(Style::Debezium, &props(more));
+    for zone in [
+        "+02:00",
+        "-3",
+        "+0230",
+        "+18:00",
+        "GMT+2",
+        "UTC-01:30",
+        "UT",
+        "GMT",
+        "EST",
+        "Z",
+    ] {
+        assert!(settings(&[("use.time.zone", zone)]).is_ok(), "{zone}");
+    }
+    for zone in [
+        "+19", "+2:30", "+18:01", "02:00", "UTC+", "utc+1", "+", "Nowhere",
+    ] {
+        assert!(settings(&[("use.time.zone", zone)]).is_err(), "{zone}");
+    }
+    for (value, reduces) in [("perhaps", false), ("TRUE", true), ("", false)] {
+        let settings = settings(&[("use.reduction.buffer", value)]).expect(value);
+        assert_eq!(settings.reduces, reduces, "{value}");
+    }
+    let default = [
+        ("internal.enable.sces", " FALSE "),
+        ("dialect.sqlserver.identity.insert", "true"),
+    ];
+    assert!(settings(&default).is_ok());
+    let error = settings(&[("internal.enable.sces", "true")]).expect_err("refused");
+    assert!(
+        error.text().contains("supports 'false' only"),
+        "{}",
+        error.text()
+    );
+}
+
 #[test]
 fn secrets_are_not_printed() {
     assert!(

@@ -1,12 +1,14 @@
 //! Which fields become columns, keys first.
 
+use std::mem;
 use std::sync::Arc;
 
 use tidegate_api::{ConnectError, Kind, Schema, SchemaBuilder, SinkRecord};
+use tracing::warn;
 
 use super::{Column, Place};
 use crate::config::{KeyMode, Settings, Style};
-use crate::table::fold_column;
+use crate::table::{LONGEST_NAME, fit_column, fold_column, unfit_name};
 
 pub(super) struct Builder<'a> {
     pub(super) settings: &'a Settings,
@@ -15,21 +17,56 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    pub(super) fn add(&mut self, name: &str, schema: &Arc<Schema>, place: Place) {
+    /// Adds a column, unless the key has given it already.
+    ///
+    /// # Errors
+    /// `Data` if another field of the same part of the record has become this column, or one of any part whose name only the
+    /// cut has made the same.
+    pub(super) fn add(
+        &mut self,
+        field: &str,
+        schema: &Arc<Schema>,
+        place: Place,
+    ) -> Result<(), ConnectError> {
         let debezium = self.settings.style == Style::Debezium;
         let source_name = schema
             .parameter("__debezium.source.column.name")
             .filter(|_| debezium)
-            .unwrap_or(name);
-        let name = fold_column(source_name, self.settings.quote);
-        if self.columns.iter().any(|column| column.name == name) {
-            return;
+            .unwrap_or(field);
+        if let Some(why) = unfit_name(source_name) {
+            return Err(ConnectError::data(format!(
+                "the field {field:?} of topic '{}' cannot become a column: {why}. Rename or exclude it (field.exclude.list; Confluent's sink: fields.whitelist)",
+                self.topic
+            )));
+        }
+        let whole = fold_column(source_name, self.settings.quote);
+        let name = fit_column(whole.clone());
+        if name != whole {
+            warn!(
+                "the field '{field}' of topic '{}' becomes the column '{name}': names have at most {LONGEST_NAME} bytes, and this one has {}",
+                self.topic,
+                whole.len()
+            );
+        }
+        if let Some(known) = self.columns.iter().find(|column| column.name == name) {
+            let same_part = mem::discriminant(&known.place) == mem::discriminant(&place);
+            if known.field == field || !same_part && known.uncut == whole {
+                return Ok(());
+            }
+            return Err(ConnectError::data(format!(
+                "the fields '{}' and '{field}' of topic '{}' both become the column '{name}': names have at most {LONGEST_NAME} bytes, and their case counts with quote.identifiers=true (Confluent's sink: quote.sql.identifiers=ALWAYS) only. Rename or exclude one of them",
+                known.field, self.topic
+            )));
         }
         self.columns.push(Column {
             name,
+            uncut: whole,
+            field: field.to_owned(),
             schema: Arc::clone(schema),
             place,
+            as_timestamp: self.settings.is_timestamp_field(field),
         });
+        Ok(())
     }
 
     pub(super) fn keys(
@@ -41,22 +78,37 @@ impl Builder<'_> {
         match self.settings.key_mode {
             KeyMode::None => {}
             KeyMode::Kafka => {
-                let names: Vec<&str> =
-                    if fields.len() == 3 && self.settings.style == Style::Confluent {
-                        fields.iter().map(String::as_str).collect()
-                    } else {
-                        vec!["__connect_topic", "__connect_partition", "__connect_offset"]
-                    };
-                self.add(names[0], &SchemaBuilder::string().build(), Place::Topic);
-                self.add(names[1], &SchemaBuilder::int32().build(), Place::Partition);
-                self.add(names[2], &SchemaBuilder::int64().build(), Place::Offset);
+                const NAMES: [&str; 3] =
+                    ["__connect_topic", "__connect_partition", "__connect_offset"];
+                let names = match fields.as_slice() {
+                    [topic, partition, offset] if !self.settings.is_debezium() => {
+                        [topic.as_str(), partition, offset]
+                    }
+                    [_, ..] if !self.settings.is_debezium() => {
+                        return Err(ConnectError::data(format!(
+                            "PK mode for table '{}' is KAFKA so there should either be no field names defined for defaults [{}] to be applicable, or exactly 3, defined fields are: [{}]",
+                            self.topic,
+                            NAMES.join(", "),
+                            fields.join(", ")
+                        )));
+                    }
+                    _ => NAMES,
+                };
+                self.add(names[0], &SchemaBuilder::string().build(), Place::Topic)?;
+                self.add(names[1], &SchemaBuilder::int32().build(), Place::Partition)?;
+                self.add(names[2], &SchemaBuilder::int64().build(), Place::Offset)?;
             }
             KeyMode::RecordKey => {
-                let schema = record.record.key.schema.as_ref().ok_or_else(|| {
-                    ConnectError::data(
-                        "Configured primary key mode 'record_key' cannot have null schema. The record's key has none: set key.converter.schemas.enable=true here and at the source, or use a converter with a schema registry",
-                    )
-                })?;
+                let Some(schema) = &record.record.key.schema else {
+                    let cure = if record.record.key.value.is_null() {
+                        "The record has no key: let the source send one (message.key.columns), or take primary.key.mode=record_value with primary.key.fields, or none with insert.mode=insert"
+                    } else {
+                        "The record's key has none: set key.converter.schemas.enable=true here and at the source, or use a converter with a schema registry"
+                    };
+                    return Err(ConnectError::data(format!(
+                        "Configured primary key mode 'record_key' cannot have null schema. {cure}"
+                    )));
+                };
                 self.record_key(schema)?;
             }
             KeyMode::RecordValue => {
@@ -65,7 +117,7 @@ impl Builder<'_> {
                 };
                 for field in row.fields() {
                     if fields.is_empty() || fields.iter().any(|name| **name == *field.name) {
-                        self.add(&field.name, &field.schema, Place::Row(field.index));
+                        self.add(&field.name, &field.schema, Place::Row(field.index))?;
                     }
                 }
                 self.all_found(row, "RECORD_VALUE", "value")?;
@@ -82,7 +134,7 @@ impl Builder<'_> {
                         .schema
                         .clone()
                         .unwrap_or_else(|| SchemaBuilder::string().build());
-                    self.add(&header.key, &schema, Place::Header(index));
+                    self.add(&header.key, &schema, Place::Header(index))?;
                 }
             }
         }
@@ -118,7 +170,7 @@ impl Builder<'_> {
                         fields.iter().any(|name| **name == *field.name)
                     };
                     if wanted {
-                        self.add(&field.name, &field.schema, Place::Key(field.index));
+                        self.add(&field.name, &field.schema, Place::Key(field.index))?;
                     }
                 }
                 self.all_found(schema, "RECORD_KEY", "key")
@@ -128,10 +180,7 @@ impl Builder<'_> {
                 schema.kind.type_name()
             ))),
             _ => match fields.as_slice() {
-                [name] => {
-                    self.add(name, schema, Place::WholeKey);
-                    Ok(())
-                }
+                [name] => self.add(name, schema, Place::WholeKey),
                 _ => Err(ConnectError::data(format!(
                     "Need exactly one PK column defined since the key schema for records is a primitive type, defined columns are: [{}]",
                     fields.join(", ")

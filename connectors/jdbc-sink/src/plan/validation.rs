@@ -61,8 +61,14 @@ fn refusal(record: &SinkRecord, settings: &Settings, lacks_key: bool) -> Connect
         )
     } else {
         let (found, schema) = described(&record.record.value);
+        let value_is_null = record.record.value.value.is_null();
         format!(
-            "Sink connector '{name}' is configured with 'delete.enabled={deletes}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState"
+            "Sink connector '{name}' is configured with 'delete.enabled={deletes}' and 'pk.mode={mode}' and therefore requires records with a non-null Struct or String value and non-null Struct or String schema, but found record at {place} with a {found} value and {schema} value schema. {}",
+            if value_is_null {
+                "Set delete.enabled=true and pk.mode=record_key, or let a transformation drop tombstones (Filter with the predicate RecordIsTombstone, or delete.tombstone.handling.mode=drop of ExtractNewRecordState)"
+            } else {
+                "Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState"
+            }
         )
     };
     ConnectError::data(text)

@@ -2,6 +2,31 @@
 
 use tidegate_api::Decimal;
 
+use crate::text::too_many_places;
+
+/// Digits behind the point, `NUMERIC_MAX_DISPLAY_SCALE` and a half more.
+const MAX_SCALE: usize = 16_383;
+/// Groups of four digits, before and behind the point together.
+const MAX_GROUPS: usize = 32_767;
+
+/// Whether `numeric` has room for a decimal. What has not would be cut, or be a power of ten without an end.
+///
+/// # Errors
+/// What is too long.
+pub(super) fn check(decimal: &Decimal) -> Result<(), String> {
+    let scale = decimal.scale();
+    let behind = usize::try_from(scale).unwrap_or(0);
+    let zeros = usize::try_from(scale.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+    if behind > MAX_SCALE || zeros > MAX_GROUPS * 4 {
+        return Err(too_many_places(decimal));
+    }
+    let before = (decimal.most_digits() + zeros).saturating_sub(behind);
+    if before.div_ceil(4) + behind.div_ceil(4) > MAX_GROUPS {
+        return Err(too_many_places(decimal));
+    }
+    Ok(())
+}
+
 /// Source: `numeric_recv`: count of digits, weight of the first, sign, scale; digits are of base 10000. Equal numbers have
 /// equal bytes but for the scale.
 pub(super) fn numeric(decimal: &Decimal, out: &mut Vec<u8>) {
@@ -60,5 +85,5 @@ pub(super) fn numeric_text(bytes: &[u8]) -> Option<String> {
     let unscaled = if sign == 0x4000 { -unscaled } else { unscaled };
     let groups_behind = i32::from(count) - 1 - i32::from(weight);
     let exact = Decimal::from_big(unscaled, groups_behind * 4);
-    Some(exact.rescaled_half_up(scale.into()).to_plain_string())
+    Some(exact.rescaled_half_up(scale.into())?.to_plain_string())
 }

@@ -1,4 +1,4 @@
-use tidegate_api::Decimal;
+use tidegate_api::{Decimal, SchemaBuilder, Struct};
 
 use super::*;
 
@@ -101,4 +101,46 @@ fn times_outside_of_a_day_are_refused() {
     };
     assert!(refused(-5_000_000).contains("-00:00:05"));
     assert!(refused(838 * 3_600_000_000).contains("838:00:00"));
+}
+
+#[test]
+fn numbers_that_no_column_holds_are_refused() {
+    let refused = |encoder: Encoder, value: Value| {
+        let mut out = Vec::new();
+        encoder.encode(&value, &mut out).expect_err("too far")
+    };
+    for scale in [i32::MIN, -2_000_000_000, -131_072, 16_384, i32::MAX] {
+        let error = refused(Encoder::Numeric, Value::Decimal(Decimal::new(1, scale)));
+        assert!(
+            error.contains("more places than the database takes"),
+            "{error}"
+        );
+        let schema = SchemaBuilder::structure()
+            .field("scale", SchemaBuilder::int32().build())
+            .field("value", SchemaBuilder::bytes().build())
+            .build();
+        let parts = vec![Value::Int32(scale), Value::Bytes(vec![1].into())];
+        let parts = Value::Struct(Struct::new(schema, parts));
+        assert_eq!(refused(Encoder::Numeric, parts), error);
+    }
+    let long: Decimal = "9".repeat(140_000).parse().unwrap();
+    refused(Encoder::Numeric, Value::Decimal(long));
+    for number in [i64::MIN, i64::MAX] {
+        let number = Value::Int64(number);
+        refused(Encoder::Date, number.clone());
+        refused(Encoder::Time(Unit::Millis), number.clone());
+        refused(Encoder::Interval(Unit::Millis), number.clone());
+        let zone = Some(chrono_tz::Europe::Berlin);
+        refused(Encoder::Timestamp(Unit::Micros, zone), number.clone());
+        refused(Encoder::Timestamp(Unit::Millis, None), number);
+    }
+    // The most that `numeric` holds.
+    for text in ["1e131000", "-9.5e130000", "1e-16383"] {
+        let decimal: Decimal = text.parse().unwrap();
+        check(
+            Encoder::Numeric,
+            Value::Decimal(decimal.clone()),
+            &decimal.to_plain_string(),
+        );
+    }
 }

@@ -3,10 +3,14 @@
 use chrono::{DateTime, NaiveDateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 
-use super::{DAY_MICROS, Unit, out_of_range};
+use super::{DAY_MICROS, out_of_range};
+use crate::meaning::Unit;
 
-/// `24:00:00` is a time of PostgreSQL; before midnight and beyond it nothing is.
-pub(super) fn time(unit: Unit, count: i64) -> Result<i64, String> {
+/// Microseconds since midnight. `24:00:00` is a time of PostgreSQL; before midnight and beyond it nothing is.
+///
+/// # Errors
+/// What is no time of day, and the cure.
+pub(crate) fn time_of_day(unit: Unit, count: i64) -> Result<i64, String> {
     let micros = unit.micros(count).ok_or_else(out_of_range)?;
     // The last nanoseconds of a day stay in it.
     let micros = if unit == Unit::Nanos && micros == DAY_MICROS && count < DAY_MICROS * 1_000 {
@@ -44,7 +48,10 @@ pub(super) fn zoned_micros(iso: &str) -> Result<i64, String> {
         .or_else(|_| DateTime::parse_from_str(iso, "%Y-%m-%dT%H:%M%:z"))
         .map_err(|_| format!("'{iso}' is no date and time with an offset"))?;
     let nanos = i64::from(parsed.timestamp_subsec_nanos());
-    Ok(parsed.timestamp() * 1_000_000 + Unit::Nanos.micros(nanos).unwrap_or(0))
+    let micros = parsed.timestamp().checked_mul(1_000_000);
+    micros
+        .and_then(|micros| micros.checked_add(Unit::Nanos.micros(nanos)?))
+        .ok_or_else(out_of_range)
 }
 
 /// `2020-01-02T03:04:05[.f]Z`, by far the most common form, without the general parser.
@@ -98,7 +105,8 @@ fn plain_utc(text: &[u8]) -> Option<i64> {
 
 pub(super) fn timestamp_text(text: &str, zone: Tz) -> Result<i64, String> {
     if let Ok(micros) = zoned_micros(text) {
-        return Ok(micros + offset_micros(zone, micros).ok_or_else(out_of_range)?);
+        let offset = offset_micros(zone, micros).ok_or_else(out_of_range)?;
+        return micros.checked_add(offset).ok_or_else(out_of_range);
     }
     let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
         .iter()

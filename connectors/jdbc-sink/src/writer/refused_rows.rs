@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use sqlx::AssertSqlSafe;
 use tidegate_api::{ConnectError, ConnectorTaskId, SinkRecord};
 
 use super::Writer;
@@ -19,9 +18,9 @@ impl Writer {
         records: &[SinkRecord],
         batch: &Batch,
     ) -> Result<(), SinkError> {
-        let (rules, task, reporter) = (self.rules(), self.task.clone(), self.reporter.clone());
+        let (rules, task, reports) = (self.rules(), self.task.clone(), self.reporter.is_some());
         let session = self.session().await?;
-        session.begin().await?;
+        session.begin(batch.shapes()).await?;
         let mut parts = Vec::new();
         parts.push(0..batch.len());
         let mut failed = Vec::new();
@@ -30,7 +29,7 @@ impl Writer {
                 Ok(()) => continue,
                 Err(SinkError::Row { text, column }) => (text, column),
                 // The session is given up.
-                Err(SinkError::Transient(text)) => return Err(SinkError::Transient(text)),
+                Err(error) if error.is_transient() => return Err(error),
                 Err(other) => {
                     session.execute("ROLLBACK").await?;
                     return Err(other);
@@ -48,7 +47,7 @@ impl Writer {
             };
             let record = &records[batch.record(part.start)];
             let error = row_error(&task, batch, part.start, record, &text, column);
-            if reporter.is_none() {
+            if !reports {
                 session.execute("ROLLBACK").await?;
                 return Err(error.into());
             }
@@ -56,14 +55,13 @@ impl Writer {
         }
         // First the reports: what is not reported must not be lost.
         for (row, error) in failed {
-            if let Some(reporter) = &reporter
-                && let Err(error) = reporter.report(&records[batch.record(row)], error).await
-            {
-                session.execute("ROLLBACK").await?;
-                return Err(error.into());
+            let index = batch.record(row);
+            if let Err(error) = self.report(index, &records[index], error).await {
+                self.session().await?.execute("ROLLBACK").await?;
+                return Err(error);
             }
         }
-        Ok(session.execute("COMMIT").await?)
+        Ok(self.session().await?.execute("COMMIT").await?)
     }
 }
 
@@ -103,8 +101,8 @@ async fn refusing_column(
         let mut parameter = ArrayParameter::new(column.binding.encoder.wire(), 1);
         parameter.push(field);
         session.execute("SAVEPOINT tidegate_probe").await?;
-        let sql = AssertSqlSafe(statements::probe(column, sql_type));
-        let refused = session.run(sqlx::query(sql).bind(parameter)).await.is_err();
+        let sql = statements::probe(column, sql_type);
+        let refused = session.probe(sql, parameter).await.is_err();
         session
             .execute("ROLLBACK TO SAVEPOINT tidegate_probe")
             .await?;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use tidegate_api::SinkRecord;
-use tracing::warn;
+use tidegate_api::{ConnectError, SinkRecord};
 
-use super::{Known, Writer};
+use super::{Known, Writer, again};
 use crate::batch::{Operation, Shape};
 use crate::config::InsertMode;
 use crate::dialect::postgres::binding::{bind, key_cast};
+use crate::dialect::postgres::catalog;
 use crate::dialect::postgres::statements::{self, BoundColumn, WriteForm};
 use crate::errors::SinkError;
 use crate::plan::{Change, Plan};
 use crate::session::STAGE;
-use crate::table::TableName;
+use crate::table::{Reaction, TableName};
 
 impl Writer {
     /// The shape of a change; `None` if there is nothing to do.
@@ -36,24 +36,24 @@ impl Writer {
         let Some(table) = plan.table.clone() else {
             return Ok(None);
         };
-        let lacks_keys = plan.keys == 0
-            && match operation {
-                Operation::Write => self.lacks_keys(&table)?,
-                Operation::Delete => {
-                    self.warn_of_keys(&table, "nothing says which row a delete means");
-                    true
-                }
-                Operation::Truncate => false,
-            };
-        if lacks_keys {
-            return Ok(None);
+        if operation == Operation::Write && plan.keys == 0 {
+            self.check_keyless(&table)?;
+        }
+        let same = |(refused, of, _): &&(Arc<Plan>, Operation, ConnectError)| {
+            Arc::ptr_eq(refused, plan) && *of == operation
+        };
+        if let Some((_, _, error)) = self.unprepared.iter().find(same) {
+            return Err(again(error).into());
         }
         // A delete or truncate of a table that is not there has nothing to do.
         let creates = operation == Operation::Write || plan.has_row(record);
-        if !self
-            .prepare_table(plan, &table, operation, creates, record)
-            .await?
-        {
+        let prepared = self.prepare_table(plan, &table, operation, creates, record);
+        let prepared = prepared.await;
+        if let Err(SinkError::Connect(error)) = &prepared {
+            let refused = (Arc::clone(plan), operation, again(error));
+            self.unprepared.push(refused);
+        }
+        if !prepared? {
             return Ok(None);
         }
         let Some(shape) = self.new_shape(plan, &table, operation)? else {
@@ -75,32 +75,25 @@ impl Writer {
         Ok(Some(shape))
     }
 
-    /// Rows without key in a mode that asks for one: an error, or in update mode nothing to do.
-    fn lacks_keys(&mut self, table: &TableName) -> Result<bool, SinkError> {
-        match self.settings.insert_mode {
-            InsertMode::Insert => Ok(false),
-            InsertMode::Upsert if self.settings.is_debezium() => Err(SinkError::Fatal(format!(
+    /// Rows without key in a mode that asks for one: without it an UPDATE would change every row.
+    fn check_keyless(&self, table: &TableName) -> Result<(), SinkError> {
+        if self.settings.insert_mode == InsertMode::Insert {
+            return Ok(());
+        }
+        Err(SinkError::Fatal(if self.settings.is_debezium() {
+            format!(
                 "Cannot write to table {table} with no key fields defined. Set primary.key.mode, and primary.key.fields if the key is a part of the record"
-            ))),
-            InsertMode::Upsert => Err(SinkError::Fatal(format!(
-                "Write to table '{}' in UPSERT mode requires key field names to be known, check the primary key configuration",
+            )
+        } else {
+            let mode = match self.settings.insert_mode {
+                InsertMode::Update => "UPDATE",
+                _ => "UPSERT",
+            };
+            format!(
+                "Write to table '{}' in {mode} mode requires key field names to be known, check the primary key configuration",
                 table.sql()
-            ))),
-            InsertMode::Update => {
-                self.warn_of_keys(table, "update mode has no row to change");
-                Ok(true)
-            }
-        }
-    }
-
-    fn warn_of_keys(&mut self, table: &TableName, why: &str) {
-        if !self.warned_of_keys {
-            warn!(
-                "{}: records for table {table} have no key, and {why}; they are passed over. See primary.key.mode and primary.key.fields",
-                self.task
-            );
-            self.warned_of_keys = true;
-        }
+            )
+        }))
     }
 
     fn new_shape(
@@ -137,7 +130,7 @@ impl Writer {
                 skipped.push(column.name.clone());
                 continue;
             }
-            let binding = bind(&column.schema, existing, settings)?;
+            let binding = bind(column, existing, settings)?;
             overriding |= existing.always_identity;
             direct &= binding.is_direct(existing);
             columns.push(BoundColumn {
@@ -152,15 +145,29 @@ impl Writer {
         if operation == Operation::Write && mode == InsertMode::Update && columns.len() == keys {
             return Ok(None);
         }
+        let unchanged = &catalog::unchanged(name, table);
         let form = WriteForm {
             mode,
             keys,
             overriding,
+            unchanged,
         };
         let writes = operation == Operation::Write;
         let from_stage = format!("{STAGE} AS u");
+        let from_arrays = match operation {
+            Operation::Write => {
+                let from = statements::from_arrays(&columns);
+                statements::write_rows(form, name, &columns, &from)
+            }
+            Operation::Delete => statements::delete_rows(name, &columns, unchanged),
+            Operation::Truncate => String::new(),
+        };
+        let (from_arrays, identity) = catalog::identified(&from_arrays, columns.len() + 1);
         let shape = Shape {
             table: name.clone(),
+            oid: table.version.oid,
+            parents: table.parents.clone(),
+            reaction: table.reaction,
             operation,
             keys,
             covers_table: table
@@ -168,20 +175,16 @@ impl Writer {
                 .iter()
                 .filter(|existing| !existing.generated)
                 .all(|existing| columns.iter().any(|column| column.name == existing.name)),
-            from_arrays: if writes {
-                let from = statements::from_arrays(&columns);
-                statements::write_rows(form, name, &columns, &from)
-            } else if operation == Operation::Delete {
-                statements::delete_rows(name, &columns)
-            } else {
-                String::new()
-            },
+            from_arrays,
+            identity,
             copy: (writes
                 && direct
                 && mode == InsertMode::Insert
                 && table.relation == "r"
+                && table.reaction != Reaction::Rules
+                && table.may_lock
                 && !table.row_security)
-                .then(|| statements::copy_into(&name.sql(), &columns)),
+                .then(|| statements::copy_into_table(name, &columns, unchanged)),
             from_stage: (writes && mode != InsertMode::Update)
                 .then(|| statements::write_rows(form, name, &columns, &from_stage)),
             columns,

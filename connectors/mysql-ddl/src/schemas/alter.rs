@@ -12,12 +12,14 @@ use std::sync::Arc;
 use tidegate_relational::{Column, Table, TableChange, TableId};
 
 use super::table::{
-    TableBuilder, is_key_element, not_null_keys, spell_key_as_columns, use_unique_key,
+    MAX_COLUMNS, TableBuilder, is_key_element, not_null_keys, spell_key_as_columns, too_many,
+    use_unique_key,
 };
 use super::{DdlEvent, DdlEventKind, Dialect, Schemas, event};
 use crate::DdlError;
 use crate::charset::Charset;
-use crate::column::{Definition, Reading, default_expression, is_text, set_charset};
+use crate::column::{Definition, Reading, is_text, set_charset};
+use crate::default::default_expression;
 use crate::lexer::Kind;
 use crate::parser::{Parser, Result};
 
@@ -30,6 +32,7 @@ impl Schemas {
         parser.eat_if_exists();
         let id = parser.subject(database)?;
         let Some(table) = self.table(&id).cloned() else {
+            self.altered_unknown(parser, &id, database);
             return Ok(Vec::new());
         };
         let mut alter = Alter::of(&table, self.reading());
@@ -37,7 +40,12 @@ impl Schemas {
             parser.skip_one()?;
         }
         parser.eat(&["NOWAIT"]);
+        let mut clauses = 0;
         loop {
+            clauses += 1;
+            if clauses > MAX_CLAUSES {
+                return Err(parser.error(format!("it has more than {MAX_CLAUSES} clauses")));
+            }
             alter.clause(parser, database)?;
             parser.skip_clause()?;
             if !parser.eat_symbol(",") {
@@ -60,7 +68,7 @@ impl Schemas {
         let renamed = alter.renamed.take();
         let mut table = alter.finish(parser)?;
         let previous = renamed.map(|new| std::mem::replace(&mut table.id, new));
-        events.push(self.altered(parser, table, previous));
+        events.push(self.altered(&parser.statement(), table, previous));
         Ok(events)
     }
 
@@ -90,6 +98,9 @@ impl Schemas {
         }
     }
 }
+
+/// Each clause looks through all columns; servers come to their own end much earlier.
+const MAX_CLAUSES: usize = 50_000;
 
 /// `CONVERT PARTITION p TO TABLE t`, `CONVERT TABLE t TO PARTITION p`
 enum Conversion {
@@ -303,6 +314,9 @@ impl Alter {
             self.primary_key = Some(builder.table.primary_key);
         }
         self.uniques.append(&mut builder.uniques);
+        if self.uniques.len() > MAX_COLUMNS {
+            return Err(too_many(parser, "keys"));
+        }
         Ok(())
     }
 
@@ -312,6 +326,9 @@ impl Alter {
         let place = place(parser)?;
         if if_not_exists && self.existing(&name).is_some_and(|it| it.column.is_some()) {
             return Ok(());
+        }
+        if self.placed.len() >= MAX_COLUMNS {
+            return Err(too_many(parser, "columns"));
         }
         self.keys_of(&definition);
         self.placed
@@ -340,9 +357,12 @@ impl Alter {
         };
         let mut definition = Definition::parse(parser, &new, self.reading)?;
         let place = place(parser)?;
-        let missing = self.missing(parser, &old);
         let Some(existing) = self.existing(&old) else {
-            return if if_exists { Ok(()) } else { Err(missing) };
+            return if if_exists {
+                Ok(())
+            } else {
+                Err(self.missing(parser, &old))
+            };
         };
         // As in the original: CHANGE keeps the comment, MODIFY starts anew.
         if is_change && definition.column.comment.is_none() {
@@ -449,6 +469,7 @@ impl Alter {
         let if_exists = parser.eat_if_exists();
         let name = parser.column_name()?;
         let missing = self.missing(parser, &name);
+        let reading = self.reading;
         let Some(existing) = self.existing(&name) else {
             return if if_exists { Ok(()) } else { Err(missing) };
         };
@@ -456,7 +477,8 @@ impl Alter {
             return Ok(());
         };
         if parser.eat(&["SET", "DEFAULT"]) {
-            column.default_expression = default_expression(parser)?.map(Arc::from);
+            let expression = default_expression(parser, column, reading)?;
+            column.default_expression = expression.map(Arc::from);
             column.has_default = true;
         } else if parser.eat(&["DROP", "DEFAULT"]) {
             column.default_expression = None;

@@ -10,12 +10,33 @@ use crate::parser::{Parser, Result};
 use crate::sql_mode::SqlMode;
 
 impl Schemas {
-    pub(super) fn charset_of(&self, id: &TableId) -> Option<String> {
-        let database = self.database_key(id.catalog.as_deref().unwrap_or_default());
+    /// The character set that a table gets which is made in a database, if its statement names none.
+    pub fn database_charset(&self, name: &str) -> Option<&str> {
+        let known = self.database_charsets.get(&*self.database_key(name));
+        known.or(self.server_charset.as_ref()).map(String::as_str)
+    }
+
+    /// Whether a statement or [`Self::set_database_charset`] told the character set of a database.
+    pub fn knows_database(&self, name: &str) -> bool {
         self.database_charsets
-            .get(&*database)
-            .or(self.server_charset.as_ref())
-            .cloned()
+            .contains_key(&*self.database_key(name))
+    }
+
+    /// What the server says of a database that no statement has made.
+    pub fn set_database_charset(&mut self, name: &str, charset: &str) {
+        let key = self.database_key(name).into_owned();
+        self.database_charsets.insert(key, charset.to_owned());
+    }
+
+    /// `collation_server` of the session that the next statements come from: a database has it that they make without
+    /// naming another.
+    pub fn set_session_charset(&mut self, charset: Option<String>) {
+        self.session_charset = charset;
+    }
+
+    pub(super) fn charset_of(&self, id: &TableId) -> Option<String> {
+        self.database_charset(id.catalog.as_deref().unwrap_or_default())
+            .map(str::to_owned)
     }
 
     pub(super) fn database_key<'a>(&self, name: &'a str) -> Cow<'a, str> {
@@ -61,23 +82,38 @@ impl Schemas {
             match charset
                 .name()
                 .map(str::to_owned)
+                .or(self.session_charset.clone())
                 .or(self.server_charset.clone())
             {
                 Some(charset) => drop(self.database_charsets.insert(key, charset)),
                 None => drop(self.database_charsets.remove(&key)),
             }
         }
-        Ok(vec![other(&name, parser.sql)])
+        Ok(vec![other(&name, &parser.statement())])
     }
 
-    /// `SET name = value, …`; only charsets and the mode matter, and nothing is an error.
-    pub(super) fn set(&mut self, parser: &mut Parser<'_>) {
+    /// `SET name = value, …`; only charsets and the mode matter, and nothing is an error. Whether it sets variables.
+    pub(super) fn set(&mut self, parser: &mut Parser<'_>) -> bool {
+        let others = [
+            "PASSWORD",
+            "DEFAULT",
+            "ROLE",
+            "NAMES",
+            "CHARACTER",
+            "CHARSET",
+            "CHAR",
+        ];
+        let sets_variables = !parser.at_any(&others);
         loop {
             parser.eat_any(&["GLOBAL", "SESSION", "LOCAL", "PERSIST", "PERSIST_ONLY"]);
-            let Some(token) = parser.next() else { return };
+            let Some(token) = parser.next() else {
+                return sets_variables;
+            };
             let mut name = parser.text(token);
             while parser.eat_symbol(".") {
-                let Some(token) = parser.next() else { return };
+                let Some(token) = parser.next() else {
+                    return sets_variables;
+                };
                 name = parser.text(token);
             }
             let name = name.trim_start_matches('@').to_ascii_lowercase();
@@ -88,7 +124,7 @@ impl Schemas {
                 self.set_variable(&name, &value);
             }
             if parser.skip_clause().is_err() || !parser.eat_symbol(",") {
-                return;
+                return sets_variables;
             }
         }
     }

@@ -91,10 +91,12 @@ impl Schemas {
         let Some(table) = self.table(&id) else {
             return Ok(Vec::new());
         };
-        let mut table = (**table).clone();
-        if !table.primary_key.is_empty() || !use_unique_key(&mut table, &columns) {
+        if !table.primary_key.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(vec![self.altered(parser, table, None)])
+        // As in the original, the table has been altered even if a nullable column keeps the index from being its key.
+        let mut table = (**table).clone();
+        use_unique_key(&mut table, &columns);
+        Ok(vec![self.altered(&parser.statement(), table, None)])
     }
 }

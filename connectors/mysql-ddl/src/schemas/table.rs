@@ -4,8 +4,17 @@ use std::sync::Arc;
 
 use tidegate_relational::{Column, Table, TableId};
 
+use crate::DdlError;
 use crate::column::{Definition, Reading, is_text, set_charset};
 use crate::parser::{Parser, Result};
+
+/// Columns, keys and columns of keys that a table may have. Servers take no more columns and far fewer keys; each key looks
+/// for its columns among all.
+pub(super) const MAX_COLUMNS: usize = 4_096;
+
+pub(super) fn too_many(parser: &Parser<'_>, what: &str) -> DdlError {
+    parser.error(format!("it has more than {MAX_COLUMNS} {what}"))
+}
 
 /// Whether a key, an index or a constraint comes next rather than a column.
 pub(super) fn is_key_element(parser: &Parser<'_>) -> bool {
@@ -77,6 +86,9 @@ impl TableBuilder {
                 self.unique_column = Some(Arc::clone(&definition.column.name));
             }
             self.table.columns.push(definition.column);
+            if self.table.columns.len() > MAX_COLUMNS {
+                return Err(too_many(parser, "columns"));
+            }
             return Ok(());
         }
         if parser.eat(&["PERIOD", "FOR"]) {
@@ -96,6 +108,10 @@ impl TableBuilder {
                 parser.skip_one()?;
             }
             let columns = parser.key_parts()?;
+            let parts = columns.as_ref().map_or(0, Vec::len);
+            if parts > MAX_COLUMNS || self.uniques.len() >= MAX_COLUMNS {
+                return Err(too_many(parser, "keys or columns of a key"));
+            }
             match columns {
                 Some(columns) if primary => {
                     self.table.primary_key = columns.into_iter().map(Arc::from).collect();
@@ -172,7 +188,6 @@ pub(super) fn not_null_keys(table: &mut Table) {
             .primary_key
             .iter()
             .any(|key| key.eq_ignore_ascii_case(&column.name))
-            && column.optional
         {
             Definition::force_not_null(column);
         }

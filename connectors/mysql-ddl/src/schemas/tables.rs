@@ -21,12 +21,8 @@ impl Schemas {
         }
         if parser.eat(&["TABLE"]) || parser.eat(&["TABLES"]) {
             let if_exists = parser.eat_if_exists();
+            let prefix = prefix(parser, "DROP TABLE ", if_exists);
             let mut events = Vec::new();
-            let prefix = if if_exists {
-                "DROP TABLE IF EXISTS "
-            } else {
-                "DROP TABLE "
-            };
             loop {
                 let id = parser.subject(database)?;
                 self.remove(&id);
@@ -39,10 +35,14 @@ impl Schemas {
                     break;
                 }
             }
-            let suffix = ["CASCADE", "RESTRICT"]
-                .into_iter()
-                .find(|word| parser.eat(&[word]));
-            if let Some(suffix) = suffix {
+            if parser.eat(&["WAIT"]) {
+                parser.skip_one()?;
+            }
+            parser.eat(&["NOWAIT"]);
+            if parser.at_any(&["CASCADE", "RESTRICT"])
+                && let Some(suffix) = parser.next()
+            {
+                let suffix = suffix.source(parser.sql);
                 for event in &mut events {
                     event.statement = format!("{} {suffix}", event.statement);
                 }
@@ -61,14 +61,15 @@ impl Schemas {
                     }
                 })
             };
-            let gone: Vec<TableId> = self.tables.keys().filter(|id| same(id)).cloned().collect();
+            let known = self.tables.keys().chain(self.unknown_renames.keys());
+            let gone: Vec<TableId> = known.filter(|id| same(id)).cloned().collect();
             for id in gone {
-                self.tables.remove(&id);
+                self.remove(&id);
             }
             self.database_charsets.remove(&*self.database_key(&name));
             return Ok(vec![DdlEvent {
                 kind: DdlEventKind::Database,
-                ..other(&name, parser.sql)
+                ..other(&name, &parser.statement())
             }]);
         }
         Ok(Vec::new())
@@ -87,7 +88,7 @@ impl Schemas {
         };
         let mut table = (**table).clone();
         table.primary_key.clear();
-        Ok(vec![self.altered(parser, table, None)])
+        Ok(vec![self.altered(&parser.statement(), table, None)])
     }
 
     pub(super) fn rename_tables(
@@ -95,7 +96,8 @@ impl Schemas {
         parser: &mut Parser<'_>,
         database: &str,
     ) -> Result<Vec<DdlEvent>> {
-        parser.eat_if_exists();
+        let if_exists = parser.eat_if_exists();
+        let prefix = prefix(parser, "RENAME TABLE ", if_exists);
         let mut events = Vec::new();
         loop {
             let start = parser.peek().map_or(0, Token::start);
@@ -105,19 +107,32 @@ impl Schemas {
             }
             let to = parser.table(database)?;
             let end = parser.end_of_last();
+            // Of this pair alone: the whole statement may have thousands.
+            let statement = format!("{prefix}{}", parser.recorded(start, end));
             if let Some(table) = self.table(&from) {
                 let table = Table {
                     id: to,
                     ..(**table).clone()
                 };
-                let mut event = self.altered(parser, table, Some(from));
-                let pair = parser.sql.get(start..end).unwrap_or_default().trim_end();
-                event.statement = format!("RENAME TABLE {pair}");
-                events.push(event);
+                events.push(self.altered(&statement, table, Some(from)));
+            } else {
+                self.renamed_unknown(&from, &to, statement);
             }
             if !parser.eat_symbol(",") {
                 return Ok(events);
             }
         }
+    }
+}
+
+/// The text of a statement in front of its first table, with its comments. Each of its tables shows it once more: one that is
+/// long becomes `words` and `IF EXISTS`.
+fn prefix(parser: &Parser<'_>, words: &str, if_exists: bool) -> String {
+    const LONGEST: usize = 4 << 10;
+    let text = parser.recorded_prefix();
+    match (text.len(), if_exists) {
+        (..=LONGEST, _) => text,
+        (_, true) => format!("{words}IF EXISTS "),
+        (_, false) => words.to_owned(),
     }
 }

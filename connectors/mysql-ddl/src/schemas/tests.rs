@@ -36,6 +36,121 @@ fn line(column: &Column) -> String {
     )
 }
 
+/// A column on one line, and its options, as a dialect has them.
+fn line_of(dialect: Dialect, definition: &str) -> String {
+    let mut schemas = Schemas::new(Options {
+        dialect,
+        ..Options::default()
+    });
+    let statement = format!("CREATE TABLE t (c {definition})");
+    schemas.apply("db", &statement).expect("a statement");
+    let table = schemas.table(&TableId::in_database("db", "t"));
+    let column = &table.expect("a table").columns[0];
+    format!("{} {}", line(column), column.enum_values.join(","))
+}
+
+#[test]
+fn dialects_describe_columns_as_their_originals_do() {
+    use Dialect::{MariaDb, MySql};
+    for (dialect, definition, expected) in [
+        (
+            MariaDb,
+            r#"ENUM("s",'m')"#,
+            r#"ENUM 1 - null 1 default "s",'m'"#,
+        ),
+        (
+            MariaDb,
+            r#"SET("a","b")"#,
+            r#"SET 3 - null 1 default "a","b""#,
+        ),
+        (MySql, r#"ENUM("s",'m')"#, "ENUM 1 - null 1 default 's','m'"),
+        (MySql, r#"ENUM("it's")"#, "ENUM 1 - null 1 default 'it''s'"),
+        (MySql, "CHAR(0)", "CHAR 10 - null 1 default "),
+        (MySql, "VARCHAR(0)", "VARCHAR 10 - null 12 default "),
+        (MySql, "VARBINARY(0)", "VARBINARY 10 - null -3 default "),
+        (MySql, "BINARY(0)", "BINARY 0 - null -2 default "),
+        (MariaDb, "CHAR(0)", "CHAR 0 - null 1 default "),
+        (
+            MariaDb,
+            "INT ZEROFILL",
+            "INT UNSIGNED ZEROFILL - - null 4 default ",
+        ),
+        (
+            MariaDb,
+            "INT(5) ZEROFILL",
+            "INT UNSIGNED ZEROFILL 5 - null 4 default ",
+        ),
+        (
+            MariaDb,
+            "FLOAT ZEROFILL",
+            "FLOAT UNSIGNED ZEROFILL - - null 6 default ",
+        ),
+        (
+            MariaDb,
+            "DECIMAL(5,2) ZEROFILL",
+            "DECIMAL UNSIGNED ZEROFILL 5 2 null 3 default ",
+        ),
+        (
+            MariaDb,
+            "INT DEFAULT nextval(s) PRIMARY KEY",
+            "INT - - not-null 4 none ",
+        ),
+        (
+            MariaDb,
+            "INT NOT NULL DEFAULT nextval(s), PRIMARY KEY (c)",
+            "INT - - not-null 4 none ",
+        ),
+        (
+            MariaDb,
+            "INT DEFAULT (next value for s) PRIMARY KEY",
+            "INT - - not-null 4 none ",
+        ),
+        (
+            MySql,
+            "BINARY(16) DEFAULT (uuid_to_bin(uuid())) PRIMARY KEY",
+            "BINARY 16 - not-null -2 none ",
+        ),
+        (MariaDb, "INT DEFAULT +5", "INT - - null 4 =+5 "),
+        (
+            MariaDb,
+            "DATETIME DEFAULT LOCALTIME()",
+            "DATETIME - - null 93 =LOCALTIME() ",
+        ),
+        (
+            MariaDb,
+            "DATE DEFAULT CURDATE()",
+            "DATE - - null 91 =CURDATE() ",
+        ),
+        (
+            MariaDb,
+            "VARCHAR(5) DEFAULT x'5A'",
+            "VARCHAR 5 - null 12 default ",
+        ),
+        (MariaDb, "BIT(4) DEFAULT 0b11", "BIT 4 - null -7 default "),
+        (MariaDb, "YEAR DEFAULT 12", "YEAR - - null 4 =12 "),
+        (
+            MySql,
+            "VARBINARY(4) DEFAULT 0xABCD",
+            "VARBINARY 4 - null -3 =0xABCD ",
+        ),
+        (
+            MySql,
+            "VARBINARY(4) DEFAULT 0xABC",
+            "VARBINARY 4 - null -3 =0x0ABC ",
+        ),
+        (
+            MySql,
+            "VARBINARY(8) DEFAULT '0xAB'",
+            r"VARBINARY 8 - null -3 =0\xAB ",
+        ),
+        (MySql, "INT DEFAULT 0b101", "INT - - null 4 =5 "),
+        (MySql, "INT DEFAULT 0x41", "INT - - null 4 =65 "),
+        (MySql, "BIT(8) DEFAULT 0b101", "BIT 8 - null -7 =101 "),
+    ] {
+        assert_eq!(line_of(dialect, definition), expected, "{definition}");
+    }
+}
+
 #[test]
 fn column_definitions_are_read() {
     fn check(definition: &str, expected: &str) {
@@ -76,7 +191,10 @@ fn column_definitions_are_read() {
     check("bit(5) DEFAULT b'101'", "BIT 5 - null -7 =101");
     check("tinyint(1) DEFAULT TRUE", "TINYINT 1 - null 5 =TRUE");
     check("char(36) DEFAULT (uuid())", "CHAR 36 - null 1 default");
-    check("varchar(9) DEFAULT _utf8mb4'x'", "VARCHAR 9 - null 12 =x");
+    check(
+        "varchar(9) DEFAULT _utf8mb4'x'",
+        "VARCHAR 9 - null 12 =_utf8mb4'x'",
+    );
     check(
         "int GENERATED ALWAYS AS (1 + (2)) STORED",
         "INT - - null 4 default",
@@ -239,6 +357,74 @@ fn keys_come_from_unique_indexes_if_need_be() {
 }
 
 #[test]
+fn partitions_behind_a_column_are_no_attributes_of_it() {
+    #[track_caller]
+    fn check(clauses: &str, columns: &str) {
+        let create = "CREATE TABLE t (id INT PRIMARY KEY, v INT) COMMENT 'c'";
+        let table = table(&[create, &format!("ALTER TABLE t {clauses}")]);
+        let names = table.columns.iter().map(|column| {
+            let null = if column.optional { "" } else { "!" };
+            format!("{}{null}", column.name)
+        });
+        assert_eq!(names.collect::<Vec<_>>().join(","), columns, "{clauses}");
+        assert_eq!(table.primary_key.join(","), "id", "{clauses}");
+    }
+    check("ADD x INT PARTITION BY KEY (id)", "id!,v,x");
+    check(
+        "ADD x INT COMMENT 'c' PARTITION BY LINEAR KEY (id) PARTITIONS 3",
+        "id!,v,x",
+    );
+    check("ADD x INT FIRST PARTITION BY KEY ()", "x,id!,v");
+    check(
+        "ADD x INT NOT NULL AFTER id partition\nby key (id)",
+        "id!,x!,v",
+    );
+    check("MODIFY v BIGINT PARTITION BY KEY ALGORITHM=2 (id)", "id!,v");
+    check("CHANGE v w INT DEFAULT 3 PARTITION BY KEY (id)", "id!,w");
+    check(
+        "COMMENT 'x', ADD (x INT, y INT) PARTITION BY KEY (id)",
+        "id!,v,x,y",
+    );
+    check(
+        "ADD x INT PARTITION BY RANGE (id) SUBPARTITION BY KEY (id) (PARTITION p VALUES LESS THAN (9))",
+        "id!,v,x",
+    );
+    check("ADD x INT REMOVE PARTITIONING", "id!,v,x");
+}
+
+#[test]
+fn unique_indexes_alter_tables_without_a_primary_key() {
+    #[track_caller]
+    fn check(table: &str, index: &str, key: Option<&str>) {
+        let mut schemas = schemas(&[table]);
+        let events = schemas.apply("db", index).unwrap();
+        let keys: Vec<String> = events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                DdlEventKind::Table(TableChange::Alter { table, .. }) => {
+                    Some(table.primary_key.join(","))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(keys.first().map(String::as_str), key, "{table} {index}");
+        assert_eq!(events.len(), 1);
+    }
+    let create = "CREATE TABLE t (a INT NOT NULL, b INT, c VARCHAR(9) NOT NULL)";
+    check(create, "CREATE UNIQUE INDEX i ON t (a)", Some("a"));
+    check(create, "CREATE UNIQUE INDEX i ON t (b)", Some(""));
+    check(create, "CREATE UNIQUE INDEX i ON t (a, b)", Some(""));
+    check(create, "CREATE UNIQUE INDEX i ON t (c(5))", Some("c"));
+    check(create, "CREATE UNIQUE INDEX i ON t ((a + 1))", None);
+    check(create, "CREATE INDEX i ON t (a)", None);
+    check(
+        "CREATE TABLE t (a INT NOT NULL, b INT PRIMARY KEY)",
+        "CREATE UNIQUE INDEX i ON t (a)",
+        None,
+    );
+}
+
+#[test]
 fn tables_come_go_and_change_their_names() {
     let has = |statements: &[&str], name: &str| {
         schemas(statements)
@@ -283,6 +469,105 @@ fn changes_are_reported_with_their_statements() {
         .apply("db", "GRANT ALL ON *.* TO x")
         .expect("parsed");
     assert_eq!(events, [other("db", "GRANT ALL ON *.* TO x")]);
+}
+
+/// The texts that are recorded for a statement.
+#[track_caller]
+fn check_texts(dialect: Dialect, sql: &str, expected: &[&str]) {
+    let mut schemas = Schemas::new(Options {
+        dialect,
+        ..Options::default()
+    });
+    schemas
+        .apply("db", "CREATE TABLE z (id INT NOT NULL)")
+        .expect("parsed");
+    let events = schemas.apply("db", sql).expect("parsed");
+    let texts: Vec<&str> = events.iter().map(|event| &*event.statement).collect();
+    assert_eq!(texts, expected, "{sql}");
+}
+
+#[test]
+fn recorded_statements_end_with_the_last_word_outside_of_comments() {
+    fn check(sql: &str, expected: &str) {
+        check_texts(Dialect::MariaDb, sql, &[expected]);
+    }
+    check(
+        "CREATE TABLE y (id INT PRIMARY KEY) /*!50100 PARTITION BY KEY (id) PARTITIONS 2 */",
+        "CREATE TABLE y (id INT PRIMARY KEY)",
+    );
+    check(
+        "CREATE TABLE y (id INT) /*! ENGINE=InnoDB */ COMMENT 'c' /*!40000 CHARSET=latin1 */ -- end",
+        "CREATE TABLE y (id INT) /*! ENGINE=InnoDB */ COMMENT 'c'",
+    );
+    check("/*!40000 ALTER */ TABLE z ADD y INT;", "TABLE z ADD y INT");
+    check("/*! DROP DATABASE x */", "DROP DATABASE x");
+    check(
+        "SET STATEMENT lock_wait_timeout=5 FOR ALTER TABLE z ADD q INT",
+        "ALTER TABLE z ADD q INT",
+    );
+    check(
+        "SET STATEMENT lock_wait_timeout=(5) FOR /* why */ CREATE DATABASE x # end",
+        "CREATE DATABASE x",
+    );
+}
+
+#[test]
+fn each_table_of_a_list_has_the_words_before_the_list() {
+    fn check(sql: &str, expected: &[&str]) {
+        check_texts(Dialect::MariaDb, sql, expected);
+    }
+    check(
+        "DROP TABLE /* why */ z, a.b restrict",
+        &[
+            "DROP TABLE /* why */ `db`.`z` restrict",
+            "DROP TABLE /* why */ `a`.`b` restrict",
+        ],
+    );
+    check(
+        "drop tables\nif exists z WAIT 5",
+        &["drop tables\nif exists `db`.`z`"],
+    );
+    check(
+        "SET STATEMENT a=1 FOR DROP TABLE z NOWAIT",
+        &["DROP TABLE `db`.`z`"],
+    );
+    check(
+        "rename  tables if exists z /* c */ to y # end",
+        &["rename  tables if exists z /* c */ to y"],
+    );
+}
+
+#[test]
+fn statements_without_effect_are_recorded_whole() {
+    for sql in [
+        "DROP SEQUENCE `s` /* generated by server */",
+        "/* why */ CREATE INDEX i ON z (id) /*! COMMENT 'c' */",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1; ",
+        "SET STATEMENT lock_wait_timeout=5 FOR CREATE SERVER s FOREIGN DATA WRAPPER mysql",
+        "ALTER TABLE unknown ADD x INT -- end",
+    ] {
+        check_texts(Dialect::MariaDb, sql, &[sql.trim_end()]);
+        check_texts(Dialect::MySql, sql, &[sql.trim_end()]);
+    }
+}
+
+#[test]
+fn recorded_statements_of_mysql_have_strings_in_single_quotes() {
+    let sql = "ALTER TABLE z ADD e ENUM(\"s\",'m') COMMENT \"it's\" /* \"c\" */, ADD x INT";
+    check_texts(Dialect::MariaDb, sql, &[sql]);
+    check_texts(
+        Dialect::MySql,
+        sql,
+        &["ALTER TABLE z ADD e ENUM('s','m') COMMENT 'it''s' /* \"c\" */, ADD x INT"],
+    );
+    let mut schemas = Schemas::new(Options {
+        dialect: Dialect::MySql,
+        ..Options::default()
+    });
+    schemas.set_sql_mode(SqlMode::parse("ANSI_QUOTES"));
+    let sql = "CREATE TABLE \"t\" (\"id\" INT)";
+    let events = schemas.apply("db", sql).expect("parsed");
+    assert_eq!(events[0].statement, sql);
 }
 
 #[test]
@@ -441,4 +726,142 @@ fn databases_in_any_case_have_one_charset() {
     let table = schemas.table(&TableId::in_database("SHOP", "T"));
     let charset = &table.expect("a table").columns[0].charset;
     assert_eq!(charset.as_deref(), Some("latin1"));
+}
+
+/// Statements that repeat one piece to several megabytes. Each is over in time that grows with its length, or refused.
+#[test]
+fn statements_of_any_length_have_an_end() {
+    const BYTES: usize = 1 << 20;
+    let repeated = |start: &str, piece: &str, end: &str| {
+        format!("{start}{}{end}", piece.repeat(BYTES / piece.len()))
+    };
+    let statements = [
+        repeated("ALTER TABLE t ", "MODIFY a INT,", "MODIFY a INT"),
+        repeated("ALTER TABLE t ", "ADD COLUMN b INT,", "ADD c INT"),
+        repeated("ALTER TABLE t ADD (", "b INT,", "c INT)"),
+        repeated("ALTER TABLE t ", "ADD UNIQUE (a),", "ADD KEY (a)"),
+        repeated("ALTER TABLE t ADD UNIQUE (", "a,", "a)"),
+        repeated("ALTER TABLE t ", "DROP x,", "DROP y"),
+        repeated("ALTER TABLE t COMMENT ", "'a'", ""),
+        repeated("ALTER TABLE t ORDER BY ", "a,", "a"),
+        repeated("CREATE TABLE u (", "b INT PRIMARY KEY,", "c INT)"),
+        repeated("CREATE TABLE u (a INT,", "UNIQUE (a),", "KEY (a))"),
+        repeated("CREATE TABLE u (a INT, PRIMARY KEY (", "a,", "a))"),
+        repeated("CREATE TABLE u (a ENUM(", "'',", "''))"),
+        repeated("CREATE TABLE u (a INT DEFAULT ", "(", ""),
+        repeated("CREATE TABLE u (a INT DEFAULT ", "'a'", ")"),
+        repeated("CREATE TABLE u (a INT CHECK ", "()", ")"),
+        repeated(
+            "CREATE TABLE u (a INT ",
+            "REFERENCES b ON DELETE CASCADE ",
+            ")",
+        ),
+        repeated("CREATE TABLE ", "u.", "u (a INT)"),
+        repeated("CREATE TABLE ", "/*! ", "u (a INT)"),
+        repeated("CREATE TABLE ", "/* */", "u (a INT)"),
+        repeated("CREATE TABLE u ", "(", ")"),
+        repeated("CREATE TABLE u (a INT) ", "CHARSET ", ""),
+        repeated("CREATE TABLE u (a INT) ", "DEFAULT ", ""),
+        repeated("CREATE TABLE u (a DECIMAL(", "9", "))"),
+        repeated("CREATE TABLE u (a DECIMAL(", "9,", "9))"),
+        repeated("DROP TABLE ", "v,", "v CASCADE"),
+        repeated("RENAME TABLE ", "t TO v, v TO t,", "t TO v"),
+        repeated("SET ", "a = 1,", "b = 2"),
+        repeated("", "SET a = 1;", ""),
+        repeated("SET STATEMENT ", "a=1,", "b=2 FOR DROP TABLE t"),
+        repeated("CREATE DATABASE d ", "COLLATE ", ""),
+        repeated("CREATE UNIQUE INDEX i ON t (", "a,", "a)"),
+        repeated("", "(", ""),
+        repeated("", "/*", ""),
+        repeated("", "'", ""),
+        repeated("", "`", ""),
+        repeated("CREATE ", ".0", ""),
+        repeated("CREATE ", "1e", ""),
+    ];
+    for statement in statements {
+        let mut schemas = schemas(&["CREATE TABLE t (a INT)"]);
+        let started = std::time::Instant::now();
+        drop(schemas.apply("db", &statement));
+        let start = statement.get(..40).unwrap_or(&statement);
+        let elapsed = started.elapsed();
+        assert!(elapsed.as_secs() < 10, "{start}: {elapsed:?}");
+    }
+}
+
+#[test]
+fn numbers_that_no_server_takes_are_bounded() {
+    fn check(definition: &str, expected: &str) {
+        let table = table(&[&format!("CREATE TABLE t (c {definition})")]);
+        assert_eq!(line(&table.columns[0]), expected, "{definition}");
+    }
+    check(
+        "DECIMAL(99999999999,99999999999)",
+        "DECIMAL 2147483647 2147483647 null 3 default",
+    );
+    check(
+        "VARCHAR(4294967296)",
+        "VARCHAR 2147483647 - null 12 default",
+    );
+    check(
+        "VARCHAR(99999999999999999999999)",
+        "VARCHAR 2147483647 - null 12 default",
+    );
+    check("BIT(1e400)", "BIT 2147483647 - null -7 default");
+    let error = Schemas::new(Options::default())
+        .apply(
+            "db",
+            &format!("CREATE TABLE t (c SET({}''))", "'',".repeat(70_000)),
+        )
+        .expect_err("too many");
+    assert!(error.to_string().contains("65535 options"), "{error}");
+}
+
+proptest::proptest! {
+    /// No text panics, and what is refused names what is wrong.
+    #[test]
+    fn any_text_is_read_or_refused(
+        words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "CREATE", "ALTER", "DROP", "RENAME", "TABLE", "t", "TO", "ADD", "COLUMN", "MODIFY", "CHANGE", "a", "b", "INT",
+                "ENUM", "SET", "DECIMAL", "(", ")", ",", ".", ";", "1", "99999999999999999999", "'x'", "'", "`", "\"", "DEFAULT",
+                "PRIMARY", "KEY", "UNIQUE", "CHARACTER", "COLLATE", "=", "AFTER", "FIRST", "NULL", "NOT", "REFERENCES", "ON",
+                "UPDATE", "DELETE", "AS", "ROW", "LIKE", "PERIOD", "FOR", "CONVERT", "PARTITION", "STATEMENT", "INDEX", "EXISTS",
+                "IF", "DATABASE", "USE", "TRUNCATE", "COMMENT", "/*", "*/", "/*!", "--", "#", "\n", "b'1'", "0x", "0xf", "\\", "é",
+                "-", "+", "ORDER", "BY", "VECTOR", "CHECK", "CONSTRAINT", "NATIONAL", "SERIAL", "RESTRICT", "1e5", ".5",
+            ]),
+            0..24,
+        ),
+        glue in proptest::sample::select(vec![" ", ""]),
+    ) {
+        let mut schemas = schemas(&["CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9))"]);
+        if let Err(error) = schemas.apply("db", &words.join(glue)) {
+            proptest::prop_assert!(!error.reason.is_empty());
+        }
+    }
+}
+
+/// A comment of 1 MB in a statement about 1,000 tables would take 1 GB.
+#[test]
+fn long_comments_are_not_repeated_for_each_table() {
+    fn check(sql: &str, first: &str) {
+        let mut known = schemas(&["CREATE TABLE t0 (id INT)", "CREATE TABLE t1 (id INT)"]);
+        let long = sql.replace("/**/", &format!("/*{}*/", "x".repeat(5_000)));
+        let events = known.apply("db", &long).expect("a statement");
+        assert_eq!(events.len(), 2, "{sql}");
+        assert_eq!(events[0].statement, first);
+        let short = schemas(&["CREATE TABLE t0 (id INT)", "CREATE TABLE t1 (id INT)"])
+            .apply("db", sql)
+            .expect("a statement");
+        assert!(
+            short[1].statement.contains("/**/"),
+            "{}",
+            short[1].statement
+        );
+    }
+    check("DROP /**/ TABLE t0, t1", "DROP TABLE `db`.`t0`");
+    check(
+        "DROP TABLE IF EXISTS /**/ t0, t1",
+        "DROP TABLE IF EXISTS `db`.`t0`",
+    );
+    check("RENAME TABLE /**/ t0 TO a, t1 TO b", "RENAME TABLE t0 TO a");
 }

@@ -580,3 +580,114 @@ fn maps_are_read_in_the_form_of_their_keys() {
         "Maps with non-string fields should be encoded as JSON array of tuples, but found OBJECT";
     assert_eq!(value(optional, r#"{"7":1}"#), Err(error.to_owned()));
 }
+
+/// As Jackson reads them, and Java's maps.
+#[test]
+fn of_two_members_of_one_name_the_last_counts() {
+    fn check(text: &str, expected: &[(&str, i64)]) {
+        let converter = converter(&[("schemas.enable", "false")]);
+        let entries = expected.iter();
+        let entries = entries.map(|(name, number)| (Value::string(name), Value::Int64(*number)));
+        let value = read(&converter, text).expect(text).value;
+        assert_eq!(value, Value::Map(entries.collect()), "{text}");
+    }
+    check(r#"{"id":1,"id":2}"#, &[("id", 2)]);
+    check(r#"{"a":1,"b":2,"a":3}"#, &[("a", 3), ("b", 2)]);
+    let many: Vec<String> = (0..1_000)
+        .map(|n| format!("\"k{}\":{n}", n % 100))
+        .collect();
+    let names: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+    let last: Vec<(&str, i64)> = names.iter().map(String::as_str).zip(900..).collect();
+    check(&format!("{{{}}}", many.join(",")), &last);
+    let read = |text: &str| read(&converter(&[]), text).expect(text).value;
+    let map = r#"{"schema":{"type":"map","keys":{"type":"string"},"values":{"type":"int32"}},"payload":{"a":1,"a":2}}"#;
+    assert_eq!(read(map), Value::Map(vec![("a".into(), Value::Int32(2))]));
+    let pairs = r#"{"schema":{"type":"map","keys":{"type":"int32"},"values":{"type":"int32"}},"payload":[[1,1],[1,2]]}"#;
+    assert_eq!(
+        read(pairs),
+        Value::Map(vec![(Value::Int32(1), Value::Int32(2))])
+    );
+    // Keys of bytes and of arrays are told apart, however many there are.
+    for (keys, key) in [
+        (
+            r#"{"type":"bytes"}"#,
+            (|n| format!("\"{n:04}\"")) as fn(i32) -> String,
+        ),
+        (
+            r#"{"type":"array","items":{"type":"string"}}"#,
+            |n| match n % 2 {
+                0 => format!(r#"["{n}, {n}"]"#),
+                _ => format!(r#"["{}","{}"]"#, n - 1, n - 1),
+            },
+        ),
+    ] {
+        let pairs: Vec<String> = (0..60).map(|n| format!("[{},{n}]", key(n))).collect();
+        let schema = format!(r#"{{"type":"map","keys":{keys},"values":{{"type":"int32"}}}}"#);
+        let text = format!(r#"{{"schema":{schema},"payload":[{}]}}"#, pairs.join(","));
+        let Value::Map(entries) = read(&text) else {
+            panic!("no map");
+        };
+        assert_eq!(entries.len(), 60, "{keys}");
+    }
+    let int = r#"{"type":"int32"}"#;
+    let envelope = format!(r#"{{"schema":{int},"payload":1,"payload":2}}"#);
+    assert_eq!(read(&envelope), Value::Int32(2));
+    let envelope = format!(r#"{{"schema":null,"schema":{int},"payload":2}}"#);
+    assert_eq!(read(&envelope), Value::Int32(2));
+}
+
+#[test]
+fn topics_that_alternate_keep_their_schemas() {
+    let converter = converter(&[("schemas.cache.size", "8")]);
+    let text = |table: usize| {
+        format!(r#"{{"schema":{{"type":"int32","name":"t{table}"}},"payload":{table}}}"#)
+    };
+    let read = |topic: usize| {
+        let bytes = Bytes::from(text(topic));
+        let data = converter.to_connect_data(&format!("t{topic}"), Some(&bytes));
+        data.expect("a value").schema.expect("a schema")
+    };
+    let first: Vec<_> = (0..3).map(read).collect();
+    for round in 0..50 {
+        for (table, schema) in first.iter().enumerate() {
+            assert!(Arc::ptr_eq(schema, &read(table)), "{round}");
+        }
+        // One schema that never comes again.
+        read(10 + round);
+    }
+}
+
+proptest::proptest! {
+    /// No bytes panic, take long, or become more than a small multiple of themselves.
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "d83d", "\"schema\":", "\"payload\":", "{\"schema\":", "\"type\":",
+                "\"struct\"", "\"map\"", "\"array\"", "\"bytes\"", "\"int32\"", "\"fields\":[", "\"field\":\"a\"", "\"items\":", "\"keys\":",
+                "\"values\":", "\"name\":\"org.apache.kafka.connect.data.Decimal\"", "\"parameters\":{\"scale\":\"-2147483648\"}",
+                "\"default\":", "\"version\":99999999999", "null", "true", "1", "-", "1e999999999", "9223372036854775808", "\"AQ==\"", "\"a\":",
+                " ", "é", "\n", "\u{0}",
+            ]),
+            0..32,
+        ),
+    ) {
+        let text = pieces.concat();
+        for settings in [[("schemas.enable", "true")], [("schemas.enable", "false")]] {
+            if let Ok(data) = read(&converter(&settings), &text) {
+                proptest::prop_assert!(data.value.approximate_size() <= 100 * (text.len() + 1));
+                drop(write_any(&converter(&settings), &data));
+            }
+        }
+    }
+
+    #[test]
+    fn any_payload_of_a_schema_is_read_or_refused(payload in r#"[\[\]{},:\"a-c0-9eE.+\- nul]{0,40}"#) {
+        let schema = ROW.split_once(r#","payload""#).expect("an envelope").0;
+        drop(read(&converter(&[]), &format!("{schema},\"payload\":{payload}}}")));
+    }
+}
+
+fn write_any(converter: &JsonConverter, data: &SchemaAndValue) -> Result<bool, ConnectError> {
+    converter.from_connect_data("t", data, &mut BytesMut::new())
+}

@@ -25,6 +25,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use tidegate_integration_tests::exit_code;
 
 use crate::options::{Measure, Options, Output};
 use crate::report::Report;
@@ -32,17 +33,7 @@ use crate::stack::{Side, Stack};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = tokio::select! {
-        result = run() => result,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            writeln!(std::io::stderr(), "bench: {error:#}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    exit_code("bench", Box::pin(run())).await
 }
 
 /// Progress goes to the standard error, results to the standard output.

@@ -6,14 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::{ConfigType, DefaultValue, Importance, KeySpec, Width, invalid};
+use super::{ConfigType, DefaultValue, Importance, KeySpec, Width, Wording};
 
-/// The keys that an original lists, and what becomes of those that are not declared here.
+/// The keys that an original lists.
 #[derive(Debug)]
 pub struct Catalogue {
     keys: Vec<KeySpec>,
-    /// Keys that mean something that this version cannot do: only their default is taken.
-    refused: &'static [&'static str],
 }
 
 impl Catalogue {
@@ -21,11 +19,10 @@ impl Catalogue {
     ///
     /// # Panics
     /// If a line is damaged: a mistake of whoever changed the file, found by any test.
-    pub fn new(text: &'static str, refused: &'static [&'static str]) -> Self {
+    pub fn new(text: &'static str) -> Self {
         let parse = |line| key(line).unwrap_or_else(|| panic!("catalogue line '{line}'"));
         Self {
             keys: text.lines().map(parse).collect(),
-            refused,
         }
     }
 
@@ -33,59 +30,18 @@ impl Catalogue {
     pub fn keys(&self) -> &[KeySpec] {
         &self.keys
     }
-
-    /// Why the value of a listed key that is not declared cannot be taken.
-    pub(super) fn refusal(&self, key: &KeySpec, value: &str) -> Option<String> {
-        if value.is_empty() || !self.refused.contains(&key.name.as_ref()) {
-            return None;
-        }
-        let shown = if key.kind == ConfigType::Password {
-            super::HIDDEN
-        } else {
-            value
-        };
-        match &key.default {
-            DefaultValue::Text(only) if only == value => None,
-            DefaultValue::Text(only) if !only.is_empty() => Some(invalid(
-                &key.name,
-                shown,
-                &format!("this version supports '{only}' only"),
-            )),
-            _ => Some(invalid(
-                &key.name,
-                shown,
-                "this version does not support it; remove it",
-            )),
-        }
-    }
 }
 
 fn key(line: &'static str) -> Option<KeySpec> {
     let mut columns = line.split('\t');
     let name = columns.next()?;
-    let kind = match columns.next()? {
-        "BOOLEAN" => ConfigType::Boolean,
-        "STRING" => ConfigType::String,
-        "INT" => ConfigType::Int,
-        "SHORT" => ConfigType::Short,
-        "LONG" => ConfigType::Long,
-        "DOUBLE" => ConfigType::Double,
-        "LIST" => ConfigType::List,
-        "CLASS" => ConfigType::Class,
-        "PASSWORD" => ConfigType::Password,
-        _ => return None,
-    };
+    let kind = ConfigType::named(columns.next()?)?;
     let default = match columns.next()? {
         "\\N" => DefaultValue::Null,
         "!" => DefaultValue::Required,
         text => DefaultValue::Text(Cow::Borrowed(text)),
     };
-    let importance = match columns.next()? {
-        "HIGH" => Importance::High,
-        "MEDIUM" => Importance::Medium,
-        "LOW" => Importance::Low,
-        _ => return None,
-    };
+    let importance = Importance::named(columns.next()?)?;
     let group = Some(columns.next()?).filter(|group| *group != "\\N");
     let order_in_group = columns.next()?.parse().ok()?;
     let width = match columns.next()? {
@@ -113,7 +69,7 @@ fn key(line: &'static str) -> Option<KeySpec> {
             .map(Cow::Borrowed)
             .collect(),
         validator: None,
-        recommender: None,
+        wording: Wording::Kafka,
         internal: false,
     })
 }
@@ -123,15 +79,19 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::config::{ConfigDef, ConfigKey, Props};
+    use crate::config::{ConfigDef, ConfigKey, Props, Unsupported};
 
     static LISTED: LazyLock<Catalogue> = LazyLock::new(|| {
         Catalogue::new(
             "mode\tSTRING\t\\N\tHIGH\tMain\t1\tSHORT\tMode of work\tsize\nsize\tINT\t7\tLOW\t\\N\t-1\tNONE\tsize\n\
              key\tPASSWORD\t\\N\tLOW\t\\N\t-1\tNONE\tkey\nextra\tBOOLEAN\tfalse\tLOW\t\\N\t-1\tNONE\textra",
-            &["key", "extra"],
         )
     });
+    static UNSUPPORTED: [Unsupported; 3] = [
+        Unsupported::refused("key", &[], "remove it"),
+        Unsupported::refused("extra", &["false"], "nothing is extra"),
+        Unsupported::without_effect("size", &["7"], "all have the same size"),
+    ];
     static MODE: ConfigKey<String> = ConfigKey::required("mode").doc("How it works.");
     static OWN: ConfigKey<i32> = ConfigKey::new("own", "1");
 
@@ -178,24 +138,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_is_refused_without_showing_secrets() {
+    fn what_is_not_here_is_refused_or_passed_over() {
+        let definition = definition()
+            .without(&UNSUPPORTED)
+            .recommending(&[("mode", &["m", "n"])])
+            .hiding(&["key"])
+            .worded_as_debezium();
         let props = Props::from([
             ("mode", "m"),
             ("key", "s3cret"),
             ("extra", "true"),
             ("size", "9"),
+            ("own", "x"),
         ]);
-        let errors: Vec<String> = definition()
-            .validate(&props)
-            .into_iter()
-            .flat_map(|info| info.errors)
+        let infos = definition.validate(&props);
+        let errors: Vec<&str> = infos
+            .iter()
+            .flat_map(|info| info.errors.iter().map(String::as_str))
             .collect();
         assert_eq!(
             errors,
             [
-                "Invalid value [hidden] for configuration key: this version does not support it; remove it",
-                "Invalid value true for configuration extra: this version supports 'false' only",
+                "The 'key' value is invalid: this version does not support it: remove it",
+                "The 'extra' value is invalid: this version supports 'false' only: nothing is extra",
+                "The 'own' value is invalid: An integer is expected",
             ]
+        );
+        assert_eq!(infos[0].recommended_values, ["m", "n"]);
+        assert!(infos[0].visible && !infos[2].visible);
+        let warning = "'size' has no effect in this version: all have the same size";
+        assert!(infos[1].key.documentation.starts_with(warning));
+        assert_eq!(definition.warnings(&props), [warning]);
+        let fine = Props::from([("mode", "m"), ("extra", " False "), ("size", "07")]);
+        assert!(definition.check(&fine).is_ok());
+        assert_eq!(definition.warnings(&fine), [""; 0]);
+        assert!(
+            definition
+                .check(&Props::from([("mode", "m"), ("key", "k")]))
+                .is_err()
         );
     }
 }

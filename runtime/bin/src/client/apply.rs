@@ -25,32 +25,6 @@ use crate::worker::connector_file;
 const CONNECTOR_CLASS: &str = "connector.class";
 const NAME: &str = "name";
 
-/// How long to wait for what.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    pub(super) timeout: Duration,
-    /// Between two looks.
-    pub(super) poll: Duration,
-    /// A good state of a new connector counts after this.
-    pub(super) settle_new: Duration,
-    /// The same for one that has run before.
-    pub(super) settle_updated: Duration,
-    /// A failure from before the update counts after this.
-    pub(super) stale_failure: Duration,
-}
-
-impl Pace {
-    pub(super) fn of(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            poll: Duration::from_millis(250),
-            settle_new: Duration::from_secs(1),
-            settle_updated: Duration::from_secs(3),
-            stale_failure: Duration::from_secs(8),
-        }
-    }
-}
-
 /// A connector as its file describes it, variables replaced.
 #[derive(Debug)]
 pub(super) struct Definition {

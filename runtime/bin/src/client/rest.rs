@@ -3,32 +3,44 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, StatusCode, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tidegate_worker::path_segment;
 use tokio::time::{Instant, sleep};
-
-use super::apply::Pace;
 
 /// A worker itself gives up after 90 seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Everything but RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) timeout: Duration,
+    /// Between two looks.
+    pub(super) poll: Duration,
+    /// A good state of a new connector counts after this.
+    pub(super) settle_new: Duration,
+    /// The same for one that has run before.
+    pub(super) settle_updated: Duration,
+    /// A failure from before the update counts after this.
+    pub(super) stale_failure: Duration,
+}
 
-/// A part of a path.
-pub(super) fn segment(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
+impl Pace {
+    pub(super) fn of(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            poll: Duration::from_millis(250),
+            settle_new: Duration::from_secs(1),
+            settle_updated: Duration::from_secs(3),
+            stale_failure: Duration::from_secs(8),
+        }
+    }
 }
 
 /// The path of a connector.
 pub(super) fn connector(name: &str) -> String {
-    format!("/connectors/{}", segment(name))
+    format!("/connectors/{}", path_segment(name))
 }
 
 /// An answer that says no.

@@ -30,11 +30,12 @@ pub(super) struct TaskStatus {
     pub(super) instance: Instance,
 }
 
-/// What failed, and why.
+/// What failed or waits, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     /// `None` is the connector itself.
     task: Option<u32>,
+    state: String,
     trace: String,
 }
 
@@ -42,8 +43,8 @@ pub(super) struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.task {
-            Some(task) => write!(f, "task {task} FAILED")?,
-            None => f.write_str("connector FAILED")?,
+            Some(task) => write!(f, "task {task} {}", self.state)?,
+            None => write!(f, "connector {}", self.state)?,
         }
         let is_frame = |line: &&str| {
             let line = line.trim_start();
@@ -97,15 +98,26 @@ impl ConnectorStatus {
     }
 
     pub(super) fn failures(&self) -> Vec<Failure> {
+        let mut troubles = self.troubles();
+        troubles.retain(|trouble| trouble.state == "FAILED");
+        troubles
+    }
+
+    /// What failed, and what runs but waits for something: its status has a trace, too.
+    pub(super) fn troubles(&self) -> Vec<Failure> {
         let tasks = self
             .tasks
             .iter()
             .map(|task| (Some(task.id), &task.instance));
         std::iter::once((None, &self.connector))
             .chain(tasks)
-            .filter(|(_, instance)| instance.state == "FAILED")
+            .filter(|(_, instance)| {
+                instance.state == "FAILED"
+                    || instance.state == "RUNNING" && instance.trace.is_some()
+            })
             .map(|(task, instance)| Failure {
                 task,
+                state: instance.state.clone(),
                 trace: instance.trace.clone().unwrap_or_default(),
             })
             .collect()
@@ -179,6 +191,7 @@ mod tests {
     fn a_failure_shows_the_error_and_its_causes() {
         let failure = Failure {
             task: Some(3),
+            state: "FAILED".to_owned(),
             trace: "org.apache.kafka.ConnectException: Exiting\n\tat a.b.C.d(C.java:1)\n\tat e\n\
                     Caused by: java.sql.SQLException: no such table\n\t... 10 more\n"
                 .to_owned(),

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::client::apply::Pace;
+use crate::client::rest::Pace;
 
 #[derive(Parser)]
 struct Program {

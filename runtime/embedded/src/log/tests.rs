@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use tidegate_log::{ConsumerEvent, ProducerRecord};
+use tidegate_log::{ConsumedRecord, ConsumerEvent, ProducerRecord};
 
 use super::*;
+use crate::compaction::{Compaction, Limits, Progress};
 use crate::fetch::{Fetcher, READ_BYTES};
 use crate::maintenance;
 use crate::producer::BATCH_BYTES;
+use crate::retention::Retention;
 
 fn open() -> (TempDir, EmbeddedLog) {
     let directory = tempfile::tempdir().unwrap();
@@ -74,10 +76,37 @@ async fn hold_writer(log: &EmbeddedLog) -> std::sync::mpsc::Sender<()> {
     gate
 }
 
-fn maintain(log: &EmbeddedLog, work: fn(&rusqlite::Connection, &crate::topics::Topic)) {
+/// Compacts partition 0 of topic `t` at a time; how many steps it took.
+fn compact(log: &EmbeddedLog, now: i64, limits: Limits) -> usize {
     let topic = log.0.topics.get("t").unwrap();
     let connection = rusqlite::Connection::open(log.0.directory.file()).unwrap();
-    work(&connection, &topic);
+    let compaction = Compaction::new(topic, 0, 0, now).unwrap();
+    let mut compaction = compaction.with_limits(limits);
+    let mut steps = 1;
+    while compaction.step(&connection).unwrap() == Progress::More {
+        steps += 1;
+        assert!(compaction.keys() <= limits.keys, "memory is bounded");
+    }
+    steps
+}
+
+async fn read(log: &EmbeddedLog) -> Vec<ConsumedRecord> {
+    let partition = TopicPartition::new("t", 0);
+    let end = log.0.topics.get("t").unwrap().partitions[0].next();
+    let start = [(partition.clone(), 0)];
+    let mut reader = log.reader(&ClientConfig::default(), &start).await.unwrap();
+    let mut records = Vec::new();
+    while reader.position(&partition).unwrap() < end {
+        records.extend(reader.poll(Duration::from_secs(5)).await.unwrap());
+    }
+    records
+}
+
+fn keyed(key: &str, value: Option<&str>) -> ProducerRecord {
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let mut record = ProducerRecord::new("t", Some(bytes(key)), value.map(bytes));
+    record.timestamp = Some(1000);
+    record
 }
 
 #[tokio::test]
@@ -168,8 +197,50 @@ async fn a_deleted_topic_takes_nothing_and_comes_back_empty() {
         done,
     };
     log.0.writer.send(late).await.unwrap();
-    assert!(matches!(result.await.unwrap(), Err(LogError::NotFound(_))));
+    // Not a record's own: the append may have others, for topics that are there.
+    let error = result.await.unwrap().unwrap_err();
+    assert!(error.is_retriable() && !error.is_of_record(), "{error:?}");
     assert_eq!(append(&log, vec![record(0, 1)]).await, Ok(0));
+}
+
+#[tokio::test]
+async fn offsets_of_a_deleted_topic_do_not_come_back() {
+    let (_directory, log) = open();
+    append(&log, vec![record(0, 1), record(0, 1)])
+        .await
+        .unwrap();
+    let config = ClientConfig::default().with("group.id", "g");
+    let topics = Subscription::Topics(vec![Arc::from("t")]);
+    let mut member = log.consumer(&config, topics).await.unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let timeout = Duration::from_secs(5);
+    let event = member.poll(timeout).await.unwrap();
+    assert!(matches!(event, ConsumerEvent::Assigned(at) if at == [(partition.clone(), 0)]));
+    log.delete_topic("t").await.unwrap();
+    // A sink commits what it has delivered when the partition is revoked.
+    let committed = vec![(partition.clone(), 2)];
+    member.commit(committed.clone()).await.unwrap();
+    assert!(log.group_offsets("g").await.unwrap().is_empty());
+    // Also if there is another topic of that name by then, which is read from its start.
+    append(&log, vec![record(0, 7), record(0, 8), record(0, 9)])
+        .await
+        .unwrap();
+    member.commit(committed).await.unwrap();
+    assert!(log.group_offsets("g").await.unwrap().is_empty());
+    let ConsumerEvent::Revoked { partitions, done } = member.poll(timeout).await.unwrap() else {
+        panic!("the partition of the deleted topic is revoked");
+    };
+    assert_eq!(partitions, std::slice::from_ref(&partition));
+    done.send(()).unwrap();
+    let event = member.poll(timeout).await.unwrap();
+    assert!(matches!(event, ConsumerEvent::Assigned(at) if at == [(partition, 0)]));
+    let ConsumerEvent::Records(records) = member.poll(timeout).await.unwrap() else {
+        panic!("records are next");
+    };
+    let sizes = records
+        .iter()
+        .map(|record| record.value.as_ref().unwrap().len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [7, 8, 9]);
 }
 
 #[tokio::test]
@@ -215,16 +286,22 @@ async fn retention_by_size_keeps_the_newest_batches_that_reach_it() {
     append(&log, (0..10).map(|_| record(0, 1000)).collect())
         .await
         .unwrap();
-    maintain(&log, |connection, topic| {
-        maintenance::delete_old(connection, topic, 0, maintenance::now()).unwrap();
-    });
+    let topic = log.0.topics.get("t").unwrap();
+    let connection = rusqlite::Connection::open(log.0.directory.file()).unwrap();
+    let mut retention = Retention::new(topic, 0, maintenance::now());
+    while retention.step(&connection).unwrap() == Progress::More {}
     let partition = TopicPartition::new("t", 0);
     let bounds = log.offsets(std::slice::from_ref(&partition)).await.unwrap()[&partition];
     assert_eq!(bounds, (7, 10));
     // A member that committed before that start goes on at the first record left.
     let group = Arc::from("g");
+    let committed = GroupOffset {
+        partition: partition.clone(),
+        topic_id: None,
+        offset: Some(2),
+    };
     log.0
-        .set_group_offsets(&group, vec![(partition.clone(), Some(2))])
+        .set_group_offsets(&group, vec![committed])
         .await
         .unwrap();
     let config = ClientConfig::default().with("group.id", "g");
@@ -239,21 +316,11 @@ async fn a_reader_comes_to_the_end_over_compacted_records() {
     let (_directory, log) = open();
     let policy = [("cleanup.policy", "compact"), ("delete.retention.ms", "0")];
     create(&log, "t", 1, &policy).await.unwrap();
-    let keyed = |value: Option<&'static [u8]>| {
-        let key = Some(Bytes::from_static(b"k"));
-        let mut record = ProducerRecord::new("t", key, value.map(Bytes::from_static));
-        record.timestamp = Some(1000);
-        record
-    };
-    append(
-        &log,
-        vec![keyed(Some(b"1")), keyed(Some(b"2")), keyed(None)],
-    )
-    .await
-    .unwrap();
-    maintain(&log, |connection, topic| {
-        maintenance::compact(connection, topic, 0, maintenance::now()).unwrap();
-    });
+    let records = [Some("1"), Some("2"), None].map(|value| keyed("k", value));
+    append(&log, records.to_vec()).await.unwrap();
+    for _ in 0..2 {
+        compact(&log, maintenance::now(), Limits::default());
+    }
     let partition = TopicPartition::new("t", 0);
     let mut reader = log
         .reader(&ClientConfig::default(), &[(partition.clone(), 0)])
@@ -266,7 +333,160 @@ async fn a_reader_comes_to_the_end_over_compacted_records() {
         started.elapsed() < Duration::from_secs(30),
         "it need not wait"
     );
-    assert_eq!(append(&log, vec![keyed(Some(b"3"))]).await, Ok(3));
+    assert_eq!(append(&log, vec![keyed("k", Some("3"))]).await, Ok(3));
+}
+
+#[tokio::test]
+async fn deletions_stay_for_their_time_after_they_were_compacted_first() {
+    let (_directory, log) = open();
+    let policy = [
+        ("cleanup.policy", "compact"),
+        ("delete.retention.ms", "60000"),
+    ];
+    create(&log, "t", 1, &policy).await.unwrap();
+    append(&log, vec![keyed("k", Some("1")), keyed("k", None)])
+        .await
+        .unwrap();
+    // The deletion itself is older than the retention.
+    let now = maintenance::now();
+    for (later, left) in [(0, 1), (59_999, 1), (60_000, 0)] {
+        compact(&log, now + later, Limits::default());
+        assert_eq!(read(&log).await.len(), left, "after {later} ms");
+    }
+}
+
+#[tokio::test]
+async fn compaction_keeps_the_last_records_however_little_it_keeps_in_memory() {
+    let (_directory, log) = open();
+    create(&log, "t", 1, &[("cleanup.policy", "compact")])
+        .await
+        .unwrap();
+    let mut last = BTreeMap::new();
+    let mut records = Vec::new();
+    for number in 0..300_usize {
+        // Some keys come often, some once, some are deleted at last.
+        let key = format!("key{}", number * number % 41);
+        let value = (number % 7 != 0).then(|| number.to_string());
+        records.push(keyed(&key, value.as_deref()));
+        last.insert(key, (number, value));
+    }
+    append(&log, records).await.unwrap();
+    let limits = Limits {
+        keys: 5,
+        bytes: 100,
+    };
+    let steps = compact(&log, maintenance::now(), limits);
+    assert!(steps > 50, "{steps} steps");
+    let mut kept: Vec<_> = last.into_iter().collect();
+    kept.sort_by_key(|(_, (number, _))| *number);
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    let found = read(&log).await.into_iter().map(|record| {
+        let number = usize::try_from(record.offset).unwrap();
+        let key = text(record.key.as_ref().unwrap());
+        (key, (number, record.value.as_ref().map(text)))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), kept);
+}
+
+#[tokio::test]
+async fn compaction_ends_though_its_last_batches_have_gone() {
+    let (_directory, log) = open();
+    create(&log, "t", 1, &[("cleanup.policy", "compact")])
+        .await
+        .unwrap();
+    let three = || ["a", "b", "c"].map(|key| keyed(key, Some("1"))).to_vec();
+    append(&log, three()).await.unwrap();
+    let topic = log.0.topics.get("t").unwrap();
+    let mut compaction = Compaction::new(topic, 0, 0, maintenance::now()).unwrap();
+    execute(&log, "DELETE FROM batches WHERE base > 0").await;
+    append(&log, three()).await.unwrap();
+    let connection = rusqlite::Connection::open(log.0.directory.file()).unwrap();
+    let mut steps = 0;
+    while compaction.step(&connection).unwrap() == Progress::More {
+        steps += 1;
+        assert!(steps < 10, "it goes on for ever");
+    }
+    assert_eq!(read(&log).await.len(), 4);
+}
+
+async fn pragma(log: &EmbeddedLog, name: &'static str) -> i64 {
+    let ask = move |connection: &rusqlite::Connection| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+    };
+    log.0.writer.execute(ask, |_| ()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_file_shrinks_when_records_go() {
+    let (_directory, log) = open();
+    create(&log, "t", 1, &[("retention.bytes", "1")])
+        .await
+        .unwrap();
+    let file = log.0.directory.file();
+    let bytes = || std::fs::metadata(&file).unwrap().len();
+    append(&log, (0..40).map(|_| record(0, 1_000_000)).collect())
+        .await
+        .unwrap();
+    assert!(bytes() > 20_000_000, "{} bytes", bytes());
+    let shrunk = async {
+        while bytes() > 4_000_000 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let shrunk = tokio::time::timeout(Duration::from_mins(1), shrunk).await;
+    shrunk.unwrap_or_else(|_| panic!("{} bytes", bytes()));
+}
+
+#[tokio::test]
+async fn a_file_of_an_earlier_program_is_written_anew_once() {
+    let (directory, log) = open();
+    append(&log, vec![record(0, 7), record(0, 8)])
+        .await
+        .unwrap();
+    let (file, id) = (log.0.directory.file(), log.cluster_id().await.unwrap());
+    drop(log);
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch("DROP TABLE horizons; PRAGMA auto_vacuum=NONE; VACUUM")
+        .unwrap();
+    old.close().unwrap();
+    std::fs::write(directory.path().join("log.sqlite.rewritten"), "half").unwrap();
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    assert_eq!(pragma(&log, "auto_vacuum").await, 2);
+    assert_eq!(pragma(&log, "page_size").await, 16384);
+    assert_eq!(log.cluster_id().await.unwrap(), id);
+    assert_eq!(read(&log).await.len(), 2);
+    log.delete_topic("t").await.unwrap();
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name == "log.sqlite.rewritten"));
+}
+
+#[tokio::test]
+async fn a_file_of_another_format_stays_as_it_is() {
+    let (directory, log) = open();
+    let file = log.0.directory.file();
+    drop(log);
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other
+        .execute_batch("PRAGMA auto_vacuum=NONE; VACUUM; PRAGMA user_version=7")
+        .unwrap();
+    other.close().unwrap();
+    let error = EmbeddedLog::open(directory.path()).err().unwrap();
+    assert!(error.to_string().contains("format 7"), "{error}");
+    let other = rusqlite::Connection::open(&file).unwrap();
+    let mode: i64 = other
+        .query_row("PRAGMA auto_vacuum", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, 0, "not written anew");
+}
+
+#[tokio::test]
+async fn transactions_wait_for_the_disk_where_that_is_wanted() {
+    for (sync, expected) in [(Sync::Normal, 1), (Sync::Full, 2)] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open_with(directory.path(), sync).unwrap();
+        assert_eq!(pragma(&log, "synchronous").await, expected);
+    }
 }
 
 #[tokio::test]
@@ -281,7 +501,7 @@ async fn readers_hold_the_bytes_of_one_read_however_many_partitions_there_are() 
     }
     let mut fetcher = Fetcher::new(Arc::clone(&log.0), 3);
     for partition in partitions {
-        fetcher.assign(TopicPartition::new("t", partition), 0);
+        fetcher.assign(TopicPartition::new("t", partition), None, 0);
     }
     let mut next = [0; 8];
     for poll in 0.. {

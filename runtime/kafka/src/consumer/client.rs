@@ -10,10 +10,10 @@ use tidegate_api::TopicPartition;
 use tidegate_log::{ClientConfig, LogError};
 use tokio::sync::Notify;
 
-use crate::context::Reports;
+use crate::client_log::Reports;
 use crate::errors;
-use crate::log::servers;
 use crate::native::{Failure, Queue};
+use crate::settings::servers;
 use crate::settings::{self, CLIENT_ID, GROUP_ID, Kind};
 
 /// A consumer of librdkafka's with its queue.

@@ -66,12 +66,27 @@ impl ReportQueue {
     }
 }
 
+/// Ends the wait of whoever serves a producer's reports.
+pub(crate) fn wake<C: ProducerContext>(producer: &BaseProducer<C, NoCustomPartitioner>) {
+    let queue = ReportQueue::of(producer);
+    // SAFETY: the queue is alive.
+    unsafe { rd::rd_kafka_queue_yield(queue.0.0) }
+}
+
 impl Deliveries {
     /// Each once.
     pub(crate) fn next(&mut self) -> Option<Delivery<'_>> {
-        // SAFETY: the event is alive, and its messages are as long as it is.
-        let message = unsafe { rd::rd_kafka_event_message_next(self.0.0).as_ref()? };
-        let result = match message.err {
+        // SAFETY: the event is alive.
+        let message = unsafe { rd::rd_kafka_event_message_next(self.0.0) }.cast_mut();
+        // librdkafka tells no timestamp of a message with an error, and a record that goes out again keeps its own.
+        // SAFETY: the message is null, or lives as long as the event, which is ours alone; nothing else refers to it.
+        let error = std::mem::replace(
+            unsafe { &mut message.as_mut()?.err },
+            rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
+        );
+        // SAFETY: as before; from here on the message is only read.
+        let message = unsafe { message.as_ref()? };
+        let result = match error {
             rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {
                 Ok((message.partition, message.offset))
             }

@@ -1,6 +1,7 @@
 //! Batches on their way to the sender's thread.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::deliveries::HandOver;
 
-/// Time for batches that were appended before the producer was dropped.
-const LINGER_AFTER_CLOSE: Duration = Duration::from_secs(30);
 /// Bytes of a chunk of many topics.
 const CHUNK_BYTES: usize = 8 << 20;
 
@@ -32,12 +31,15 @@ impl Batch {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Batch>,
-    closed: Option<Instant>,
+    /// When what was appended is given up; `None` while the producer is open.
+    deadline: Option<Instant>,
 }
 
 pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    /// Nothing is to be sent any more.
+    aborted: AtomicBool,
     /// Bytes that one request takes to a partition.
     batch_bytes: usize,
     linger: Duration,
@@ -48,27 +50,56 @@ impl Queue {
         Self {
             state: Mutex::default(),
             arrived: Condvar::new(),
+            aborted: AtomicBool::new(false),
             batch_bytes,
             linger,
         }
     }
 
+    /// A batch that comes after the end is given up at once.
     pub(super) fn push(&self, batch: Batch) {
         let mut state = self.lock();
+        if state.deadline.is_some() {
+            drop(state);
+            drop(batch);
+            return;
+        }
         state.waiting.push_back(batch);
         drop(state);
         self.arrived.notify_one();
     }
 
-    pub(super) fn close(&self) {
-        self.lock().closed = Some(Instant::now());
+    /// Nothing more comes; what is here has `grace`.
+    pub(super) fn close(&self, grace: Duration) {
+        self.lock().deadline = Instant::now().checked_add(grace);
         self.arrived.notify_one();
     }
 
-    /// Whether the time after the end is over.
+    /// Gives up what is here.
+    pub(super) fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+        self.close(Duration::ZERO);
+    }
+
+    /// Gives up what is here, for want of a thread that takes it.
+    pub(super) fn clear(&self) {
+        self.abort();
+        let given_up = std::mem::take(&mut self.lock().waiting);
+        drop(given_up);
+    }
+
+    /// Whether everything is given up. Costs nothing.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    /// Whether the time after the end is over, which gives everything up.
     pub(super) fn is_overdue(&self) -> bool {
-        let closed = self.lock().closed;
-        closed.is_some_and(|closed| closed.elapsed() >= LINGER_AFTER_CLOSE)
+        let deadline = self.lock().deadline;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.aborted.store(true, Ordering::Release);
+        }
+        self.is_aborted()
     }
 
     /// Lets some time go by, less if something happens here.
@@ -82,7 +113,7 @@ impl Queue {
     pub(super) fn next(&self) -> Option<Vec<Batch>> {
         let mut state = self.lock();
         while state.waiting.is_empty() {
-            if state.closed.is_some() {
+            if state.deadline.is_some() {
                 return None;
             }
             let woken = self.arrived.wait(state);
@@ -112,7 +143,7 @@ impl Queue {
     fn wait_for_more<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let is_short = |state: &mut State| {
             let bytes: usize = state.waiting.iter().map(|batch| batch.bytes).sum();
-            state.closed.is_none() && bytes < self.batch_bytes
+            state.deadline.is_none() && bytes < self.batch_bytes
         };
         let waited = self
             .arrived
@@ -173,7 +204,7 @@ mod tests {
         ] {
             queue.push(batch(topic, bytes));
         }
-        queue.close();
+        queue.close(Duration::from_mins(1));
         assert_eq!(sizes(queue.next()), Some(vec![600, 900, 400]));
         assert_eq!(sizes(queue.next()), Some(vec![1]));
         // A batch is never split.
@@ -188,7 +219,7 @@ mod tests {
         queue.push(batch("a", 400));
         assert_eq!(sizes(queue.next()), Some(vec![600, 400]));
         queue.push(batch("a", 1));
-        queue.close();
+        queue.close(Duration::from_mins(1));
         assert_eq!(sizes(queue.next()), Some(vec![1]));
     }
 }

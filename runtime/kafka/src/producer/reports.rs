@@ -10,22 +10,23 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, Producer as _, ProducerContext};
 use tidegate_log::{LogError, RecordMetadata};
 
-use super::returned::Returned;
-use super::{Native, is_missing};
-use crate::context::Reports;
-use crate::deliveries::{Deliveries, Ticket};
+use super::Native;
+use super::returned::{Cause, Return, Returned};
+use crate::client_log::Reports;
+use crate::deliveries::{Deliveries, Ticket, closed};
 use crate::errors;
 use crate::native::{Delivery, Report, ReportQueue};
 
 /// Reports are served as they come; without any, the thread looks this often whether it is still needed.
 const LOOK_FOR_END: Duration = Duration::from_secs(1);
 
-/// Receives reports.
+/// Receives reports. Clones share what they note.
+#[derive(Clone)]
 pub(super) struct Reporter {
     pub(super) reports: Reports,
     pub(super) deliveries: Arc<Deliveries>,
     pub(super) servers: Arc<str>,
-    pub(super) returned: Returned,
+    pub(super) returned: Arc<Returned>,
 }
 
 impl Reporter {
@@ -33,21 +34,31 @@ impl Reporter {
     fn end_of(
         &self,
         delivery: &Delivery<'_>,
+        native: &Native,
     ) -> Option<(Ticket, Result<RecordMetadata, LogError>)> {
         let ticket = Ticket(delivery.opaque);
-        let result = match delivery.result {
-            Ok((partition, offset)) => Ok(RecordMetadata { partition, offset }),
-            Err(code) if is_missing(Some(code)) => {
-                self.returned.push(delivery.message, ticket);
-                return None;
+        let code = match delivery.result {
+            Ok((partition, offset)) => {
+                return Some((ticket, Ok(RecordMetadata { partition, offset })));
             }
-            Err(code) => {
-                let doing = format!("append to topic '{}'", delivery.message.topic());
-                let trouble = Some(&self.reports.trouble);
-                Err(errors::from_code(&doing, &self.servers, code, trouble))
-            }
+            Err(code) => code,
         };
-        Some((ticket, result))
+        let message = delivery.message;
+        // A client that has failed for good fails everything that it has.
+        let is_dead = native.client().fatal_error().is_some();
+        let cause = if is_dead {
+            Some(Cause::Client(code))
+        } else {
+            Cause::of(code)
+        };
+        if let Some(cause) = cause {
+            self.returned.push(Return::new(message, ticket, cause));
+            return None;
+        }
+        let doing = format!("append to topic '{}'", message.topic());
+        let trouble = Some(&self.reports.trouble);
+        let error = errors::from_code(&doing, &self.servers, code, trouble);
+        Some((ticket, Err(errors::of_record(Some(code), error))))
     }
 }
 
@@ -67,20 +78,22 @@ impl ProducerContext for Reporter {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, _: &DeliveryResult<'_>, ticket: usize) {
-        let closed = LogError::Unavailable("the producer was closed".to_owned());
-        self.deliveries.settle(Ticket(ticket), Err(closed));
+        self.deliveries.settle(Ticket(ticket), Err(closed()));
     }
 }
 
-/// Serves reports until the sender has finished.
+/// Serves reports until the client is not needed any more.
 pub(super) fn serve(native: &Native, finished: &AtomicBool) {
     let queue = ReportQueue::of(native);
     let reporter: &Reporter = native.context();
     while !finished.load(Ordering::Acquire) {
         match queue.next(LOOK_FOR_END) {
             Some(Report::Deliveries(mut deliveries)) => {
-                let ends = std::iter::from_fn(|| Some(reporter.end_of(&deliveries.next()?)));
-                reporter.deliveries.settle_all(ends.flatten());
+                let ends =
+                    std::iter::from_fn(|| Some(reporter.end_of(&deliveries.next()?, native)));
+                // Before any is settled: a panic must find all of them open.
+                let ends: Vec<_> = ends.flatten().collect();
+                reporter.deliveries.settle_all(ends.into_iter());
             }
             Some(Report::Failure(failure)) => {
                 reporter.error(KafkaError::Global(failure.code), &failure.reason);

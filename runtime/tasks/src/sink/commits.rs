@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tidegate_api::{ConnectError, SinkTask, TopicPartition};
 use tidegate_log::LogError;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Next, Offsets, Work};
@@ -28,49 +29,48 @@ impl Commit {
     }
 }
 
-async fn in_time(
-    timeout: Duration,
-    commit: BoxFuture<'static, Result<(), LogError>>,
-) -> Result<(), LogError> {
-    tokio::time::timeout(timeout, commit)
-        .await
-        .unwrap_or_else(|_| {
-            Err(LogError::Unavailable(
-                "Commit of offsets timed out".to_owned(),
-            ))
-        })
-}
-
 impl Work<'_> {
     fn commit_timeout(&self) -> Duration {
         self.environment.settings.offset_flush_timeout
     }
 
-    /// Offsets that the plugin allows to commit, without those that are committed already.
+    /// Offsets to commit: those that the plugin allows, and with them where the other partitions of `offsets` stand, also
+    /// those without any record yet: a group that has no offset of a partition would begin it anew at every start. Empty
+    /// if all is committed.
+    ///
+    /// Source: `org.apache.kafka.connect.runtime.WorkerSinkTask.commitOffsets`.
     async fn committable(
         &mut self,
         offsets: Offsets,
         task: &mut dyn SinkTask,
     ) -> Result<Offsets, ConnectError> {
-        let mut allowed = task.pre_commit(offsets).await?;
-        allowed.retain(|partition, offset| match self.current.get(partition) {
-            Some(current) if *offset > *current => {
-                warn!(
+        let known = |(partition, committed): (&TopicPartition, &i64)| {
+            let asked = offsets.contains_key(partition);
+            asked.then(|| (partition.clone(), *committed))
+        };
+        let mut committable: Offsets = self.committed.iter().filter_map(known).collect();
+        let mut is_new = false;
+        for (partition, offset) in task.pre_commit(offsets).await? {
+            match self.current.get(&partition) {
+                Some(current) if offset > *current => warn!(
                     "{} ignores the offset {offset} of {partition}: it is ahead of what was delivered",
                     self.environment.id
-                );
-                false
-            }
-            Some(_) => self.committed.get(partition) != Some(offset),
-            None => {
-                warn!(
+                ),
+                Some(_) if self.committed.get(&partition) == Some(&offset) => {}
+                Some(_) => {
+                    is_new = true;
+                    committable.insert(partition, offset);
+                }
+                None => warn!(
                     "{} ignores the offset {offset} of {partition}: it is not assigned",
                     self.environment.id
-                );
-                false
+                ),
             }
-        });
-        Ok(allowed)
+        }
+        if !is_new {
+            committable.clear();
+        }
+        Ok(committable)
     }
 
     pub(super) async fn begin_commit(
@@ -80,8 +80,17 @@ impl Work<'_> {
         match self.committable(self.current.clone(), task).await {
             Ok(offsets) if offsets.is_empty() => Ok(()),
             Ok(offsets) => {
-                let done = self.consumer.commit(offsets.clone().into_iter().collect());
-                let done = in_time(self.commit_timeout(), done).boxed();
+                let mut done = self.consumer.commit(offsets.clone().into_iter().collect());
+                let (id, timeout) = (self.environment.id.clone(), self.commit_timeout());
+                let done = async move {
+                    if let Ok(result) = tokio::time::timeout(timeout, &mut done).await {
+                        return result;
+                    }
+                    // Another commit could be overtaken by this one, so that none begins before its end.
+                    warn!("{id} Commit of offsets timed out, waiting for its end");
+                    done.await
+                };
+                let done = done.boxed();
                 self.commit = Some(Commit { offsets, done });
                 Ok(())
             }
@@ -106,7 +115,7 @@ impl Work<'_> {
             self.ahead = None;
         }
         if self.pending.take().is_some() {
-            self.resume()?;
+            self.end_wait()?;
         }
         Ok(())
     }
@@ -147,12 +156,7 @@ impl Work<'_> {
         let closed = task.close(partitions).await;
         let committed = match committable {
             Ok(offsets) if offsets.is_empty() => Ok(()),
-            Ok(offsets) => {
-                let done = self.consumer.commit(offsets.into_iter().collect());
-                in_time(self.commit_timeout(), done)
-                    .await
-                    .map_err(ConnectError::from)
-            }
+            Ok(offsets) => self.commit_now(offsets).await.map_err(ConnectError::from),
             Err(error) => Err(error),
         };
         if let Err(error) = committed {
@@ -166,12 +170,21 @@ impl Work<'_> {
         closed
     }
 
-    pub(super) async fn close_all(&mut self, task: &mut dyn SinkTask) -> Result<(), ConnectError> {
+    /// Commits offsets behind a commit that may be under way; both together have the time of one.
+    async fn commit_now(&mut self, offsets: Offsets) -> Result<(), LogError> {
+        let timed_out = |_| LogError::Unavailable("Commit of offsets timed out".to_owned());
+        let deadline = Instant::now() + self.commit_timeout();
         if self.commit.is_some() {
-            // The commit that follows is newer; this one must only not overtake it.
-            let result = Commit::done(&mut self.commit).await;
-            self.end_commit(result);
+            let earlier = Commit::done(&mut self.commit);
+            let result = tokio::time::timeout_at(deadline, earlier).await;
+            self.end_commit(result.map_err(timed_out)?);
         }
+        let commit = self.consumer.commit(offsets.into_iter().collect());
+        let result = tokio::time::timeout_at(deadline, commit).await;
+        result.map_err(timed_out)?
+    }
+
+    pub(super) async fn close_all(&mut self, task: &mut dyn SinkTask) -> Result<(), ConnectError> {
         self.close(&self.assignment(), task).await
     }
 
@@ -184,15 +197,12 @@ impl Work<'_> {
         let Some(batch) = &mut self.pending else {
             return Ok(());
         };
-        batch
-            .next
-            .retain(|partition, _| !partitions.contains(partition));
-        batch
-            .records
-            .retain(|record| !partitions.contains(&record.original.topic_partition()));
+        for partition in partitions {
+            batch.remove(partition);
+        }
         if batch.next.is_empty() {
             self.pending = None;
-            self.resume()?;
+            self.end_wait()?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,10 +10,31 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::testing::{Journal, Stage};
 
+#[tokio::test(start_paused = true)]
+async fn a_topic_is_told_of_once_and_again_after_a_reset() {
+    let (stage, puts) = sink(&[], vec![]);
+    for batch in 0..3 {
+        if batch == 2 {
+            stage.journal.resets.fetch_add(1, Ordering::Relaxed);
+        }
+        stage
+            .events
+            .try_send(records(5 + batch..6 + batch))
+            .unwrap();
+        puts.wait_for("put", usize::try_from(batch).unwrap() + 1)
+            .await;
+    }
+    let entries = stage.finish().await;
+    let told = entries.iter().filter(|entry| *entry == "topic t");
+    assert_eq!(told.count(), 2);
+}
+
 /// Notes what it is given; fails as the script says.
 struct Scripted {
     failures: Arc<Mutex<VecDeque<ConnectError>>>,
     puts: Arc<Journal>,
+    /// Puts of nothing since the last one of something.
+    idle: u32,
 }
 
 #[async_trait]
@@ -22,8 +44,13 @@ impl SinkTask for Scripted {
     }
     async fn put(&mut self, records: &[SinkRecord]) -> Result<(), ConnectError> {
         if records.is_empty() {
-            return Ok(());
+            self.idle += 1;
+            return match self.idle {
+                1..1000 => Ok(()),
+                _ => Err(ConnectError::fatal("it spins")),
+            };
         }
+        self.idle = 0;
         if let Some(error) = self.failures.lock().unwrap().pop_front() {
             self.puts.note("refused");
             return Err(error);
@@ -51,6 +78,7 @@ fn sink(props: &[(&str, &str)], failures: Vec<ConnectError>) -> (Stage, Arc<Jour
         Box::new(Scripted {
             failures: Arc::clone(&failures),
             puts: Arc::clone(&noted),
+            idle: 0,
         })
     });
     stage
@@ -98,6 +126,66 @@ async fn what_was_written_is_committed_and_again_at_the_end() {
     );
     assert!(entries.contains(&"left the group".to_owned()));
     assert_eq!(entries.last().unwrap(), "UNASSIGNED");
+}
+
+/// With `auto.offset.reset=latest` the next start would pass over what came to them meanwhile.
+#[tokio::test(start_paused = true)]
+async fn partitions_without_records_are_committed_with_the_others() {
+    let (stage, puts) = sink(&[], vec![]);
+    let more = ConsumerEvent::Assigned(vec![(part(1), 0)]);
+    stage.events.try_send(more).unwrap();
+    stage.events.try_send(records(5..7)).unwrap();
+    puts.wait_for("put", 1).await;
+    let entries = stage.finish().await;
+    assert_eq!(commits(&entries), ["commit t-0@7", "commit t-1@0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_committed_without_records() {
+    let (stage, _) = sink(&[], vec![]);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(commits(&stage.finish().await).is_empty());
+}
+
+/// Of two commits under way the older could win.
+#[tokio::test(start_paused = true)]
+async fn a_commit_waits_for_the_one_before_it() {
+    let (stage, puts) = sink(&[], vec![]);
+    stage.answers.send_replace(false);
+    stage.events.try_send(records(5..7)).unwrap();
+    stage.journal.wait_for("commit", 1).await;
+    stage.events.try_send(records(7..8)).unwrap();
+    puts.wait_for("put", 2).await;
+    // Long past the next commit's time: the task waits, and does not spin.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(commits(&stage.journal.entries()), ["commit t-0@7"]);
+    stage.answers.send_replace(true);
+    stage.journal.wait_for("commit", 2).await;
+    let entries = stage.finish().await;
+    assert_eq!(commits(&entries), ["commit t-0@7", "commit t-0@8"]);
+    assert!(
+        !entries.iter().any(|entry| entry.starts_with("FAILED")),
+        "{entries:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_does_not_overtake_a_commit_that_is_not_answered() {
+    let (stage, puts) = sink(&[], vec![]);
+    stage.answers.send_replace(false);
+    stage.events.try_send(records(5..7)).unwrap();
+    stage.journal.wait_for("commit", 1).await;
+    stage.events.try_send(records(7..8)).unwrap();
+    puts.wait_for("put", 2).await;
+    let asked = Instant::now();
+    let entries = stage.finish().await;
+    assert_eq!(commits(&entries), ["commit t-0@7"]);
+    assert_eq!(entries.last().unwrap(), "UNASSIGNED");
+    assert!(
+        asked.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,6 +352,8 @@ async fn lost_partitions_take_their_waiting_records_along() {
         .try_send(ConsumerEvent::Lost(vec![part(0)]))
         .unwrap();
     puts.wait_for("close", 1).await;
+    // What was waited for has gone.
+    stage.journal.wait_for("RUNNING", 2).await;
     tokio::time::advance(Duration::from_mins(1)).await;
     let entries = stage.finish().await;
     assert!(commits(&entries).is_empty(), "{entries:?}");
@@ -336,4 +426,59 @@ async fn a_dead_letter_waits_for_a_log_that_is_full() {
     letter.fail(full());
     let entries = stage.finish().await;
     assert_eq!(commits(&entries), ["commit t-0@6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_a_broken_log_does_not_take_fails_the_task() {
+    let props = [
+        (
+            "value.converter",
+            "org.apache.kafka.connect.converters.LongConverter",
+        ),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dead"),
+    ];
+    let (mut stage, _puts) = sink(&props, vec![]);
+    stage.events.try_send(records(5..6)).unwrap();
+    let refused = LogError::Fatal("the login was refused".to_owned());
+    stage.next_append().await.fail(refused);
+    stage.journal.wait_for("FAILED", 1).await;
+    let entries = stage.finish().await;
+    assert!(commits(&entries).is_empty(), "{entries:?}");
+    let failure = entries.iter().find(|entry| entry.starts_with("FAILED"));
+    let failure = failure.expect("a failure");
+    assert!(failure.contains("'dead'"), "{failure}");
+    assert!(failure.contains("the login was refused"), "{failure}");
+}
+
+/// Cannot write, and cannot tell what it has written.
+struct Away;
+
+#[async_trait]
+impl SinkTask for Away {
+    async fn start(&mut self, _context: SinkTaskContext, _: Props) -> Result<(), ConnectError> {
+        Ok(())
+    }
+    async fn put(&mut self, records: &[SinkRecord]) -> Result<(), ConnectError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        Err(ConnectError::retriable("PostgreSQL is away"))
+    }
+    async fn pre_commit(&mut self, _offsets: Offsets) -> Result<Offsets, ConnectError> {
+        Err(ConnectError::retriable("PostgreSQL is away"))
+    }
+    async fn stop(&mut self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_back_ends_the_wait_for_a_batch() {
+    let stage = Stage::sink(&[("topics", "t")], || Box::new(Away));
+    let assigned = ConsumerEvent::Assigned(vec![(part(0), 5)]);
+    stage.events.try_send(assigned).unwrap();
+    stage.events.try_send(records(5..6)).unwrap();
+    stage.journal.wait_for("WAITING", 1).await;
+    stage.journal.wait_for("seek", 1).await;
+    stage.journal.wait_for("RUNNING", 2).await;
+    stage.finish().await;
 }

@@ -20,14 +20,14 @@ pub(super) type Positions = Vec<(Arc<SourcePartition>, SourceOffset)>;
 
 pub(super) fn advance(
     positions: &mut Positions,
-    partition: &Arc<SourcePartition>,
+    partition: Arc<SourcePartition>,
     offset: SourceOffset,
 ) {
-    let same = |known: &Arc<SourcePartition>| Arc::ptr_eq(known, partition) || known == partition;
+    let same = |known: &Arc<SourcePartition>| Arc::ptr_eq(known, &partition) || *known == partition;
     // The last one added is the most likely one.
     match positions.iter_mut().rev().find(|(known, _)| same(known)) {
         Some(entry) => entry.1 = offset,
-        None => positions.push((Arc::clone(partition), offset)),
+        None => positions.push((partition, offset)),
     }
 }
 
@@ -59,7 +59,7 @@ impl OffsetWriter {
 
     pub(super) fn acknowledged(&mut self, positions: Positions) {
         for (partition, offset) in positions {
-            advance(&mut self.committable, &partition, offset);
+            advance(&mut self.committable, partition, offset);
         }
     }
 

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 use tidegate_api::{Props, SchemaAndValue, SchemaBuilder, Str, Value};
 
@@ -84,6 +85,24 @@ async fn only_an_acknowledged_prefix_is_committed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_is_told_of_once_and_again_after_a_reset() {
+    let batches = [&[("a", 1)], &[("b", 2)], &[("c", 3)]].map(|batch| Step::Batch(batch));
+    let mut stage = Stage::source(&[], script(batches.into()));
+    for batch in 0..2 {
+        stage.next_append().await.store();
+        stage.journal.wait_for("topic t", 1).await;
+        if batch == 1 {
+            stage.journal.resets.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    stage.next_append().await.store();
+    stage.journal.wait_for("topic t", 2).await;
+    let entries = stage.finish().await;
+    let told = entries.iter().filter(|entry| *entry == "topic t");
+    assert_eq!(told.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_acknowledgements_and_commits_them() {
     let mut stage = Stage::source(&[], script(vec![Step::Batch(&[("a", 1)])]));
     let batch = stage.next_append().await;
@@ -135,20 +154,101 @@ async fn a_tolerated_refusal_is_skipped() {
     assert_eq!(offsets(&stage.finish().await), ["offset {at=2}"]);
 }
 
+/// Each record counts for itself: those around a refused one are stored and passed, in batches of any size.
 #[tokio::test(start_paused = true)]
-async fn a_full_log_is_never_tolerated() {
-    let steps = vec![Step::Batch(&[("a", 1)]), Step::Batch(&[("b", 2)])];
-    let mut stage = Stage::source(&[("errors.tolerance", "all")], script(steps));
-    let (first, second) = (stage.next_append().await, stage.next_append().await);
-    first.fail(LogError::Full("no space left".to_owned()));
-    second.store();
+async fn only_the_refused_record_is_skipped() {
+    let batch = Step::Batch(&[("a", 1), ("b", 2), ("c", 3)]);
+    let mut stage = Stage::source(&[("errors.tolerance", "all")], script(vec![batch]));
+    let appended = stage.next_append().await;
+    assert_eq!(appended.values(), ["a", "b", "c"]);
+    appended.store_except(&[1], &LogError::Invalid("too large".to_owned()));
+    stage.journal.wait_for("offset", 1).await;
+    assert_eq!(offsets(&stage.finish().await), ["offset {at=3}"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_before_a_refused_record_of_a_batch_are_committed() {
+    let batch = Step::Batch(&[("a", 1), ("b", 2), ("c", 3), ("d", 4)]);
+    let mut stage = Stage::source(&[], script(vec![batch]));
+    let appended = stage.next_append().await;
+    appended.store_except(&[2], &LogError::Invalid("too large".to_owned()));
     stage.journal.wait_for("FAILED", 1).await;
     let entries = stage.finish().await;
-    assert_eq!(offsets(&entries), [""; 0]);
+    assert_eq!(offsets(&entries), ["offset {at=2}"]);
+    let failure = entries.iter().find(|entry| entry.starts_with("FAILED"));
+    let failure = failure.unwrap();
     assert!(
-        entries.iter().any(|entry| entry.contains("no space left")),
+        failure.contains("the record at {at=3} of {file=f} was not stored"),
+        "{failure}"
+    );
+}
+
+/// A log that leaves results out has not said that it has stored anything.
+#[tokio::test(start_paused = true)]
+async fn a_record_without_an_answer_is_not_stored() {
+    let batch = Step::Batch(&[("a", 1), ("b", 2)]);
+    let mut stage = Stage::source(&[], script(vec![batch]));
+    drop(stage.next_append().await);
+    stage.journal.wait_for("FAILED", 1).await;
+    assert!(offsets(&stage.finish().await).is_empty());
+}
+
+/// As with Kafka Connect: lines 10 and 20 are there when the third one cannot be cast.
+#[tokio::test(start_paused = true)]
+async fn records_before_one_that_cannot_be_converted_are_stored() {
+    let batch = Step::Batch(&[("10", 1), ("20", 2), ("x", 3), ("30", 4)]);
+    let props = [
+        ("transforms", "refuse"),
+        ("transforms.refuse.type", "RefuseX"),
+    ];
+    let mut stage = Stage::source(&props, script(vec![batch]));
+    let appended = stage.next_append().await;
+    assert_eq!(appended.values(), ["10", "20"]);
+    appended.store();
+    stage.journal.wait_for("FAILED", 1).await;
+    assert_eq!(offsets(&stage.finish().await), ["offset {at=2}"]);
+}
+
+/// What a producer still had would come behind records of the task's successor.
+#[tokio::test(start_paused = true)]
+async fn the_producer_is_closed_before_the_task_has_ended() {
+    let mut stage = Stage::source(&[], script(vec![Step::Batch(&[("a", 1)])]));
+    let unanswered = stage.next_append().await;
+    let entries = stage.finish().await;
+    assert_eq!(
+        entries,
+        ["RUNNING", "closed a producer", "UNASSIGNED"],
         "{entries:?}"
     );
+    drop(unanswered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_task_closes_its_producer() {
+    let mut stage = Stage::source(&[], script(vec![Step::Batch(&[("a", 1)])]));
+    let unanswered = stage.next_append().await;
+    stage.cancel.cancel();
+    assert_eq!(stage.finish().await, ["RUNNING", "closed a producer"]);
+    drop(unanswered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_takes_nothing_is_never_tolerated() {
+    let cause = || "no space left".to_owned();
+    for error in [LogError::Full(cause()), LogError::Fatal(cause())] {
+        let steps = vec![Step::Batch(&[("a", 1)]), Step::Batch(&[("b", 2)])];
+        let mut stage = Stage::source(&[("errors.tolerance", "all")], script(steps));
+        let (first, second) = (stage.next_append().await, stage.next_append().await);
+        first.fail(error);
+        second.store();
+        stage.journal.wait_for("FAILED", 1).await;
+        let entries = stage.finish().await;
+        assert_eq!(offsets(&entries), [""; 0]);
+        assert!(
+            entries.iter().any(|entry| entry.contains(&cause())),
+            "{entries:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,6 +262,25 @@ async fn a_source_that_is_away_is_polled_again() {
         !entries.iter().any(|entry| entry.starts_with("FAILED")),
         "{entries:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_acknowledges_nothing_for_long_is_told_of_until_it_does() {
+    let steps = vec![Step::Batch(&[("a", 1)]), Step::Batch(&[("b", 2)])];
+    let mut stage = Stage::source(&[], script(steps));
+    let (first, second) = (stage.next_append().await, stage.next_append().await);
+    let begun = Instant::now();
+    let wait = "WAITING the log (bootstrap.servers) has acknowledged no record for 10s; 2 batches";
+    stage.journal.wait_for(wait, 1).await;
+    assert!(begun.elapsed() >= STALLED, "{:?}", begun.elapsed());
+    first.store();
+    stage.journal.wait_for("RUNNING", 2).await;
+    // Each batch has its own time.
+    stage.journal.wait_for("WAITING", 2).await;
+    second.store();
+    stage.journal.wait_for("RUNNING", 3).await;
+    let entries = stage.finish().await;
+    assert_eq!(offsets(&entries).last(), Some(&"offset {at=2}"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +306,7 @@ async fn a_fatal_error_stays() {
     assert!(stage.appended.try_recv().is_err());
     assert_eq!(
         stage.journal.entries(),
-        ["RUNNING", "FAILED the binlog is gone"]
+        ["RUNNING", "closed a producer", "FAILED the binlog is gone"]
     );
 }
 

@@ -1,6 +1,35 @@
 use super::*;
 
 #[test]
+fn internal_topics_are_three() {
+    let error = |settings: &[(&'static str, &'static str)]| {
+        let props = settings.iter().copied().collect();
+        WorkerConfig::new(props, Mode::Distributed)
+            .map_err(|error| error.text().to_owned())
+            .err()
+    };
+    assert_eq!(error(&[]), None);
+    let storage = [
+        "config.storage.topic",
+        "offset.storage.topic",
+        "status.storage.topic",
+    ];
+    assert_eq!(
+        error(&storage.map(|name| (name, "t"))).as_deref(),
+        Some(
+            "Invalid value t for configuration offset.storage.topic: config.storage.topic has the same topic; give each its own"
+        )
+    );
+    let status = error(&[("status.storage.topic", "connect-configs")]).expect("refused");
+    assert!(
+        status.contains("status.storage.topic: config.storage.topic has"),
+        "{status}"
+    );
+    let props = storage.map(|name| (name, "t")).into_iter().collect();
+    assert!(WorkerConfig::new(props, Mode::Standalone).is_ok());
+}
+
+#[test]
 fn the_embedded_log_needs_no_settings() {
     let config = WorkerConfig::new(Props::new(), Mode::Distributed).expect("defaults");
     assert_eq!(config.listeners, ["0.0.0.0:8083"]);
@@ -38,7 +67,7 @@ const STOCK: &str = include_str!("../../testdata/worker/stock.properties");
 const GROWN: &str = include_str!("../../testdata/worker/grown.properties");
 
 fn parsed(text: &str) -> WorkerConfig {
-    let props = crate::properties::parse(text);
+    let props = crate::properties::parse(text).unwrap();
     WorkerConfig::new(props, Mode::Distributed).expect("a file that users have")
 }
 
@@ -66,7 +95,7 @@ fn files_that_users_have_are_taken_as_they_are() {
 #[test]
 fn what_is_not_here_is_refused_by_name() {
     fn check(line: &str) {
-        let props = crate::properties::parse(&format!("{STOCK}{line}\n"));
+        let props = crate::properties::parse(&format!("{STOCK}{line}\n")).unwrap();
         let error = WorkerConfig::new(props, Mode::Distributed).expect_err(line);
         let name = line.split('=').next().unwrap();
         assert!(error.text().contains(name), "{}", error.text());

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::Value as Json;
-use tidegate_api::{ConnectError, Props};
+use tidegate_api::{ConnectError, Props, catch_panic};
 use tidegate_tasks::{Backoff, TargetState};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::connector::Command;
 use super::{Herder, REQUEST_TIMEOUT};
+use crate::config::Mode;
 use crate::errors::WorkerError;
+use crate::loggers::Level;
 
 /// Before a topic that cannot be read is asked again what became of a write.
 const READ_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -58,12 +60,14 @@ impl Herder {
     where
         F: Future<Output = Result<T, WorkerError>> + Send + 'static,
     {
+        self.shared.membership.check()?;
         let lock = self.changing.lock_of(name);
         let change = change(self.clone(), name.to_owned());
         let began = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+        let what = stage.clone();
         let running = self.shared.tasks.spawn(async move {
             let _one_at_a_time = lock.lock().await;
-            change.await
+            catch_panic(&what, change).await?
         });
         let ended = tokio::time::timeout(REQUEST_TIMEOUT, running).await;
         let ended = ended.map_err(|_| {
@@ -82,7 +86,8 @@ impl Herder {
         {
             let delay = backoff.next_delay();
             warn!(
-                "The config topic cannot be read, next attempt in {delay:?}: {}",
+                "The config topic cannot be read, {}: {}",
+                backoff.wait(delay),
                 error.chain()
             );
             tokio::select! {
@@ -107,8 +112,7 @@ impl Herder {
                     "Connector {name} already exists"
                 )));
             }
-            herder.write_config(&name, &config, initial).await?;
-            herder.info(&name)
+            Ok(herder.write_config(&name, &config, initial).await?.1)
         })
         .await
     }
@@ -117,19 +121,19 @@ impl Herder {
     pub(crate) async fn put(&self, name: &str, config: Props) -> Result<(Put, Json), WorkerError> {
         let stage = writing_config(name);
         self.change(name, stage, move |herder, name| async move {
-            let put = herder.write_config(&name, &config, None).await?;
-            Ok((put, herder.info(&name)?))
+            herder.write_config(&name, &config, None).await
         })
         .await
     }
 
-    /// Stores a configuration, and has the connector follow it.
+    /// Stores a configuration, and has the connector follow it. The description has the tasks that were there before it does:
+    /// none of a new one, as the original answers.
     async fn write_config(
         &self,
         name: &str,
         config: &Props,
         initial: Option<TargetState>,
-    ) -> Result<Put, WorkerError> {
+    ) -> Result<(Put, Json), WorkerError> {
         let configs = &self.shared.configs;
         let put = match configs.connector(name) {
             Some(_) => Put::Updated,
@@ -138,6 +142,7 @@ impl Herder {
         let written = configs.put_connector(name, config, initial).await;
         let written = self.outcome(written).await;
         let stored = configs.connector(name);
+        let description = self.info(name);
         match put {
             _ if stored.is_none_or(|stored| stored.config != *config) => {}
             Put::Updated => {
@@ -150,7 +155,7 @@ impl Herder {
             }
         }
         written?;
-        Ok(put)
+        Ok((put, description?))
     }
 
     /// Changes some properties; null removes one.
@@ -209,6 +214,28 @@ impl Herder {
             self.shared.statuses.reset_topics(name);
         }
         actors().remove(name);
+    }
+
+    /// Sets the level of a logger for all workers of the group: in this one at once, in others as they read of it.
+    pub(crate) async fn set_cluster_level(
+        &self,
+        logger: &str,
+        level: Level,
+    ) -> Result<(), WorkerError> {
+        self.shared.configs.put_level(logger, level.name()).await?;
+        let now = Utc::now().timestamp_millis();
+        self.shared.loggers.set(logger, level, now);
+        Ok(())
+    }
+
+    /// The description of a connector that was just made or changed. A worker in standalone mode starts it first: then the
+    /// description has its tasks.
+    pub(crate) async fn described(&self, name: &str, info: Json) -> Result<Json, WorkerError> {
+        if self.shared.mode == Mode::Distributed {
+            return Ok(info);
+        }
+        self.settled(name).await?;
+        self.info(name)
     }
 
     /// Pauses, resumes or stops.

@@ -3,23 +3,26 @@
 //! Source: `org.apache.kafka.connect.runtime.{WorkerConnector,Worker}`.
 
 mod context;
+mod instance;
 mod tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_api::{ConnectError, Connector, ConnectorKind, ConnectorPlugin, Props};
-use tidegate_tasks::{TargetState, check_topic_creation};
+use tidegate_api::{ConnectError, ConnectorKind, ConnectorPlugin, Props, catch_panic};
+use tidegate_tasks::{Backoff, TargetState, check_topic_creation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-use self::context::Context;
+use self::instance::Instance;
 use self::tasks::RunningTask;
 use super::Shared;
+use super::membership::Term;
 use crate::stores::config_store::ConnectorEntry;
 use crate::stores::status_store::state;
+use crate::unknown_keys::{settings_without_effect, unknown_keys};
 
 /// What an actor is told.
 pub(crate) enum Command {
@@ -51,7 +54,22 @@ pub(crate) enum Command {
     },
 }
 
-/// A connector gets this long to stop.
+impl Command {
+    /// Whether it wants another instance than the one that runs, or none.
+    fn replaces_instance(&self) -> bool {
+        match self {
+            Self::ConfigUpdated | Self::RestartConnector { .. } | Self::Shutdown { .. } => true,
+            Self::Restart { connector, .. } => *connector,
+            Self::TargetStateChanged(target) => *target != TargetState::Started,
+            Self::RestartTask { .. }
+            | Self::Settle { .. }
+            | Self::Reconfigure
+            | Self::Raised(_) => false,
+        }
+    }
+}
+
+/// A connector gets this long to stop, and to return from what it does when something else is asked for.
 pub(super) const CONNECTOR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct ConnectorActor {
@@ -59,13 +77,20 @@ pub(crate) struct ConnectorActor {
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
     own_address: mpsc::WeakSender<Command>,
-    instance: Option<Box<dyn Connector>>,
-    /// Whether the instance's `start` has succeeded.
-    started: bool,
+    /// Commands that came while the instance was busy, in their order.
+    waiting: VecDeque<Command>,
+    /// Nobody sends commands any more.
+    orphaned: bool,
+    /// None while it is asked something, and after it was abandoned or has panicked.
+    instance: Option<Instance>,
     tasks: BTreeMap<u32, RunningTask>,
     target: watch::Sender<TargetState>,
+    /// What this actor belongs to.
+    term: Term,
     /// When to try again to make task configurations.
-    retry: Option<(Instant, Duration)>,
+    retry: Option<(Instant, Backoff)>,
+    /// Keys of the configuration that were logged because nobody declares them.
+    unknown_keys: BTreeSet<String>,
 }
 
 impl ConnectorActor {
@@ -76,39 +101,61 @@ impl ConnectorActor {
         own_address: mpsc::WeakSender<Command>,
     ) -> Self {
         let target = watch::Sender::new(shared.configs.target(name));
+        let term = shared.membership.term();
         Self {
             name: Arc::from(name),
             shared,
             commands,
             own_address,
+            waiting: VecDeque::new(),
+            orphaned: false,
             instance: None,
-            started: false,
             tasks: BTreeMap::new(),
             target,
+            term,
             retry: None,
+            unknown_keys: BTreeSet::new(),
         }
     }
 
+    /// Ends with [`Command::Shutdown`]. Should the actor itself panic, the connector and its tasks, which end with the
+    /// actor, are FAILED.
     pub(crate) async fn run(self) {
-        let span = info_span!("connector", connector = %self.name);
-        self.follow().instrument(span).await;
+        let (name, shared) = (Arc::clone(&self.name), Arc::clone(&self.shared));
+        let term = self.term.clone();
+        let span = info_span!("connector", connector = %name);
+        let what = format!("connector {name}");
+        let followed = catch_panic(&what, self.follow());
+        if let Err(panic) = followed.instrument(span).await {
+            error!("{panic}");
+            if !shared.membership.is_over(&term) {
+                shared.statuses.fail_all(&name, &panic.trace());
+            }
+        }
+    }
+
+    /// The next command, or a retry that is due.
+    async fn next_command(&mut self) -> Option<Command> {
+        if let Some(command) = self.waiting.pop_front() {
+            return Some(command);
+        }
+        let retry_at = self.retry.as_ref().map(|(at, _)| *at);
+        let retry = async {
+            match retry_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = self.commands.recv() => command,
+            () = retry => Some(Command::Reconfigure),
+        }
     }
 
     async fn follow(mut self) {
         self.start_or_fail().await;
         loop {
-            let retry_at = self.retry.map(|(at, _)| at);
-            let retry = async {
-                match retry_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let command = tokio::select! {
-                command = self.commands.recv() => command,
-                () = retry => Some(Command::Reconfigure),
-            };
-            match command {
+            match self.next_command().await {
                 None => return,
                 Some(Command::Shutdown { deleted, done }) => {
                     self.shut_down(deleted).await;
@@ -129,8 +176,21 @@ impl ConnectorActor {
             }
             Command::TargetStateChanged(target) => self.change_target(target).await,
             Command::RestartConnector { done } => {
-                self.stop_instance().await;
-                drop(done.send(self.start().await));
+                // A secret that cannot be read at the moment does not end what runs.
+                let answer = match self.resolved() {
+                    Ok(()) => {
+                        self.stop_instance().await;
+                        self.start().await
+                    }
+                    Err(error) => {
+                        // Unless a start has just made way for this command.
+                        if self.instance.is_none() {
+                            self.failed(&error);
+                        }
+                        Err(error)
+                    }
+                };
+                drop(done.send(answer));
             }
             Command::RestartTask { task, done } => {
                 self.restart_tasks(&[task]).await;
@@ -142,16 +202,7 @@ impl ConnectorActor {
                     self.stop_instance().await;
                     self.start_or_fail().await;
                 }
-                let version = self.version();
-                for task in &tasks {
-                    self.shared.statuses.set_task(
-                        &self.task_id(*task),
-                        state::RESTARTING,
-                        None,
-                        version,
-                    );
-                }
-                self.restart_tasks(&tasks).await;
+                self.restart_shown(&tasks).await;
             }
             Command::Reconfigure => self.configure_tasks().await,
             Command::Raised(error) => self.failed(&error),
@@ -166,6 +217,31 @@ impl ConnectorActor {
         self.shared.configs.connector(&self.name)
     }
 
+    /// Whether all placeholders of the configuration have values.
+    fn resolved(&self) -> Result<(), ConnectError> {
+        let entry = self.entry();
+        entry.map_or(Ok(()), |entry| {
+            self.shared.providers.resolve(&entry.config).map(drop)
+        })
+    }
+
+    /// Logs each key that nobody declares, and each that has no effect, once.
+    fn tell_unknown_keys(&mut self, plugin: &ConnectorPlugin, props: &Props) {
+        for key in unknown_keys(&self.shared.plugins, plugin, props) {
+            if self.unknown_keys.insert(key.to_owned()) {
+                warn!(
+                    "The configuration '{key}' of connector {} was supplied but isn't a known config.",
+                    self.name
+                );
+            }
+        }
+        for warning in settings_without_effect(&self.shared.plugins, plugin, props) {
+            if self.unknown_keys.insert(warning.clone()) {
+                warn!("Connector {}: {warning}.", self.name);
+            }
+        }
+    }
+
     fn plugin_of(&self, config: &Props) -> Option<&ConnectorPlugin> {
         self.shared
             .plugins
@@ -178,6 +254,9 @@ impl ConnectorActor {
     }
 
     fn report(&self, state: &str, trace: Option<String>) {
+        if self.shared.membership.is_over(&self.term) {
+            return;
+        }
         self.shared
             .statuses
             .set_connector(&self.name, state, trace, self.version());
@@ -185,7 +264,9 @@ impl ConnectorActor {
 
     fn failed(&mut self, error: &ConnectError) {
         error!("Connector {} failed:\n{}", self.name, error.trace());
-        self.started = false;
+        if let Some(instance) = &mut self.instance {
+            instance.started = false;
+        }
         self.retry = None;
         self.report(state::FAILED, Some(error.trace()));
     }
@@ -200,6 +281,10 @@ impl ConnectorActor {
     async fn start(&mut self) -> Result<(), ConnectError> {
         let result = self.start_wanted().await;
         if let Err(error) = &result {
+            if self.is_replaced() {
+                warn!("Connector {} is started no further: {error}", self.name);
+                return result;
+            }
             self.failed(error);
             if let Some(entry) = self.entry()
                 && *self.target.borrow() != TargetState::Stopped
@@ -221,7 +306,7 @@ impl ConnectorActor {
         self.forget_tasks(entry.tasks.len());
         let props = self.shared.providers.resolve(&entry.config)?;
         let class = props.raw("connector.class").unwrap_or_default();
-        let plugin = self.plugin_of(&props).ok_or_else(|| {
+        let plugin = self.plugin_of(&props).cloned().ok_or_else(|| {
             ConnectError::fatal(format!(
                 "connector class '{class}' is not known to this worker"
             ))
@@ -230,13 +315,15 @@ impl ConnectorActor {
             "Creating connector {} of type {class}, version {}",
             self.name, plugin.version
         );
+        self.tell_unknown_keys(&plugin, &props);
         if matches!(plugin.kind, ConnectorKind::Source(_)) {
             check_topic_creation(&props, self.shared.config.tasks.topic_creation_enable)?;
         }
-        self.instance = Some((plugin.create)());
+        self.instance = Some(Instance::new((plugin.create)()));
         match target {
             TargetState::Started => {
                 self.start_instance(&props).await?;
+                self.report(state::RUNNING, None);
                 self.configure_tasks().await;
             }
             TargetState::Paused => {
@@ -247,37 +334,6 @@ impl ConnectorActor {
             TargetState::Stopped => self.be_stopped().await,
         }
         Ok(())
-    }
-
-    async fn start_instance(&mut self, props: &Props) -> Result<(), ConnectError> {
-        let Some(instance) = &mut self.instance else {
-            return Ok(());
-        };
-        let context = Arc::new(Context {
-            name: Arc::clone(&self.name),
-            shared: Arc::clone(&self.shared),
-            actor: self.own_address.clone(),
-        });
-        instance.start(context, props).await?;
-        self.started = true;
-        self.report(state::RUNNING, None);
-        Ok(())
-    }
-
-    async fn stop_instance(&mut self) {
-        self.retry = None;
-        if let Some(mut instance) = self.instance.take()
-            && self.started
-            && tokio::time::timeout(CONNECTOR_STOP_TIMEOUT, instance.stop())
-                .await
-                .is_err()
-        {
-            warn!(
-                "connector {} did not stop within {CONNECTOR_STOP_TIMEOUT:?}; it is abandoned",
-                self.name
-            );
-        }
-        self.started = false;
     }
 
     async fn change_target(&mut self, target: TargetState) {

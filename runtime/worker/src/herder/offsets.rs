@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tidegate_api::{ConnectorKind, OffsetChange, Props, SourcePartition, TopicPartition, Value};
+use tidegate_api::{
+    ConnectorKind, OffsetChange, Props, SourcePartition, TopicPartition, Value, catch_panic,
+};
 use tidegate_log::LogError;
 use tidegate_tasks::{OffsetBackingStore as _, TargetState, sink_group_id};
 
@@ -93,8 +95,11 @@ impl Herder {
     ) -> Result<Json, WorkerError> {
         let props = self.shared.providers.resolve(config)?;
         let class = props.raw("connector.class").unwrap_or_default();
-        let connector = (plugin(&self.shared.plugins, class)?.create)();
-        let message = if connector.alter_offsets(&props, change).await? {
+        let plugin = plugin(&self.shared.plugins, class)?;
+        let connector = (plugin.create)();
+        let method = format!("alterOffsets of {}", plugin.class);
+        let agreed = catch_panic(&method, connector.alter_offsets(&props, change)).await??;
+        let message = if agreed {
             OWN.replace("{}", what)
         } else {
             format!("{} {EXTERNAL}", FRAMEWORKS.replace("{}", what))
@@ -104,7 +109,6 @@ impl Herder {
 
     /// Sets offsets; a null offset deletes one.
     pub(crate) async fn alter_offsets(&self, name: &str, body: &Json) -> Result<Json, WorkerError> {
-        let config = self.check_stopped(name).await?;
         let entries = body
             .get("offsets")
             .and_then(Json::as_array)
@@ -114,6 +118,12 @@ impl Herder {
                     "Partitions / offsets need to be provided for an alter offsets request",
                 )
             })?;
+        check_members("the body", body, &["offsets"])?;
+        for (index, entry) in entries.iter().enumerate() {
+            let what = format!("offsets[{index}]");
+            check_members(&what, entry, &["partition", "offset"])?;
+        }
+        let config = self.check_stopped(name).await?;
         if self.is_sink(&config)? {
             let offsets = entries
                 .iter()
@@ -123,12 +133,8 @@ impl Herder {
                 .announce(&config, OffsetChange::Sink(&offsets), "altered")
                 .await?;
             for (partition, _) in &offsets {
-                let topic = &partition.topic;
-                if self.shared.log.describe_topic(topic).await?.is_none() {
-                    return Err(WorkerError::internal(format!(
-                        "Failed to alter consumer group offsets for connector {name}: there is no topic '{topic}'"
-                    )));
-                }
+                let found = self.shared.log.describe_topic(&partition.topic).await?;
+                check_partition(name, partition, found.map(|found| found.partitions))?;
             }
             let group = self.group(name, &config);
             let result = self.shared.log.alter_group_offsets(&group, &offsets).await;
@@ -192,6 +198,41 @@ fn modification_failed(what: &str, name: &str, error: &LogError) -> WorkerError 
     ))
 }
 
+/// A slip in a name must not pass for a member that is left out: an offset that is missing is deleted.
+fn check_members(what: &str, json: &Json, known: &[&str]) -> Result<(), WorkerError> {
+    let names = json
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys());
+    for name in names {
+        if !known.contains(&name.as_str()) {
+            return Err(WorkerError::bad_request(format!(
+                "{what} has the unknown member '{name}'; known are {}",
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_partition(
+    name: &str,
+    partition: &TopicPartition,
+    partitions: Option<i32>,
+) -> Result<(), WorkerError> {
+    let (topic, number) = (&partition.topic, partition.partition);
+    let reason = match partitions {
+        None => format!("there is no topic '{topic}'"),
+        Some(count) if !(0..count).contains(&number) => {
+            format!("topic '{topic}' has no partition {number}, but {count} from 0 on")
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(WorkerError::internal(format!(
+        "Failed to alter consumer group offsets for connector {name}: {reason}"
+    )))
+}
+
 /// A flat map; null is `None`.
 fn fields(
     json: Option<&Json>,
@@ -203,11 +244,17 @@ fn fields(
     let object = json
         .as_object()
         .ok_or_else(|| WorkerError::bad_request(format!("the {what} must be an object")))?;
-    if let Some((name, value)) = object
-        .iter()
-        .find(|(_, value)| value.is_array() || value.is_object())
-    {
-        let kind = if value.is_array() { "ARRAY" } else { "MAP" };
+    let no_primitive = |value: &Json| match value {
+        Json::Array(_) => Some("ARRAY"),
+        Json::Object(_) => Some("MAP"),
+        Json::Number(number) if number.is_u64() && !number.is_i64() => {
+            Some("class java.math.BigInteger")
+        }
+        _ => None,
+    };
+    let mut members = object.iter();
+    let found = members.find_map(|(name, value)| Some((name, no_primitive(value)?)));
+    if let Some((name, kind)) = found {
         return Err(WorkerError::internal(format!(
             "Offsets may only contain primitive types as values, but field {name} contains {kind}"
         )));
@@ -250,9 +297,16 @@ fn sink_offset(entry: &Json) -> Result<(TopicPartition, Option<i64>), WorkerErro
             let offset = offset.get("kafka_offset").ok_or_else(|| {
                 bad("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
             })?;
-            Some(integer(offset).ok_or_else(|| {
+            let number = integer(offset).ok_or_else(|| {
                 WorkerError::bad_request(format!("Failed to parse the following Kafka offset value in the provided offsets: '{}'. Offset values for sink connectors need to be integers.", plain(offset)))
-            })?)
+            })?;
+            if number < 0 {
+                return Err(WorkerError::bad_request(format!(
+                    "The offset {number} of {topic}-{partition} is negative",
+                    partition = plain(&partition["kafka_partition"])
+                )));
+            }
+            Some(number)
         }
     };
     Ok((TopicPartition::new(topic, number), offset))
@@ -266,4 +320,48 @@ fn integer(json: &Json) -> Option<i64> {
 fn plain(json: &Json) -> String {
     json.as_str()
         .map_or_else(|| json.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, tested};
+
+    #[tokio::test]
+    async fn a_slip_in_a_name_deletes_no_offset() {
+        let bench = Bench::standalone(&[]).await;
+        let herder = &bench.herder;
+        let stopped = Some(TargetState::Stopped);
+        let created = herder.create("a", tested("a", "1"), stopped).await;
+        created.unwrap();
+        let partition = json!({"file": "f"});
+        let offsets = |offset: Json| json!({"offsets": [offset]});
+        let stored = offsets(json!({"partition": partition, "offset": {"position": 5}}));
+        herder.alter_offsets("a", &stored).await.unwrap();
+        let mut slips = vec![
+            offsets(json!({"partition": partition, "ofset": {"position": 6}})),
+            stored.clone(),
+        ];
+        slips[1]["ofsets"] = json!([]);
+        for slip in slips {
+            let error = herder.alter_offsets("a", &slip).await.unwrap_err();
+            assert_eq!(error.status, 400);
+            assert!(error.message.contains("unknown member 'ofset"), "{error}");
+        }
+        assert_eq!(herder.offsets("a").await.unwrap(), stored);
+    }
+
+    #[test]
+    fn partitions_and_offsets_that_cannot_be_are_named() {
+        let partition = TopicPartition::new("t", 99);
+        let error = check_partition("a", &partition, Some(2)).unwrap_err();
+        let text = "topic 't' has no partition 99, but 2 from 0 on";
+        assert!(error.message.ends_with(text), "{error}");
+        let entry = json!({
+            "partition": {"kafka_topic": "t", "kafka_partition": 0},
+            "offset": {"kafka_offset": -1},
+        });
+        let error = sink_offset(&entry).unwrap_err();
+        assert_eq!(error.message, "The offset -1 of t-0 is negative");
+    }
 }

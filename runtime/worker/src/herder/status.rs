@@ -1,14 +1,17 @@
 //! Statuses as REST shows them, and the listener that tasks report to.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
 use tidegate_api::{ConnectError, ConnectorTaskId};
 use tidegate_tasks::TaskStatusListener;
 
 use crate::errors::WorkerError;
-use crate::herder::Herder;
-use crate::stores::status_store::{Status, StatusStore, state};
+use crate::herder::membership::Term;
+use crate::herder::{Herder, Shared};
+use crate::stores::status_store::{Status, state};
 
 fn status_json(id: Option<u32>, status: &Status) -> Json {
     let mut json = serde_json::Map::new();
@@ -57,29 +60,41 @@ impl Herder {
 
 /// Writes what tasks report.
 pub(crate) struct TaskReports {
-    pub(crate) statuses: Arc<StatusStore>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) term: Term,
     pub(crate) version: Option<&'static str>,
+}
+
+impl TaskReports {
+    /// A task that is left behind says nothing of the one that has followed it.
+    fn report(&self, id: &ConnectorTaskId, state: &str, trace: Option<String>) {
+        if !self.shared.membership.is_over(&self.term) {
+            self.shared
+                .statuses
+                .set_task(id, state, trace, self.version);
+        }
+    }
 }
 
 impl TaskStatusListener for TaskReports {
     fn on_startup(&self, id: &ConnectorTaskId) {
-        self.statuses
-            .set_task(id, state::RUNNING, None, self.version);
+        self.report(id, state::RUNNING, None);
     }
     fn on_pause(&self, id: &ConnectorTaskId) {
-        self.statuses
-            .set_task(id, state::PAUSED, None, self.version);
+        self.report(id, state::PAUSED, None);
     }
     fn on_resume(&self, id: &ConnectorTaskId) {
-        self.statuses
-            .set_task(id, state::RUNNING, None, self.version);
+        self.report(id, state::RUNNING, None);
     }
     fn on_failure(&self, id: &ConnectorTaskId, error: &ConnectError) {
-        self.statuses
-            .set_task(id, state::FAILED, Some(error.trace()), self.version);
+        self.report(id, state::FAILED, Some(error.trace()));
+    }
+    fn on_wait(&self, id: &ConnectorTaskId, since: SystemTime, error: &ConnectError) {
+        let since = DateTime::<Utc>::from(since).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let trace = format!("Waiting since {since}: {}", error.trace());
+        self.report(id, state::RUNNING, Some(trace));
     }
     fn on_shutdown(&self, id: &ConnectorTaskId) {
-        self.statuses
-            .set_task(id, state::UNASSIGNED, None, self.version);
+        self.report(id, state::UNASSIGNED, None);
     }
 }

@@ -44,3 +44,68 @@ async fn nothing_starts_after_the_end() {
     paused.expect_err("it has ended");
     assert_eq!(bench.script.running(), [""; 0]);
 }
+
+const FILE_PROVIDER: [(&str, &str); 2] = [
+    ("config.providers", "file"),
+    ("config.providers.file.class", "FileConfigProvider"),
+];
+
+#[tokio::test]
+async fn answers_show_placeholders_and_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secrets");
+    std::fs::write(&file, "k=s3cret-word\n").unwrap();
+    let bench = Bench::standalone(&FILE_PROVIDER).await;
+    let mut config = tested("a", "1");
+    let placeholder = format!("${{file:{}:k}}", file.display());
+    for name in [
+        "errors.tolerance",
+        "tasks.max",
+        "producer.override.client.id",
+    ] {
+        config.set(name, placeholder.as_str());
+    }
+    config.set("transforms", format!("x,{placeholder}"));
+    config.set("producer.override.ssl.keystore.key", "a-private-key");
+    let infos = bench.herder.validate(&config, &[]).await.unwrap();
+    let answer = infos.to_json().to_string();
+    let error = infos.check().unwrap_err().message;
+    for text in [&answer, &error] {
+        assert!(!text.contains("s3cret"), "{text}");
+        assert!(!text.contains("a-private-key"), "{text}");
+        let shown = format!("Invalid value {placeholder} for configuration errors.tolerance");
+        assert!(text.contains(&shown), "{text}");
+    }
+    let value = |name: &str| {
+        let configs = serde_json::from_str::<serde_json::Value>(&answer).unwrap();
+        let all = configs["configs"].as_array().unwrap().clone();
+        let found = all
+            .into_iter()
+            .find(|config| config["value"]["name"] == name);
+        found.unwrap()["value"]["value"].clone()
+    };
+    assert_eq!(value("producer.override.client.id"), placeholder);
+    assert_eq!(value("producer.override.ssl.keystore.key"), "[hidden]");
+    assert_eq!(value("transforms"), format!("x,{placeholder}"));
+}
+
+#[tokio::test]
+async fn a_restart_whose_secret_is_gone_leaves_what_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secrets");
+    std::fs::write(&file, "k=1\n").unwrap();
+    let bench = Bench::standalone(&FILE_PROVIDER).await;
+    let herder = &bench.herder;
+    let config = tested("a", &format!("${{file:{}:k}}", file.display()));
+    herder.create("a", config.clone(), None).await.unwrap();
+    bench.states_become("a", &["RUNNING", "RUNNING"]).await;
+    std::fs::remove_file(&file).unwrap();
+    let error = herder.restart_connector("a").await.unwrap_err();
+    assert_eq!(error.status, 500);
+    let text = "Could not read properties from file ";
+    assert!(error.message.contains(text), "{error}");
+    let error = herder.check(&config, &[]).await.unwrap_err();
+    assert_eq!(error.status, 400);
+    assert!(error.message.starts_with(text), "{error}");
+    assert_eq!(bench.states("a"), ["RUNNING", "RUNNING"]);
+}

@@ -1,6 +1,10 @@
 //! Bodies of requests.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -8,7 +12,55 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tidegate_api::Props;
 
+use super::headers;
 use crate::errors::WorkerError;
+
+/// The largest body that is taken. Configurations are much smaller: they go into one record.
+const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// A client gets this long to send the body of its request.
+pub(super) const WHOLE_BODY: Duration = Duration::from_secs(30);
+
+/// The bytes of a request's body, bounded in size and time.
+pub(super) struct Body(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = WorkerError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, WorkerError> {
+        let too_large =
+            || WorkerError::new(413, format!("the body has more than {BODY_BYTES} bytes"));
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > BODY_BYTES as u64) {
+            return Err(too_large());
+        }
+        let body = axum::body::to_bytes(request.into_body(), BODY_BYTES);
+        let Ok(read) = tokio::time::timeout(WHOLE_BODY, body).await else {
+            return Err(WorkerError::new(
+                408,
+                format!("the body did not come within {WHOLE_BODY:?}"),
+            ));
+        };
+        match read {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(error) if is_too_long(&error) => Err(too_large()),
+            Err(error) => Err(WorkerError::bad_request(format!(
+                "the body was cut off: {error}"
+            ))),
+        }
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("length limit exceeded") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
 
 /// A member whose text is kept, so that `1.50` stays `1.50`.
 pub(super) type Raw = Box<RawValue>;
@@ -18,29 +70,37 @@ pub(super) fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<T, WorkerError> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    if content_type.is_some_and(|content_type| {
-        !content_type
-            .to_ascii_lowercase()
-            .starts_with("application/json")
-    }) {
+    let content_type = headers::content_type(headers)?;
+    if content_type.is_none() && body.is_empty() {
+        return Err(no_body());
+    }
+    // Without a type it is none either: pages of any origin may send such requests without asking.
+    if !content_type.is_some_and(|content_type| content_type.is_json()) {
         return Err(WorkerError::new(415, "HTTP 415 Unsupported Media Type"));
     }
-    if body.is_empty() {
-        return Err(WorkerError::bad_request(
-            "the request has no body; a JSON object is expected",
-        ));
+    let text = decoded(body)?;
+    if text.trim_ascii().is_empty() {
+        return Err(no_body());
     }
-    if body.trim_ascii_start().first() != Some(&b'{')
-        && serde_json::from_slice::<Json>(body).is_ok()
-    {
+    if !text.trim_ascii_start().starts_with('{') && serde_json::from_str::<Json>(&text).is_ok() {
         return Err(WorkerError::bad_request(
             "the body is JSON, but no object; a JSON object is expected",
         ));
     }
-    serde_json::from_slice(body).map_err(|error| {
+    parsed(&text)
+}
+
+fn no_body() -> WorkerError {
+    WorkerError::bad_request("the request has no body; a JSON object is expected")
+}
+
+/// A body that is an array of objects; its type does not matter.
+pub(super) fn array(body: &Bytes) -> Result<Vec<IndexMap<String, Raw>>, WorkerError> {
+    parsed(&decoded(body)?)
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, WorkerError> {
+    serde_json::from_str(text).map_err(|error| {
         let what = if error.is_data() {
             "the body is not what is expected"
         } else {
@@ -50,6 +110,76 @@ pub(super) fn read<T: DeserializeOwned>(
     })
 }
 
+/// The body's text. JSON says by its first bytes in which of Unicode's encodings it is.
+///
+/// Source: Jackson `ByteSourceJsonBootstrapper`.
+fn decoded(body: &[u8]) -> Result<Cow<'_, str>, WorkerError> {
+    let wrong = |encoding: &str| {
+        WorkerError::bad_request(format!(
+            "the body is no JSON: it is not {encoding} throughout"
+        ))
+    };
+    let utf16 = |rest: &[u8], order: fn([u8; 2]) -> u16| {
+        let (units, left) = rest.as_chunks::<2>();
+        let units = units.iter().map(|unit| order(*unit));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.ok()
+            .filter(|_| left.is_empty())
+            .ok_or_else(|| wrong("UTF-16"))
+    };
+    let utf32 = |rest: &[u8], order: fn([u8; 4]) -> u32| {
+        let (units, left) = rest.as_chunks::<4>();
+        let units = units.iter().map(|unit| char::from_u32(order(*unit)));
+        let text: Option<String> = units.collect();
+        text.filter(|_| left.is_empty())
+            .ok_or_else(|| wrong("UTF-32"))
+    };
+    let text = match body {
+        [0, 0, 0xfe, 0xff, rest @ ..] => utf32(rest, u32::from_be_bytes)?,
+        [0xff, 0xfe, 0, 0, rest @ ..] => utf32(rest, u32::from_le_bytes)?,
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
+        [0, 0, 0, _, ..] => utf32(body, u32::from_be_bytes)?,
+        [_, 0, 0, 0, ..] => utf32(body, u32::from_le_bytes)?,
+        [0, _, ..] => utf16(body, u16::from_be_bytes)?,
+        [_, 0, ..] => utf16(body, u16::from_le_bytes)?,
+        [0xef, 0xbb, 0xbf, rest @ ..] | rest => {
+            return std::str::from_utf8(rest)
+                .map(Cow::Borrowed)
+                .map_err(|_| wrong("UTF-8"));
+        }
+    };
+    Ok(Cow::Owned(text))
+}
+
+/// A member that is to be a text: numbers and booleans are taken as theirs, null is none.
+pub(super) fn text(name: &str, value: &RawValue) -> Result<Option<String>, WorkerError> {
+    Ok(match value.get().as_bytes().first() {
+        Some(b'n') => None,
+        Some(b'"') => Some(text_of(value)?),
+        Some(b'[' | b'{') => {
+            return Err(WorkerError::bad_request(format!(
+                "'{name}' is an array or object; a text, number or boolean is expected"
+            )));
+        }
+        _ => Some(value.get().to_owned()),
+    })
+}
+
+/// A member that is to be an object; null is none.
+pub(super) fn object(
+    name: &str,
+    value: &RawValue,
+) -> Result<Option<IndexMap<String, Raw>>, WorkerError> {
+    match value.get().as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'{') => parsed(value.get()).map(Some),
+        _ => Err(WorkerError::bad_request(format!(
+            "'{name}' is no object; an object of properties is expected"
+        ))),
+    }
+}
+
 /// A map of properties: numbers and booleans become their text, null stays.
 pub(super) fn properties(
     members: IndexMap<String, Raw>,
@@ -57,16 +187,7 @@ pub(super) fn properties(
     members
         .into_iter()
         .map(|(name, raw)| {
-            let text = match raw.get().as_bytes().first() {
-                Some(b'n') => None,
-                Some(b'"') => Some(text_of(&raw)?),
-                Some(b'[' | b'{') => {
-                    return Err(WorkerError::bad_request(format!(
-                        "property '{name}' is an array or object; properties are texts, numbers or booleans"
-                    )));
-                }
-                _ => Some(raw.get().to_owned()),
-            };
+            let text = text(&name, &raw)?;
             Ok((name, text))
         })
         .collect()
@@ -98,4 +219,59 @@ pub(super) fn config(members: IndexMap<String, Raw>) -> Result<Config, WorkerErr
 /// The body as any JSON.
 pub(super) fn json(headers: &HeaderMap, body: &Bytes) -> Result<Json, WorkerError> {
     read(headers, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn bodies_say_their_encoding_by_their_first_bytes() {
+        let text = "{\"a\":\"hé😀\"}";
+        let utf16 = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+            format!("{mark}{text}")
+                .encode_utf16()
+                .flat_map(order)
+                .collect()
+        };
+        let utf32 = |order: fn(u32) -> [u8; 4], mark: &str| -> Vec<u8> {
+            let text = format!("{mark}{text}");
+            text.chars().flat_map(|char| order(char.into())).collect()
+        };
+        for mark in ["", "\u{feff}"] {
+            for body in [
+                format!("{mark}{text}").into_bytes(),
+                utf16(u16::to_le_bytes, mark),
+                utf16(u16::to_be_bytes, mark),
+                utf32(u32::to_le_bytes, mark),
+                utf32(u32::to_be_bytes, mark),
+            ] {
+                assert_eq!(decoded(&body).unwrap(), text, "{body:x?}");
+            }
+        }
+        let wide = utf16(u16::to_le_bytes, "");
+        assert_eq!(decoded(&wide[..wide.len() - 1]).unwrap_err().status, 400);
+        assert_eq!(decoded(b"h\xe9").unwrap_err().status, 400);
+        assert_eq!(decoded(b"").unwrap(), "");
+    }
+
+    #[test]
+    fn bodies_are_json_by_their_type() {
+        let status = |content_type: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(text) = content_type {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(text));
+            }
+            let read = json(&headers, &Bytes::from_static(b"{}"));
+            read.map_or_else(|error| error.status, |_| 200)
+        };
+        assert_eq!(status(Some("application/json")), 200);
+        assert_eq!(status(Some("Application/JSON; charset=utf-8")), 200);
+        assert_eq!(status(Some("text/plain")), 415);
+        assert_eq!(status(Some("*/*")), 415);
+        assert_eq!(status(Some("json")), 400);
+        assert_eq!(status(None), 415);
+    }
 }

@@ -2,18 +2,17 @@
 //!
 //! Source: `ConnectorsResource`.
 
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value as Json, json};
 use tidegate_tasks::TargetState;
 
-use super::{answer, body};
+use super::{answer, body, path_segment};
 use crate::errors::WorkerError;
-use crate::herder::{Herder, Put, props_json};
+use crate::herder::{Herder, Put, initial_target, props_json};
 
 type Answer = Result<Response, WorkerError>;
 
@@ -33,9 +32,9 @@ pub(super) fn query(query: Option<&str>) -> Vec<(String, String)> {
 }
 
 fn flag(parameters: &[(String, String)], name: &str) -> bool {
-    parameters
-        .iter()
-        .any(|(key, value)| key == name && value.eq_ignore_ascii_case("true"))
+    // The first one counts.
+    let found = parameters.iter().find(|(key, _)| key == name);
+    found.is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
 }
 
 pub(super) async fn list(State(herder): State<Herder>, RawQuery(raw): RawQuery) -> Answer {
@@ -82,21 +81,39 @@ fn with_name(name: &str, mut config: body::Config) -> Result<body::Config, Worke
     }
 }
 
-/// Body of `POST /connectors`.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Body of `POST /connectors`. Of members that come twice the last one counts.
+#[derive(Default)]
 struct CreateConnectorRequest {
     name: Option<String>,
-    config: IndexMap<String, body::Raw>,
+    config: body::Config,
     initial_state: Option<String>,
 }
 
-/// What `UriBuilder` encodes in a path: all but the unreserved characters of RFC 3986.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+impl CreateConnectorRequest {
+    fn of(members: IndexMap<String, body::Raw>) -> Result<Self, WorkerError> {
+        let mut request = Self::default();
+        let mut config = None;
+        for (name, value) in members {
+            match name.as_str() {
+                "name" => request.name = body::text(&name, &value)?,
+                "initial_state" => request.initial_state = body::text(&name, &value)?,
+                "config" => config = body::object(&name, &value)?,
+                _ => {
+                    return Err(WorkerError::bad_request(format!(
+                        "the body has the unknown member '{name}'; known are name, config, initial_state"
+                    )));
+                }
+            }
+        }
+        let config = config.ok_or_else(|| {
+            WorkerError::bad_request(
+                "the body has no member 'config', the connector's configuration",
+            )
+        })?;
+        request.config = body::config(config)?;
+        Ok(request)
+    }
+}
 
 fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
     let mut response = answer(StatusCode::CREATED, info);
@@ -104,10 +121,7 @@ fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or("localhost");
-    let location = format!(
-        "http://{host}/connectors/{}",
-        utf8_percent_encode(name, ENCODED)
-    );
+    let location = format!("http://{host}/connectors/{}", path_segment(name));
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -117,32 +131,22 @@ fn created(name: &str, headers: &HeaderMap, info: &Json) -> Response {
 pub(super) async fn create(
     State(herder): State<Herder>,
     headers: HeaderMap,
-    bytes: Bytes,
+    body::Body(bytes): body::Body,
 ) -> Answer {
-    let request: CreateConnectorRequest = body::read(&headers, &bytes)?;
-    let config = body::config(request.config)?;
+    let request = CreateConnectorRequest::of(body::read(&headers, &bytes)?)?;
     let name = request
         .name
         .as_deref()
         .unwrap_or_default()
-        .trim()
+        // As Java trims: control characters, too.
+        .trim_matches(|char| char <= ' ')
         .to_owned();
-    let initial = match &request.initial_state {
-        None => None,
-        Some(state) => Some(match state.to_ascii_uppercase().as_str() {
-            "RUNNING" => TargetState::Started,
-            "PAUSED" => TargetState::Paused,
-            "STOPPED" => TargetState::Stopped,
-            _ => {
-                return Err(WorkerError::bad_request(format!(
-                    "initial_state '{state}' is none of RUNNING, PAUSED, STOPPED"
-                )));
-            }
-        }),
-    };
-    let config = with_name(&name, config)?;
+    let initial = request.initial_state.as_deref().map(initial_target);
+    let initial = initial.transpose().map_err(WorkerError::bad_request)?;
+    let config = with_name(&name, request.config)?;
     herder.check(&config.props, &config.nulls).await?;
     let info = herder.create(&name, config.props, initial).await?;
+    let info = herder.described(&name, info).await?;
     Ok(created(&name, &headers, &info))
 }
 
@@ -163,11 +167,12 @@ pub(super) async fn put_config(
     State(herder): State<Herder>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    bytes: Bytes,
+    body::Body(bytes): body::Body,
 ) -> Answer {
     let config = with_name(&name, body::config(body::read(&headers, &bytes)?)?)?;
     herder.check(&config.props, &config.nulls).await?;
     let (put, info) = herder.put(&name, config.props).await?;
+    let info = herder.described(&name, info).await?;
     Ok(match put {
         Put::Created => created(&name, &headers, &info),
         Put::Updated => answer(StatusCode::OK, &info),
@@ -178,10 +183,15 @@ pub(super) async fn patch_config(
     State(herder): State<Herder>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    bytes: Bytes,
+    body::Body(bytes): body::Body,
 ) -> Answer {
+    if bytes.is_empty() {
+        herder.config(&name)?;
+    }
     let patch = body::properties(body::read(&headers, &bytes)?)?;
-    Ok(answer(StatusCode::OK, &herder.patch(&name, patch).await?))
+    let info = herder.patch(&name, patch).await?;
+    let info = herder.described(&name, info).await?;
+    Ok(answer(StatusCode::OK, &info))
 }
 
 pub(super) async fn status(State(herder): State<Herder>, Path(name): Path<String>) -> Answer {
@@ -280,7 +290,7 @@ pub(super) async fn alter_offsets(
     State(herder): State<Herder>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    bytes: Bytes,
+    body::Body(bytes): body::Body,
 ) -> Answer {
     Ok(answer(
         StatusCode::OK,

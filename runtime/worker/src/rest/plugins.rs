@@ -2,7 +2,6 @@
 //!
 //! Source: `ConnectorPluginsResource`.
 
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -96,7 +95,7 @@ pub(super) async fn validate(
     State(herder): State<Herder>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    bytes: Bytes,
+    body::Body(bytes): body::Body,
 ) -> Result<Response, WorkerError> {
     let config = body::config(body::read(&headers, &bytes)?)?;
     if let Some(class) = config.props.raw("connector.class") {

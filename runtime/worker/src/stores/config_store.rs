@@ -243,6 +243,13 @@ impl ConfigStore {
         }
     }
 
+    /// Tells all workers of a logger's level.
+    pub(crate) async fn put_level(&self, logger: &str, level: &str) -> Result<(), ConnectError> {
+        let value = json::map([("level", Value::string(level))]);
+        let key = format!("logger-cluster-{logger}");
+        self.write(vec![(key, Some(value))]).await
+    }
+
     pub(crate) async fn put_connector(
         &self,
         name: &str,
@@ -300,6 +307,14 @@ impl ConfigStore {
             Some(target_value(state)),
         )])
         .await
+    }
+
+    /// Resolves if configurations are no longer read because of a panic.
+    pub(crate) async fn failed(&self) -> ConnectError {
+        match &self.topic {
+            Some(topic) => topic.failed().await.into(),
+            None => std::future::pending().await,
+        }
     }
 
     pub(crate) async fn stop(&self) {

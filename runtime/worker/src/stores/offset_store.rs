@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tidegate_api::{ConnectError, OffsetFieldsMap, Props, SourcePartition, Str, Value};
 use tidegate_log::{Log, TopicLog};
 use tidegate_tasks::OffsetBackingStore;
+use tokio::sync::OwnedMutexGuard;
 use tracing::warn;
 
 use crate::config::StorageTopic;
@@ -109,7 +110,15 @@ fn fields(fields: &[(Str, Value)]) -> Value {
 #[derive(Debug)]
 enum Storage {
     Topic(TopicLog),
-    File(PathBuf),
+    File(OffsetFile),
+}
+
+/// The file of a standalone worker's offsets.
+#[derive(Debug)]
+struct OffsetFile {
+    path: PathBuf,
+    /// Held by whoever writes the file, also when nobody waits for that any longer.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The worker's store of source offsets.
@@ -155,7 +164,10 @@ impl OffsetStore {
         }
         Ok(Self {
             offsets: Arc::new(Mutex::new(offsets)),
-            storage: Storage::File(path),
+            storage: Storage::File(OffsetFile {
+                path,
+                writing: Arc::default(),
+            }),
         })
     }
 
@@ -184,6 +196,14 @@ impl OffsetStore {
             .values()
             .filter_map(|entry| Some((entry.partition.clone(), entry.offset.clone()?)))
             .collect())
+    }
+
+    /// Resolves if offsets are no longer read because of a panic.
+    pub(crate) async fn failed(&self) -> ConnectError {
+        match &self.storage {
+            Storage::Topic(topic) => topic.failed().await.into(),
+            Storage::File(_) => std::future::pending().await,
+        }
     }
 
     pub(crate) async fn stop(&self) {
@@ -240,28 +260,57 @@ impl OffsetBackingStore for OffsetStore {
                     .collect();
                 Ok(topic.send_all(records).await?)
             }
-            Storage::File(path) => {
-                let mut offsets = self.lock();
-                for (key, value) in &records {
-                    offsets.replay(key, value.as_ref());
-                }
-                let entries = offsets.0.values().flat_map(BTreeMap::values).map(|entry| {
-                    let value = entry
-                        .offset
-                        .as_ref()
-                        .map(|offset| json::write(fields(offset)))
-                        .transpose()?;
-                    Ok((entry.key.to_vec(), value.map(|value| value.to_vec())))
-                });
-                let bytes = java_map::write(&entries.collect::<Result<_, ConnectError>>()?);
-                replace(path, &bytes).map_err(|error| {
-                    ConnectError::retriable(format!(
-                        "the file of offsets '{}' (offset.storage.file.filename) cannot be written: {error}",
-                        path.display()
-                    ))
-                })
+            Storage::File(file) => {
+                // One write after the other, each with all offsets of its time.
+                let writing = Arc::clone(&file.writing).lock_owned().await;
+                let bytes = self.note(&records)?;
+                file.write(bytes, writing).await
             }
         }
+    }
+}
+
+impl OffsetStore {
+    /// Takes offsets over; all of them as the file holds them.
+    fn note(&self, records: &[(Bytes, Option<Bytes>)]) -> Result<Vec<u8>, ConnectError> {
+        let mut offsets = self.lock();
+        for (key, value) in records {
+            offsets.replay(key, value.as_ref());
+        }
+        let entries = offsets.0.values().flat_map(BTreeMap::values).map(|entry| {
+            let value = entry
+                .offset
+                .as_ref()
+                .map(|offset| json::write(fields(offset)))
+                .transpose()?;
+            Ok((entry.key.to_vec(), value.map(|value| value.to_vec())))
+        });
+        Ok(java_map::write(
+            &entries.collect::<Result<_, ConnectError>>()?,
+        ))
+    }
+}
+
+impl OffsetFile {
+    /// Writing waits for the disk, for which the runtime has threads of its own.
+    async fn write(
+        &self,
+        bytes: Vec<u8>,
+        writing: OwnedMutexGuard<()>,
+    ) -> Result<(), ConnectError> {
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let written = replace(&path, &bytes);
+            drop(writing);
+            written
+        });
+        let written = written.await.unwrap_or_else(|error| Err(error.into()));
+        written.map_err(|error| {
+            ConnectError::retriable(format!(
+                "the file of offsets '{}' (offset.storage.file.filename) cannot be written: {error}",
+                self.path.display()
+            ))
+        })
     }
 }
 
@@ -271,7 +320,10 @@ fn replace(path: &PathBuf, bytes: &[u8]) -> std::io::Result<()> {
     beside.push(".tmp");
     std::fs::write(&beside, bytes)?;
     File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, path)
+    std::fs::rename(&beside, path)?;
+    // The new name, too, must outlast a loss of power.
+    let directory = path.parent().filter(|path| !path.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -142,6 +143,8 @@ pub(crate) struct StatusStore {
     topic: Option<Queue>,
     worker_id: String,
     generation: i64,
+    /// Counted after topics were forgotten.
+    topic_resets: AtomicU64,
 }
 
 impl StatusStore {
@@ -151,6 +154,7 @@ impl StatusStore {
             topic: None,
             worker_id,
             generation: 0,
+            topic_resets: AtomicU64::new(0),
         }
     }
 
@@ -179,6 +183,7 @@ impl StatusStore {
             topic: Some(Queue::start(topic)),
             worker_id,
             generation,
+            topic_resets: AtomicU64::new(0),
         })
     }
 
@@ -233,6 +238,17 @@ impl StatusStore {
         );
     }
 
+    /// The connector and all of its tasks that have a status are FAILED.
+    pub(crate) fn fail_all(&self, name: &str, trace: &str) {
+        let version = self.connector(name).and_then(|status| status.version);
+        let failed =
+            || render(&self.status(state::FAILED, Some(trace.to_owned()), version.as_deref()));
+        for task in self.tasks(name).into_keys() {
+            self.put(format!("status-task-{name}-{task}"), failed());
+        }
+        self.put(format!("status-connector-{name}"), failed());
+    }
+
     /// Forgets tasks from number `from` on.
     pub(crate) fn remove_tasks(&self, name: &str, from: u32) {
         let tasks: Vec<u32> = self
@@ -276,6 +292,15 @@ impl StatusStore {
         for topic in self.topics(connector) {
             self.put(format!("status-topic-{topic}:connector-{connector}"), None);
         }
+        self.topic_resets.fetch_add(1, Ordering::Release);
+    }
+
+    /// Resolves if statuses are no longer written or read because of a panic.
+    pub(crate) async fn failed(&self) -> ConnectError {
+        match &self.topic {
+            Some(topic) => topic.failed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Waits a while for what is still to be written, then stops following the topic.
@@ -287,6 +312,10 @@ impl StatusStore {
 }
 
 impl TopicTracker for StatusStore {
+    fn resets(&self) -> u64 {
+        self.topic_resets.load(Ordering::Acquire)
+    }
+
     fn record(&self, connector: &str, task: u32, topic: &str) {
         if self
             .lock()

@@ -188,6 +188,9 @@ impl Producer for GatedProducer {
     async fn flush(&self, timeout: Duration) -> Result<(), LogError> {
         self.inner.flush(timeout).await
     }
+    async fn close(&self, grace: Duration) {
+        self.inner.close(grace).await;
+    }
 }
 
 #[async_trait]

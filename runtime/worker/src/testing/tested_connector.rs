@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tidegate_api::config::ConfigInfo;
 use tidegate_api::{
-    ConfigDef, ConnectError, Connector, ConnectorContext, ConnectorKind, ConnectorPlugin, Props,
-    SourceRecord, SourceTask, SourceTaskContext,
+    ConfigDef, ConnectError, Connector, ConnectorContext, ConnectorKind, ConnectorPlugin,
+    OffsetChange, Props, SourceRecord, SourceTask, SourceTaskContext,
 };
 use tokio::sync::watch;
 
@@ -40,7 +41,7 @@ impl Door {
         let mut arrived = self.arrived.subscribe();
         arrived.wait_for(|count| *count > 0).await.unwrap();
     }
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.arrived.send_modify(|count| *count += 1);
         let mut open = self.open.subscribe();
         open.wait_for(|open| *open).await.unwrap();
@@ -51,6 +52,9 @@ impl Door {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) connector_starts: Door,
+    pub(crate) task_configs: Door,
+    /// The method of connectors that panics.
+    panics_in: Mutex<Option<&'static str>>,
     pub(crate) task_stops: Door,
     refuses_next: AtomicBool,
     /// Values of `setting` that tasks which run were started with.
@@ -85,6 +89,15 @@ impl Script {
         self.refuses_next.store(true, Ordering::Relaxed);
     }
 
+    /// From now on connectors panic in this method.
+    pub(crate) fn panic_in(&self, method: &'static str) {
+        *self.panics_in.lock().unwrap() = Some(method);
+    }
+    fn entered(&self, method: &'static str) {
+        let panics = *self.panics_in.lock().unwrap() == Some(method);
+        assert!(!panics, "the test wants it");
+    }
+
     pub(crate) fn running(&self) -> Vec<String> {
         self.running.lock().unwrap().clone()
     }
@@ -104,16 +117,36 @@ impl Connector for TestedConnector {
     ) -> Result<(), ConnectError> {
         self.script.connector_starts.pass().await;
         self.setting = props.raw("setting").unwrap_or_default().to_owned();
-        assert!(self.setting != "panic", "the test wants it");
+        self.script.entered("start");
         if self.script.refuses_next.swap(false, Ordering::Relaxed) {
             return Err(ConnectError::config("the test wants it"));
         }
         Ok(())
     }
     async fn task_configs(&mut self, _max: usize) -> Result<Vec<Props>, ConnectError> {
+        self.script.task_configs.pass().await;
+        self.script.entered("task_configs");
         Ok(vec![Props::from([("setting", self.setting.as_str())])])
     }
-    async fn stop(&mut self) {}
+    async fn stop(&mut self) {
+        self.script.entered("stop");
+    }
+    async fn validate(
+        &self,
+        definition: &ConfigDef,
+        props: &Props,
+    ) -> Result<Vec<ConfigInfo>, ConnectError> {
+        self.script.entered("validate");
+        Ok(definition.validate(props))
+    }
+    async fn alter_offsets(
+        &self,
+        _props: &Props,
+        _offsets: OffsetChange<'_>,
+    ) -> Result<bool, ConnectError> {
+        self.script.entered("alter_offsets");
+        Ok(false)
+    }
 }
 
 struct TestedTask {

@@ -3,11 +3,13 @@
 //! Values are sent in a type of their own where an assignment turns it into the column's type with a check, so that
 //! nothing is cut or rounded in silence; a cast is written only where PostgreSQL has no such assignment.
 
-use tidegate_api::{ConnectError, Kind, Schema};
+use tidegate_api::{ConnectError, Kind};
 
 use crate::config::Settings;
+use crate::meaning::Meaning;
+use crate::plan::Column;
 use crate::table::ExistingColumn;
-use crate::text::{Form, Meaning};
+use crate::text::Form;
 use crate::wire::{Encoder, Wire};
 
 /// How values reach a column.
@@ -58,10 +60,11 @@ const CAST_TO_BITS: &str = "::bit varying";
 /// # Errors
 /// `Data` if values of this schema have no form in a database.
 pub(crate) fn bind(
-    schema: &Schema,
+    column: &Column,
     target: &ExistingColumn,
     settings: &Settings,
 ) -> Result<Binding, ConnectError> {
+    let schema = &*column.schema;
     let debezium = settings.is_debezium();
     let meaning = Meaning::of(schema, debezium);
     let target = Target::of(target);
@@ -83,7 +86,7 @@ pub(crate) fn bind(
     };
     match by_meaning {
         Some(binding) => Ok(binding),
-        None => by_kind(&target, schema, debezium, settings),
+        None => by_kind(&target, column, debezium, settings),
     }
 }
 
@@ -204,10 +207,11 @@ fn geometry(target: &Target<'_>, meaning: Meaning) -> Binding {
 
 fn by_kind(
     target: &Target<'_>,
-    schema: &Schema,
+    column: &Column,
     debezium: bool,
     settings: &Settings,
 ) -> Result<Binding, ConnectError> {
+    let schema = &*column.schema;
     let integer = |wire| {
         if target.is_number() {
             Binding::plain(Encoder::Integer(wire))
@@ -219,6 +223,7 @@ fn by_kind(
     };
     let floating = |encoder| match target.base {
         "float4" | "float8" | "int2" | "int4" | "int8" => Binding::plain(encoder),
+        "money" => Binding::wrapped("", encoder, "::numeric::money"),
         _ => target.cast(Form::Plain),
     };
     Ok(match &schema.kind {
@@ -232,9 +237,7 @@ fn by_kind(
         },
         Kind::Int8 | Kind::Int16 => integer(Wire::SmallInt),
         Kind::Int32 => integer(Wire::Integer),
-        Kind::Int64
-            if target.is("timestamp") && settings.is_timestamp_field(&target.column.name) =>
-        {
+        Kind::Int64 if target.is("timestamp") && column.as_timestamp => {
             let unit = settings.timestamp_unit;
             Binding::plain(Encoder::Timestamp(unit, settings.wall_clock()))
         }
@@ -242,8 +245,12 @@ fn by_kind(
         Kind::Float32 => floating(Encoder::Real),
         Kind::Float64 => floating(Encoder::Double),
         Kind::String => match target.base {
-            "bytea" => Binding::wrapped("convert_to(", Encoder::Text(Form::Plain), ", 'UTF8')"),
-            "timestamp" | "timestamptz" if !debezium => {
+            "bytea" if !settings.untyped_texts => {
+                Binding::wrapped("convert_to(", Encoder::Text(Form::Plain), ", 'UTF8')")
+            }
+            "timestamp" | "timestamptz"
+                if !debezium && (!settings.untyped_texts || column.as_timestamp) =>
+            {
                 Binding::plain(Encoder::TimestampText(settings.zone))
             }
             _ => target.cast(Form::Plain),

@@ -6,6 +6,7 @@ use crate::config::InsertMode;
 use crate::table::{TableName, quoted};
 
 use super::binding::Binding;
+use super::catalog;
 
 /// A column of a statement.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,13 +55,29 @@ pub(crate) fn create_stage(stage: &str, columns: &[BoundColumn]) -> String {
     )
 }
 
-/// `COPY … FROM STDIN` of the bytes that the encoders write.
-pub(crate) fn copy_into(table: &str, columns: &[BoundColumn]) -> String {
-    let names = columns.iter().map(|column| quoted(&column.name));
-    format!(
-        "COPY {table} ({}) FROM STDIN (FORMAT binary)",
-        joined(names)
-    )
+/// `COPY … FROM STDIN` into a table itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CopyIntoTable {
+    pub(crate) copy: String,
+    /// What comes first in the same transaction: COPY reads the bytes by the types that the columns have then.
+    pub(crate) check: String,
+}
+
+/// Of the bytes that the encoders write.
+pub(crate) fn copy_into_table(
+    name: &TableName,
+    columns: &[BoundColumn],
+    unchanged: &str,
+) -> CopyIntoTable {
+    let table = name.sql();
+    let names = joined(columns.iter().map(|column| quoted(&column.name)));
+    CopyIntoTable {
+        copy: format!("COPY {table} ({names}) FROM STDIN (FORMAT binary)"),
+        // The lock of COPY itself, taken before: it excludes ALTER until the transaction ends.
+        check: catalog::unidentified(&format!(
+            "LOCK TABLE ONLY {table} IN ROW EXCLUSIVE MODE; SELECT {unchanged}"
+        )),
+    }
 }
 pub(crate) fn copy_into_stage(stage: &str) -> String {
     format!("COPY {stage} FROM STDIN (FORMAT binary)")
@@ -68,17 +85,19 @@ pub(crate) fn copy_into_stage(stage: &str) -> String {
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct WriteForm {
+pub(crate) struct WriteForm<'a> {
     pub(crate) mode: InsertMode,
     /// So many columns, the first ones, are the key.
     pub(crate) keys: usize,
     /// `OVERRIDING SYSTEM VALUE`
     pub(crate) overriding: bool,
+    /// Condition that the table's columns are as the statement takes them, see [`super::catalog::unchanged`].
+    pub(crate) unchanged: &'a str,
 }
 
 /// The statement that writes rows of `from`.
 pub(crate) fn write_rows(
-    form: WriteForm,
+    form: WriteForm<'_>,
     name: &TableName,
     columns: &[BoundColumn],
     from: &str,
@@ -91,8 +110,9 @@ pub(crate) fn write_rows(
             format!("{} = {value}", quoted(&column.name))
         });
         return format!(
-            "UPDATE {table} AS t SET {} FROM {from} WHERE {}",
+            "UPDATE {table} AS t SET {} FROM {from} WHERE {} AND {}",
             joined(assignments),
+            form.unchanged,
             key_matches(keys)
         );
     }
@@ -104,7 +124,10 @@ pub(crate) fn write_rows(
     let names = joined(columns.iter().map(|column| quoted(&column.name)));
     let values = columns.iter().enumerate();
     let values = joined(values.map(|(index, column)| column.expression(index)));
-    let mut sql = format!("INSERT INTO {table} ({names}){overriding} SELECT {values} FROM {from}");
+    let mut sql = format!(
+        "INSERT INTO {table} ({names}){overriding} SELECT {values} FROM {from} WHERE {}",
+        form.unchanged
+    );
     if form.mode == InsertMode::Upsert && !keys.is_empty() {
         let target = joined(keys.iter().map(|column| quoted(&column.name)));
         let updates = joined(rest.iter().map(|column| {
@@ -137,9 +160,9 @@ fn key_matches(keys: &[BoundColumn]) -> String {
     matches.join(" AND ")
 }
 
-pub(crate) fn delete_rows(name: &TableName, keys: &[BoundColumn]) -> String {
+pub(crate) fn delete_rows(name: &TableName, keys: &[BoundColumn], unchanged: &str) -> String {
     format!(
-        "DELETE FROM {} AS t USING {} WHERE {}",
+        "DELETE FROM {} AS t USING {} WHERE {unchanged} AND {}",
         name.sql(),
         from_arrays(keys),
         key_matches(keys)
@@ -187,8 +210,8 @@ pub(crate) mod tests {
         let mut at = bound("at", Encoder::Zoned, "", " AT TIME ZONE 'UTC'");
         at.key_cast = "::date".to_owned();
         assert_eq!(
-            delete_rows(&name(), &[at]),
-            r#"DELETE FROM "s"."t" AS t USING unnest($1::timestamptz[]) AS u(c0) WHERE t."at" = (u.c0 AT TIME ZONE 'UTC')::date"#
+            delete_rows(&name(), &[at], "same"),
+            r#"DELETE FROM "s"."t" AS t USING unnest($1::timestamptz[]) AS u(c0) WHERE same AND t."at" = (u.c0 AT TIME ZONE 'UTC')::date"#
         );
     }
 
@@ -203,6 +226,7 @@ pub(crate) mod tests {
             mode,
             keys: 1,
             overriding: false,
+            unchanged: "same",
         };
         let check = |mode, columns: &[BoundColumn], expected| {
             let sql = write_rows(form(mode), &name(), columns, &from_arrays(columns));
@@ -211,21 +235,21 @@ pub(crate) mod tests {
         check(
             InsertMode::Upsert,
             &columns,
-            r#"INSERT INTO "s"."t" ("id", "v""", "ok") SELECT u.c0, u.c1, (u.c2 <> 0) FROM unnest($1::int8[], $2::numeric[], $3::int2[]) AS u(c0, c1, c2) ON CONFLICT ("id") DO UPDATE SET "v""" = EXCLUDED."v""", "ok" = EXCLUDED."ok""#,
+            r#"INSERT INTO "s"."t" ("id", "v""", "ok") SELECT u.c0, u.c1, (u.c2 <> 0) FROM unnest($1::int8[], $2::numeric[], $3::int2[]) AS u(c0, c1, c2) WHERE same ON CONFLICT ("id") DO UPDATE SET "v""" = EXCLUDED."v""", "ok" = EXCLUDED."ok""#,
         );
         check(
             InsertMode::Upsert,
             &columns[..1],
-            r#"INSERT INTO "s"."t" ("id") SELECT u.c0 FROM unnest($1::int8[]) AS u(c0) ON CONFLICT ("id") DO NOTHING"#,
+            r#"INSERT INTO "s"."t" ("id") SELECT u.c0 FROM unnest($1::int8[]) AS u(c0) WHERE same ON CONFLICT ("id") DO NOTHING"#,
         );
         check(
             InsertMode::Update,
             &columns[..2],
-            r#"UPDATE "s"."t" AS t SET "v""" = u.c1 FROM unnest($1::int8[], $2::numeric[]) AS u(c0, c1) WHERE t."id" = u.c0"#,
+            r#"UPDATE "s"."t" AS t SET "v""" = u.c1 FROM unnest($1::int8[], $2::numeric[]) AS u(c0, c1) WHERE same AND t."id" = u.c0"#,
         );
         assert_eq!(
-            delete_rows(&name(), &columns[..1]),
-            r#"DELETE FROM "s"."t" AS t USING unnest($1::int8[]) AS u(c0) WHERE t."id" = u.c0"#
+            delete_rows(&name(), &columns[..1], "same"),
+            r#"DELETE FROM "s"."t" AS t USING unnest($1::int8[]) AS u(c0) WHERE same AND t."id" = u.c0"#
         );
     }
 }

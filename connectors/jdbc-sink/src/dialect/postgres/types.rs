@@ -4,15 +4,20 @@ use tidegate_api::{ConnectError, Kind, Schema, Value, logical};
 use tracing::warn;
 
 use crate::config::Settings;
+use crate::meaning::Meaning;
 use crate::table::{TableName, quoted};
-use crate::text::{self, Form, Meaning};
+use crate::text::{self, Form, LONGEST_BITS, too_many_bits};
 
 /// A column that a record brings.
 #[derive(Debug, Clone)]
 pub(crate) struct NewColumn<'a> {
     pub(crate) name: &'a str,
+    /// What the record calls it.
+    pub(crate) field: &'a str,
     pub(crate) schema: &'a Schema,
     pub(crate) is_key: bool,
+    /// Whether the settings make a timestamp of it.
+    pub(crate) as_timestamp: bool,
 }
 
 /// The type of a new column.
@@ -54,6 +59,15 @@ pub(crate) fn column_type(
 ) -> Result<ChosenType, ConnectError> {
     let schema = column.schema;
     let debezium = settings.is_debezium();
+    if let Meaning::Bits(Some(length)) = Meaning::of(schema, debezium)
+        && length > LONGEST_BITS
+    {
+        return Err(ConnectError::data(format!(
+            "column {}: {}. Exclude the field (field.exclude.list)",
+            column.name,
+            too_many_bits(length)
+        )));
+    }
     if let Some(chosen) = by_meaning(schema, settings) {
         return Ok(chosen);
     }
@@ -64,8 +78,7 @@ pub(crate) fn column_type(
         Kind::Boolean => "boolean".into(),
         Kind::Int8 | Kind::Int16 => "smallint".into(),
         Kind::Int32 => "integer".into(),
-        Kind::Int64 if settings.is_timestamp_field(column.name) => "timestamp".into(),
-        Kind::String if settings.is_timestamp_field(column.name) => "timestamp".into(),
+        Kind::Int64 | Kind::String if column.as_timestamp => "timestamp".into(),
         Kind::Int64 => "bigint".into(),
         Kind::Float32 => "real".into(),
         Kind::Float64 => "double precision".into(),
@@ -75,6 +88,7 @@ pub(crate) fn column_type(
         Kind::Array(items) => {
             let items = NewColumn {
                 schema: items,
+                as_timestamp: false,
                 ..column.clone()
             };
             let element = column_type(&items, settings)?;
@@ -100,7 +114,7 @@ pub(crate) fn column_type(
         }
         kind => {
             return Err(ConnectError::data(format!(
-                "{} ({}) type doesn't have a mapping to the SQL database column type (column '{}'). Envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState",
+                "{} ({}) type doesn't have a mapping to the SQL database column type (column '{}'). Leave the field out of fields.whitelist or flatten it (Flatten); envelopes of Debezium become rows by the transformation io.debezium.transforms.ExtractNewRecordState",
                 schema.name.as_deref().unwrap_or("null"),
                 kind.type_name(),
                 column.name
@@ -193,35 +207,60 @@ fn decimal(schema: &Schema) -> String {
 }
 
 /// Types that the source has written into the schema (`column.propagate.source.type`).
+///
+/// Source: Debezium `PostgresDatabaseDialect.registerTypes`, which knows names of PostgreSQL's types in upper case only;
+/// `ConnectStringType`, which knows those of texts in any case.
 fn by_source_type(schema: &Schema) -> Option<ChosenType> {
-    const LONGEST_VARCHAR: u32 = 10_485_760;
     let source_type = schema.parameter("__debezium.source.column.type")?;
-    let length = number_parameter(schema, "__debezium.source.column.length");
+    let is_integer = matches!(
+        schema.kind,
+        Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64
+    );
+    let is_number = is_integer || matches!(schema.kind, Kind::Float32 | Kind::Float64);
     let text = schema.kind == Kind::String;
-    Some(match (source_type, length) {
-        ("CHAR" | "CHARACTER" | "BPCHAR", length) if text => {
-            format!("char({})", length.unwrap_or(1).max(1)).into()
-        }
-        ("VARCHAR" | "VARCHAR2" | "CHARACTER VARYING", Some(length @ 1..=LONGEST_VARCHAR))
-            if text =>
-        {
-            format!("varchar({length})").into()
-        }
-        ("INET" | "CIDR" | "MACADDR" | "MACADDR8", _) if text => source_type.to_lowercase().into(),
-        ("INT4RANGE" | "INT8RANGE" | "NUMRANGE" | "TSRANGE" | "TSTZRANGE" | "DATERANGE", _)
+    Some(match source_type {
+        "INET" | "CIDR" | "MACADDR" | "MACADDR8" | "XML" | "INT4RANGE" | "INT8RANGE"
+        | "NUMRANGE" | "TSRANGE" | "TSTZRANGE" | "DATERANGE"
             if text =>
         {
             source_type.to_lowercase().into()
         }
-        ("CITEXT", _) if text => ChosenType::of_extension("citext", "", "text"),
-        ("BIT", Some(1) | None) if schema.kind == Kind::Boolean => "bit(1)".into(),
-        ("OID", _) if schema.kind == Kind::Int64 => "oid".into(),
+        "CITEXT" if text => ChosenType::of_extension("citext", "", "text"),
+        "MONEY" if text || is_number => "money".into(),
+        "OID" if is_integer => "oid".into(),
+        "BIT" | "VARBIT" if schema.kind == Kind::Boolean && schema.name.is_none() => {
+            "bit(1)".into()
+        }
         // A serial column refuses to be nullable.
-        ("SMALLSERIAL" | "SERIAL" | "BIGSERIAL", _) if !schema.optional => {
+        "SMALLSERIAL" | "SERIAL" | "BIGSERIAL" if is_integer && !schema.optional => {
             source_type.to_lowercase().into()
         }
+        _ if text => return text_type(schema, source_type),
         _ => return None,
     })
+}
+
+/// A text with the length that the source gives it, national or not.
+fn text_type(schema: &Schema, source_type: &str) -> Option<ChosenType> {
+    const LONGEST_VARCHAR: u32 = 10_485_760;
+    let is = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(source_type))
+    };
+    let length = number_parameter(schema, "__debezium.source.column.length").unwrap_or(0);
+    if is(&["CHAR", "CHARACTER", "BPCHAR", "NCHAR"]) && length <= LONGEST_VARCHAR {
+        return Some(format!("char({})", length.max(1)).into());
+    }
+    let varying = &[
+        "VARCHAR",
+        "VARCHAR2",
+        "CHARACTER VARYING",
+        "NVARCHAR",
+        "NVARCHAR2",
+    ];
+    (is(varying) && (1..=LONGEST_VARCHAR).contains(&length))
+        .then(|| format!("varchar({length})").into())
 }
 
 /// ` DEFAULT …`, where the schema has one that can be said in SQL.
@@ -249,7 +288,7 @@ fn default_clause(schema: &Schema, sql_type: &str, debezium: bool) -> Option<Str
         )
         | (Value::Decimal(_), _) => text::render(default, &Form::Plain).ok()?,
         _ => {
-            let text = text::render(default, &form).ok()?;
+            let text = text::render_default(default, &form).ok()?;
             let escaped = if debezium {
                 escape_lone_quotes(&text)
             } else {
@@ -345,8 +384,10 @@ mod tests {
             let schema = schema.build();
             let column = NewColumn {
                 name: "c",
+                field: "c",
                 schema: &schema,
                 is_key: false,
+                as_timestamp: false,
             };
             let types = |style| column_type(&column, &settings(style)).map(|chosen| chosen.sql);
             assert_eq!(types(Style::Debezium).as_deref().ok(), Some(debezium));
@@ -436,13 +477,17 @@ mod tests {
         let columns = [
             NewColumn {
                 name: "id",
+                field: "id",
                 schema: &id,
                 is_key: true,
+                as_timestamp: false,
             },
             NewColumn {
                 name: "a\"b",
+                field: "a\"b",
                 schema: &text,
                 is_key: false,
+                as_timestamp: false,
             },
         ];
         assert_eq!(

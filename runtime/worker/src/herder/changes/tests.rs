@@ -108,14 +108,111 @@ async fn a_change_that_takes_long_is_answered_and_goes_on() {
     bench.states_become("a", &["RUNNING", "RUNNING"]).await;
 }
 
+/// A connector that does not come back from `start` or from `task_configs`.
+async fn stuck(in_start: bool) -> Bench {
+    let bench = Bench::standalone(&[]).await;
+    let script = &bench.script;
+    let door = if in_start {
+        &script.connector_starts
+    } else {
+        &script.task_configs
+    };
+    door.shut();
+    let created = bench.herder.create("a", tested("a", "old"), None).await;
+    created.unwrap();
+    door.reached().await;
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_hangs_is_paused_stopped_and_deleted() {
+    for in_start in [true, false] {
+        let bench = stuck(in_start).await;
+        let herder = &bench.herder;
+        herder.set_target("a", TargetState::Paused).await.unwrap();
+        bench.states_become("a", &["PAUSED"]).await;
+        herder.set_target("a", TargetState::Started).await.unwrap();
+        herder.set_target("a", TargetState::Stopped).await.unwrap();
+        bench.states_become("a", &["STOPPED"]).await;
+        in_time(herder.reset_offsets("a")).await.unwrap();
+        herder.set_target("a", TargetState::Started).await.unwrap();
+        in_time(herder.delete("a")).await.unwrap();
+        bench.states_become("a", &[]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_hangs_is_given_another_configuration() {
+    for in_start in [true, false] {
+        let bench = stuck(in_start).await;
+        let (herder, script) = (&bench.herder, &bench.script);
+        herder.put("a", tested("a", "new")).await.unwrap();
+        script.connector_starts.open();
+        script.task_configs.open();
+        bench.states_become("a", &["RUNNING", "RUNNING"]).await;
+        assert_eq!(script.running(), ["new"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_of_a_connector_that_hangs_can_be_restarted() {
+    let bench = Bench::standalone(&[]).await;
+    let (herder, script) = (&bench.herder, &bench.script);
+    herder.create("a", tested("a", "old"), None).await.unwrap();
+    bench.states_become("a", &["RUNNING", "RUNNING"]).await;
+    script.connector_starts.shut();
+    herder.put("a", tested("a", "new")).await.unwrap();
+    script.connector_starts.reached().await;
+    in_time(herder.restart_task("a", 0)).await.unwrap();
+    script.connector_starts.open();
+    eventually("the task runs anew", || script.running() == ["new"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_with_a_connector_that_hangs_ends() {
+    let bench = stuck(true).await;
+    in_time(bench.herder.stop()).await;
+    assert_eq!(bench.states("a"), ["UNASSIGNED"]);
+}
+
+/// Where the panic was, and that it was wanted.
+fn check_panic(text: &str) {
+    let place = " panicked at runtime/worker/src/testing/tested_connector.rs:";
+    assert!(text.contains(place), "{text}");
+    assert!(text.contains("the test wants it"), "{text}");
+}
+
 #[tokio::test]
-async fn a_connector_that_panicked_can_be_changed() {
+async fn a_connector_that_panics_has_failed_and_tells_where() {
+    for method in ["start", "task_configs"] {
+        let bench = running("old").await;
+        let herder = &bench.herder;
+        bench.script.panic_in(method);
+        herder.put("a", tested("a", "new")).await.unwrap();
+        bench.states_become("a", &["FAILED", "RUNNING"]).await;
+        let status = herder.shared.statuses.connector("a").unwrap();
+        check_panic(&status.trace.unwrap());
+        bench.script.panic_in("nothing");
+        in_time(herder.put("a", tested("a", "newer")))
+            .await
+            .unwrap();
+        eventually("the task runs anew", || bench.script.running() == ["newer"]).await;
+        bench.script.panic_in("stop");
+        in_time(herder.delete("a")).await.unwrap();
+        bench.states_become("a", &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_connector_panics_is_answered() {
     let bench = running("old").await;
     let herder = &bench.herder;
-    herder.put("a", tested("a", "panic")).await.unwrap();
-    eventually("its task has ended", || bench.script.running().is_empty()).await;
-    in_time(herder.put("a", tested("a", "new"))).await.unwrap();
-    eventually("the task runs anew", || bench.script.running() == ["new"]).await;
-    in_time(herder.delete("a")).await.unwrap();
-    bench.states_become("a", &[]).await;
+    bench.script.panic_in("validate");
+    let config = tested("a", "new");
+    let error = herder.check(&config, &[]).await.expect_err("it panics");
+    check_panic(&error.message);
+    bench.script.panic_in("alter_offsets");
+    herder.set_target("a", TargetState::Stopped).await.unwrap();
+    let error = herder.reset_offsets("a").await.expect_err("it panics");
+    check_panic(&error.message);
 }

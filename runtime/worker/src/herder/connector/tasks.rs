@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tidegate_api::{ConnectError, ConnectorKind, ConnectorTaskId, Props};
 use tidegate_tasks::{
-    TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX, TargetState, TaskEnvironment, run_task,
+    Backoff, TASKS_MAX, TASKS_MAX_ENFORCE, TOPICS, TOPICS_REGEX, TargetState, TaskEnvironment,
+    run_task,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -18,16 +19,18 @@ use crate::providers::ConfigProviders;
 use crate::stores::config_store::ConnectorEntry;
 use crate::stores::status_store::state;
 
-/// Before task configurations that could not be made or stored are tried again; doubles up to [`RETRY_DELAY_MAX`].
-const RETRY_DELAY: Duration = Duration::from_millis(250);
-const RETRY_DELAY_MAX: Duration = Duration::from_mins(1);
+/// Before task configurations that could not be made or stored are tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
+
+/// For cancelled tasks to close their clients.
+const CANCELLED_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct RunningTask {
     /// The task's and the connector's configuration that it was started with.
     started_with: (Props, Props),
     stop: CancellationToken,
     /// Given up when dropped: an actor that panics leaves no task behind.
-    _cancel: DropGuard,
+    cancel: DropGuard,
     handle: JoinHandle<()>,
 }
 
@@ -36,25 +39,35 @@ impl ConnectorActor {
     pub(super) async fn configure_tasks(&mut self) {
         let target = *self.target.borrow();
         let made = match target {
-            TargetState::Started if self.started => self.new_task_configs().await,
+            TargetState::Started if self.is_started() => self.new_task_configs().await,
             TargetState::Stopped => self.no_task_configs().await,
             TargetState::Started | TargetState::Paused => Ok(()),
         };
         match made {
             Ok(()) => self.retry = None,
+            Err(error) if self.is_replaced() => {
+                warn!("Connector {} is configured no further: {error}", self.name);
+            }
             Err(error) if error.is_retriable() || target == TargetState::Stopped => {
-                let delay = self
-                    .retry
-                    .map_or(RETRY_DELAY, |(_, delay)| (delay * 2).min(RETRY_DELAY_MAX));
+                let earlier = self.retry.take().map(|(_, backoff)| backoff);
+                let mut backoff = earlier.unwrap_or_else(|| Backoff::new(RETRY.0, RETRY.1));
+                let delay = backoff.next_delay();
                 warn!(
-                    "Task configurations of connector {} could not be made, next attempt in {delay:?}: {}",
+                    "Task configurations of connector {} could not be made, {}: {}",
                     self.name,
+                    backoff.wait(delay),
                     error.chain()
                 );
-                self.retry = Some((Instant::now() + delay, delay));
+                self.retry = Some((Instant::now() + delay, backoff));
             }
             Err(error) => self.failed(&error),
         }
+    }
+
+    fn is_started(&self) -> bool {
+        self.instance
+            .as_ref()
+            .is_some_and(|instance| instance.started)
     }
 
     async fn no_task_configs(&self) -> Result<(), ConnectError> {
@@ -70,10 +83,7 @@ impl ConnectorActor {
         };
         let props = self.shared.providers.resolve(&entry.config)?;
         let max = usize::try_from(props.get(&TASKS_MAX)?).unwrap_or(1);
-        let Some(instance) = &mut self.instance else {
-            return Ok(());
-        };
-        let mut configs = instance.task_configs(max).await?;
+        let mut configs = self.made_task_configs(max).await?;
         if configs.len() > max && props.get(&TASKS_MAX_ENFORCE)? {
             return Err(ConnectError::fatal(format!(
                 "The connector {} has generated {} tasks, which is greater than {max}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.",
@@ -129,6 +139,9 @@ impl ConnectorActor {
 
     /// Starts tasks that are configured and do not run.
     pub(super) fn run_tasks(&mut self, entry: &ConnectorEntry) {
+        if self.shared.membership.is_over(&self.term) {
+            return;
+        }
         for (task, config) in (0_u32..).zip(&entry.tasks) {
             if self.tasks.contains_key(&task) {
                 continue;
@@ -162,7 +175,7 @@ impl ConnectorActor {
         connector: &Props,
     ) -> Result<RunningTask, ConnectError> {
         // The worker's end reaches tasks also while their actor waits for the log.
-        let (stop, cancel) = (self.shared.stopping.child_token(), CancellationToken::new());
+        let (stop, cancel) = (self.term.child_token(), CancellationToken::new());
         let environment = TaskEnvironment {
             id: self.task_id(task),
             connector_props: self.shared.providers.resolve(connector)?,
@@ -173,7 +186,8 @@ impl ConnectorActor {
             offsets: Arc::clone(&self.shared.offsets) as _,
             topics: Arc::clone(&self.shared.statuses) as _,
             status: Arc::new(TaskReports {
-                statuses: Arc::clone(&self.shared.statuses),
+                shared: Arc::clone(&self.shared),
+                term: self.term.clone(),
                 version: self.version(),
             }),
             target_state: self.target.subscribe(),
@@ -184,9 +198,20 @@ impl ConnectorActor {
         Ok(RunningTask {
             started_with: (config.clone(), connector.clone()),
             stop,
-            _cancel: cancel.drop_guard(),
+            cancel: cancel.drop_guard(),
             handle,
         })
+    }
+
+    /// Restarts tasks that show it meanwhile.
+    pub(super) async fn restart_shown(&mut self, tasks: &[u32]) {
+        let version = self.version();
+        for task in tasks {
+            let id = self.task_id(*task);
+            let statuses = &self.shared.statuses;
+            statuses.set_task(&id, state::RESTARTING, None, version);
+        }
+        self.restart_tasks(tasks).await;
     }
 
     pub(super) async fn restart_tasks(&mut self, tasks: &[u32]) {
@@ -208,6 +233,7 @@ impl ConnectorActor {
             task.stop.cancel();
         }
         let deadline = Instant::now() + self.shared.config.graceful_timeout;
+        let mut late = Vec::new();
         for (id, mut task) in running {
             if tokio::time::timeout_at(deadline, &mut task.handle)
                 .await
@@ -217,7 +243,17 @@ impl ConnectorActor {
                     "task {}-{id} did not stop within {:?} (task.shutdown.graceful.timeout.ms)",
                     self.name, self.shared.config.graceful_timeout
                 );
+                drop(task.cancel);
+                late.push(task.handle);
             }
+        }
+        // They close their producers, so that nothing comes behind the records of their successors.
+        let ends = futures::future::join_all(late);
+        if tokio::time::timeout(CANCELLED_TIMEOUT, ends).await.is_err() {
+            warn!(
+                "cancelled tasks of {} have not ended within {CANCELLED_TIMEOUT:?}",
+                self.name
+            );
         }
     }
 }

@@ -1,13 +1,15 @@
-//! Status updates on their way to the topic, in the order in which they were made: the last one must win there, too.
+//! Status updates on their way to the topic. Of several updates of one key only the last waits: it must win there, too,
+//! and while the log is away no more waits than there are connectors, tasks and topics.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
+use tidegate_api::{ConnectError, catch_panic};
 use tidegate_log::TopicLog;
 use tidegate_tasks::Backoff;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,13 +27,16 @@ type Update = (Bytes, Option<Bytes>);
 pub(super) struct Queue {
     updates: Arc<Updates>,
     stop: CancellationToken,
+    tasks: TaskTracker,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// What the writer has said when it panicked.
+    panic: watch::Receiver<Option<String>>,
 }
 
 #[derive(Debug)]
 struct Updates {
     topic: TopicLog,
-    waiting: Mutex<Vec<Update>>,
+    waiting: Mutex<IndexMap<Bytes, Option<Bytes>>>,
     more: Notify,
 }
 
@@ -44,17 +49,46 @@ impl Queue {
             more: Notify::new(),
         });
         let stop = CancellationToken::new();
-        let writer = TaskTracker::new().spawn(Arc::clone(&updates).follow(stop.clone()));
+        let (fail, panic) = watch::channel(None);
+        let follow = Arc::clone(&updates).follow(stop.clone());
+        let write = async move {
+            if let Err(panic) = catch_panic("the writer of statuses", follow).await {
+                error!("{panic}");
+                fail.send_replace(Some(panic.text().to_owned()));
+            }
+        };
+        let tasks = TaskTracker::new();
+        let writer = tasks.spawn(write);
+        tasks.close();
         Self {
             updates,
             stop,
+            tasks,
             writer: Mutex::new(Some(writer)),
+            panic,
         }
     }
 
     pub(super) fn push(&self, key: Bytes, value: Option<Bytes>) {
-        self.updates.waiting().push((key, value));
+        self.updates.waiting().insert(key, value);
         self.updates.more.notify_one();
+    }
+
+    /// How many updates are not on the topic yet, beside those that are being written.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.updates.waiting().len()
+    }
+
+    /// Resolves if statuses are no longer written or read because of a panic.
+    pub(super) async fn failed(&self) -> ConnectError {
+        let mut panic = self.panic.clone();
+        tokio::select! {
+            error = self.updates.topic.failed() => error.into(),
+            Ok(panic) = panic.wait_for(Option::is_some) => {
+                ConnectError::fatal(panic.clone().unwrap_or_default())
+            }
+        }
     }
 
     /// Ends once everything is written or [`STOP_GRACE`] is over.
@@ -69,12 +103,13 @@ impl Queue {
                 "Some states of connectors and tasks could not be written within {STOP_GRACE:?}; the status topic shows older ones"
             );
         }
+        self.tasks.wait().await;
         self.updates.topic.stop().await;
     }
 }
 
 impl Updates {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Update>> {
+    fn waiting(&self) -> MutexGuard<'_, IndexMap<Bytes, Option<Bytes>>> {
         self.waiting.lock().expect("no holder panics")
     }
 
@@ -93,25 +128,24 @@ impl Updates {
     async fn write_all(&self) {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         loop {
-            let updates = latest(std::mem::take(&mut *self.waiting()));
+            let updates: Vec<Update> = self.waiting().drain(..).collect();
             if updates.is_empty() {
                 return;
             }
-            let mut left = self.write(updates).await;
+            let left = self.write(updates).await;
             if left.is_empty() {
                 backoff.reset();
                 continue;
             }
             let delay = backoff.next_delay();
-            warn!(
-                "{} status updates could not be written, next attempt in {delay:?}",
-                left.len()
-            );
+            let wait = backoff.wait(delay);
+            warn!("{} status updates could not be written, {wait}", left.len());
             {
-                // In front of what has come since.
                 let mut waiting = self.waiting();
-                left.append(&mut waiting);
-                *waiting = left;
+                for (key, value) in left {
+                    // What has come since is newer.
+                    waiting.entry(key).or_insert(value);
+                }
             }
             tokio::time::sleep(delay).await;
         }
@@ -151,15 +185,4 @@ impl Updates {
             }
         }
     }
-}
-
-/// Of several updates of one key the last stands for all.
-fn latest(updates: Vec<Update>) -> Vec<Update> {
-    let mut seen = HashSet::new();
-    let newest_first = updates.into_iter().rev();
-    let mut latest: Vec<Update> = newest_first
-        .filter(|(key, _)| seen.insert(key.clone()))
-        .collect();
-    latest.reverse();
-    latest
 }

@@ -57,6 +57,24 @@ async fn updates_that_could_not_be_written_follow_later() {
 }
 
 #[tokio::test]
+async fn no_more_waits_than_there_are_tasks() {
+    let bench = Bench::distributed(&[]).await;
+    let statuses = &bench.herder.shared.statuses;
+    bench.gate.set(Answers::Later);
+    statuses.set_task(&id(0), state::RUNNING, None, None);
+    bench.gate.reached().await;
+    let trace = "a trace of a task that is started again and again".repeat(100);
+    for attempt in 0..10_000 {
+        statuses.set_task(&id(attempt % 2), state::FAILED, Some(trace.clone()), None);
+    }
+    assert_eq!(statuses.topic.as_ref().unwrap().waiting(), 2);
+    bench.gate.set(Answers::Yes);
+    statuses.stop().await;
+    let later = reopened(&bench).await;
+    assert_eq!(state_of(&later, 1).as_deref(), Some(state::FAILED));
+}
+
+#[tokio::test]
 async fn an_update_that_is_refused_takes_no_other_with_it() {
     let bench = Bench::distributed(&[]).await;
     let statuses = &bench.herder.shared.statuses;

@@ -76,17 +76,32 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let client = &*self.client;
+        let reason = without_counts(reason);
         let code = error
             .rdkafka_error_code()
             .unwrap_or(RDKafkaErrorCode::Unknown);
         self.trouble.note(code, reason);
         match code {
-            RDKafkaErrorCode::AllBrokersDown => warn!(client, "no broker can be reached: {reason}"),
+            // Its own text only counts brokers.
+            RDKafkaErrorCode::AllBrokersDown => {
+                let last = self.trouble.last();
+                let reason = last.map_or_else(|| reason.to_owned(), |(_, reason)| reason);
+                warn!(client, "no broker can be reached: {reason}");
+            }
             RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut => {
                 info!(client, "connection trouble: {reason}");
             }
             _ => warn!(client, "{code}: {reason}"),
         }
+    }
+}
+
+/// librdkafka's text without what differs from attempt to attempt, as in `(after 0ms in state CONNECT, 5 identical error(s)
+/// suppressed)`: the same trouble is the same line of the log.
+fn without_counts(reason: &str) -> &str {
+    match reason.rsplit_once(" (after ") {
+        Some((text, counts)) if counts.ends_with(')') => text,
+        _ => reason,
     }
 }
 
@@ -98,4 +113,21 @@ impl ConsumerContext for Reports {}
 impl ProducerContext for Reports {
     type DeliveryOpaque = ();
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_the_same_text() {
+        let refused = "kafka:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused";
+        for counts in [
+            " (after 0ms in state CONNECT)",
+            " (after 12ms in state CONNECT, 30 identical error(s) suppressed)",
+            "",
+        ] {
+            assert_eq!(without_counts(&format!("{refused}{counts}")), refused);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use rdkafka::{ClientConfig as NativeConfig, ClientContext};
 use tidegate_api::TopicPartition;
 
 use crate::admin::bounds;
-use crate::context::Reports;
+use crate::client_log::Reports;
 use crate::errors::is_unknown;
 use crate::native;
 
