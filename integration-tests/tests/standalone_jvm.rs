@@ -163,6 +163,38 @@ async fn offsets_go_to_the_original_and_back() -> Result<()> {
     Ok(())
 }
 
+/// A worker alone knows the tasks of a new connector before it answers, also of one that is changed to have others.
+#[tokio::test]
+async fn new_and_changed_connectors_are_answered_with_their_tasks() -> Result<()> {
+    let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
+    let lines = Lines::new()?;
+    let worker = lines.tidegate("offsets").await?;
+    let jvm = lines.jvm("offsets.jvm", &kafka).await?;
+    let config = |tasks: usize| {
+        let topics = "lines,others";
+        serde_json::json!({"connector.class": "FileStreamSink", "topics": topics, "tasks.max": tasks.to_string(),
+            "file": lines.path("more.txt")})
+    };
+    let mut answers = Vec::new();
+    for rest in [worker.rest(), jvm.rest()] {
+        let body = serde_json::json!({"name": "more", "config": config(1)});
+        let made = rest.post("/connectors", Some(&body)).await?.success()?;
+        let changed = rest.put_config("more", &config(2)).await?;
+        let put = rest.put_config("others", &config(2)).await?;
+        answers.push([made, changed, put]);
+    }
+    let (own, original) = (&answers[0], &answers[1]);
+    ensure!(own == original, "{own:#?} instead of {original:#?}");
+    let tasks = |answer: &serde_json::Value| answer["tasks"].as_array().map(Vec::len);
+    ensure!(
+        own.iter().map(tasks).eq([Some(1), Some(2), Some(2)]),
+        "{own:#?}"
+    );
+    jvm.stop().await?;
+    worker.stop().await?;
+    Ok(())
+}
+
 /// The source of the tutorials' console waits in a read that nobody can interrupt.
 #[tokio::test]
 async fn a_source_of_the_standard_input_does_not_outlive_the_worker() -> Result<()> {

@@ -43,26 +43,20 @@ impl TableName {
         for (field, value) in source_fields {
             name = name.replace(&format!("${{source.{field}}}"), value);
         }
-        let folded = |(part, quoted): &(String, bool)| {
-            if *quoted {
-                part.clone()
-            } else {
-                fold_table(part, settings.quote)
-            }
-        };
+        let folded = |part: &String| fold_table(part, settings.quote);
         let parts = split(&name);
         let (schema, table) = match parts.as_slice() {
             [table] => (None, table),
             [schema, table] => (Some(schema), table),
             [database, schema, table]
-                if Some(database.0.as_str()) == settings.database.as_deref() =>
+                if Some(database.as_str()) == settings.database.as_deref() =>
             {
                 (Some(schema), table)
             }
             [database, ..] if parts.len() == 3 => {
                 return Err(ConnectError::data(format!(
                     "the name '{name}' of topic '{topic}' is a table of the database '{}', but the connection is to '{}'. Correct connection.url or the name's format; a topic with dots is one name between quotes: \"${{topic}}\"",
-                    database.0,
+                    database,
                     settings.database.as_deref().unwrap_or_default()
                 )));
             }
@@ -104,19 +98,16 @@ impl TableName {
     }
 }
 
-/// Parts between dots outside of quotes, and whether they had quotes.
-fn split(name: &str) -> Vec<(String, bool)> {
-    let mut parts = vec![(String::new(), false)];
+/// Parts between dots outside of quotes, without the quotes: they say where a part ends, not how it is written.
+fn split(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
     let mut in_quotes = false;
     for character in name.chars() {
         let last = parts.last_mut().expect("never empty");
         match character {
-            '"' => {
-                in_quotes = !in_quotes;
-                last.1 = true;
-            }
-            '.' if !in_quotes => parts.push((String::new(), false)),
-            other => last.0.push(other),
+            '"' => in_quotes = !in_quotes,
+            '.' if !in_quotes => parts.push(String::new()),
+            other => last.push(other),
         }
     }
     parts
@@ -331,6 +322,13 @@ mod tests {
             true,
             "s.Orders",
             "\"s\".\"Orders\"",
+        );
+        check(
+            Style::Debezium,
+            "\"${topic}\"",
+            false,
+            "a.Orders",
+            "\"a_orders\"",
         );
         check(Style::Confluent, "\"${topic}\"", true, "a.b.c", "\"a.b.c\"");
         check(Style::Confluent, "${topic}", false, "Orders", "\"orders\"");

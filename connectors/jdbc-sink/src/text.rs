@@ -96,6 +96,7 @@ fn with_meaning(value: &Value, meaning: Meaning) -> Result<String, String> {
             timestamp(DateTime::from_timestamp_micros(micros(unit)?)).ok_or_else(out_of_range)?
         }
         (Meaning::Duration(unit), _) => format!("{} microseconds", micros(unit)?),
+        (Meaning::ZonedTime, Value::String(text)) => in_micros(text),
         (Meaning::Bits(length), Value::Bytes(bytes)) => bits(bytes, length)?,
         (Meaning::VariableScaleDecimal, Value::Struct(parts)) => {
             plain_decimal(&variable_scale_decimal(parts)?)?
@@ -154,6 +155,17 @@ fn time(micros: i64) -> Option<String> {
     text.split_once(' ').map(|(_, time)| time.to_owned())
 }
 
+/// The text of a time without the digits beyond its microseconds, which the original cuts here and rounds elsewhere.
+fn in_micros(text: &str) -> String {
+    let Some((whole, rest)) = text.split_once('.') else {
+        return text.to_owned();
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (fraction, zone) = rest.split_at(digits);
+    let (fraction, _) = fraction.split_at(digits.min(6));
+    format!("{whole}.{fraction}{zone}")
+}
+
 /// The text of a default: with all nanoseconds, which the database rounds as it does those of a statement.
 ///
 /// # Errors
@@ -180,7 +192,7 @@ fn timestamp(at: Option<DateTime<Utc>>) -> Option<String> {
 }
 
 /// The last `length` bits, the most significant one first, with zeros before those that there are; without a length from the
-/// first one that is set, or the last one.
+/// first one that is set, none for zero.
 ///
 /// # Errors
 /// If the database has no bits of that length.
@@ -196,7 +208,7 @@ fn bits(bytes: &[u8], length: Option<usize>) -> Result<String, String> {
                 .map(|bit| if byte >> bit & 1 == 1 { '1' } else { '0' }),
         );
     }
-    let from_first = digits.trim_start_matches('0').len().max(1);
+    let from_first = digits.trim_start_matches('0').len();
     let length = length.unwrap_or(from_first);
     if length <= digits.len() {
         return Ok(digits.split_off(digits.len() - length));
@@ -429,15 +441,28 @@ mod tests {
     }
 
     #[test]
+    fn times_with_a_zone_are_cut_after_their_microseconds() {
+        for (text, expected) in [
+            ("10:20:30.9999995Z", "10:20:30.999999Z"),
+            ("10:20:30.9999999-11:30", "10:20:30.999999-11:30"),
+            ("10:20:30.12+02", "10:20:30.12+02"),
+            ("10:20:30Z", "10:20:30Z"),
+        ] {
+            let cut = render(&Value::String(text.into()), &Form::Of(Meaning::ZonedTime));
+            assert_eq!(cut.as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
     fn bits_have_their_length_or_begin_with_the_first_that_is_set() {
         let check = |bytes: &'static [u8], length, expected: &str| {
             let form = Form::Of(Meaning::Bits(length));
             let text = render(&Value::Bytes(Bytes::from_static(bytes)), &form);
             assert_eq!(text.as_deref(), Ok(expected), "{bytes:?} {length:?}");
         };
-        check(&[], None, "0");
-        check(&[0], None, "0");
-        check(&[0, 0], None, "0");
+        check(&[], None, "");
+        check(&[0], None, "");
+        check(&[0, 0], None, "");
         check(&[6], None, "110");
         check(&[6, 1], None, "100000110");
         check(&[], Some(3), "000");

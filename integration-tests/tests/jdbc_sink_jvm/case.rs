@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tidegate_integration_tests::case_folders;
 
+use super::generated;
 use super::tables::Content;
 
 /// `case.json`.
@@ -18,7 +19,14 @@ use super::tables::Content;
 #[serde(deny_unknown_fields)]
 struct Description {
     /// Files of records, relative to the case.
+    #[serde(default)]
     records: Vec<PathBuf>,
+    /// The generator of records (`generated`), if they are in no file.
+    #[serde(default)]
+    generated: Option<String>,
+    /// Patterns of generated columns that have a table of their own: the original fails on them.
+    #[serde(default)]
+    alone: Vec<String>,
     /// Topics to take from them, as a pattern; others stay away.
     #[serde(default)]
     topics: Option<String>,
@@ -77,7 +85,7 @@ impl Case {
     fn read(name: String, directory: PathBuf) -> Result<Self> {
         let description: Description =
             serde_json::from_str(&fs::read_to_string(directory.join("case.json"))?)?;
-        let setup = match fs::read_to_string(directory.join("setup.sql")) {
+        let mut setup = match fs::read_to_string(directory.join("setup.sql")) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             setup => setup?,
         };
@@ -91,6 +99,12 @@ impl Case {
         for file in &description.records {
             read_records(&directory.join(file), &name, &mut records)
                 .with_context(|| file.display().to_string())?;
+        }
+        if let Some(generator) = &description.generated {
+            let alone = patterns(&description.alone)?;
+            let (generated, tables) = generated::records(generator, &name, &alone)?;
+            records.extend(generated);
+            setup += &tables;
         }
         let wanted = |record: &Record| -> Result<bool> {
             let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
@@ -202,6 +216,12 @@ impl Case {
         let patterns = self.description.meant.keys().map(String::as_str);
         patterns.filter(|pattern| !used.contains(pattern)).collect()
     }
+}
+
+/// Patterns of whole names.
+fn patterns(texts: &[String]) -> Result<Vec<Regex>> {
+    let whole = |text: &String| Regex::new(&format!("^(?:{text})$"));
+    Ok(texts.iter().map(whole).collect::<Result<_, _>>()?)
 }
 
 /// Reads the form that `debezium_fidelity` writes: a schema's text once, records refer to it by number.

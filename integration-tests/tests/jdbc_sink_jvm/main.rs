@@ -6,6 +6,7 @@
 //! `TIDEGATE_CASES=a,b` chooses cases. See `sink-cases/README.md`.
 
 mod case;
+mod generated;
 mod run;
 mod tables;
 

@@ -117,7 +117,8 @@ impl Content {
 
     pub(crate) fn set(&mut self, place: String, what: String) {
         // A line each in the recording.
-        self.0.insert(place, what.replace('\n', "\\n"));
+        let line = |text: &str| text.replace('\n', "\\n");
+        self.0.insert(line(&place), line(&what));
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -518,7 +518,10 @@ fn checked_date(date: CivilDate, origin: Origin) -> Result<Option<CivilDate>, St
         && date.month <= 12
         && date.day <= 31;
     if !date.exists() && may_roll_over {
-        return Ok(Some(CivilDate::from_epoch_days(date.epoch_days())));
+        let rolled = CivilDate::from_epoch_days(date.epoch_days());
+        // The original's calendar has a first year before Christ in its place, and loses the era.
+        let year = rolled.year.max(1);
+        return Ok(Some(CivilDate { year, ..rolled }));
     }
     if !date.exists() {
         return Err(format!(

@@ -74,8 +74,21 @@ pub(crate) fn bind(
             temporal(&target, meaning, settings)
         }
         Meaning::ZonedTimestamp => Some(zoned(&target)),
+        // As the database prints them.
+        Meaning::ZonedTime if target.is_text() => Some(Binding::wrapped(
+            "",
+            Encoder::Text(Form::Of(meaning)),
+            "::timetz::text",
+        )),
+        Meaning::ZonedTime => Some(target.cast(Form::Of(meaning))),
         Meaning::Bits(_) => Some(bits(&target, meaning)),
         Meaning::Json if target.is("hstore") => Some(target.cast(Form::Hstore)),
+        Meaning::Json
+            if target.is_text()
+                && schema.parameter("__debezium.source.column.type") == Some("HSTORE") =>
+        {
+            Some(target.cast(Form::Hstore))
+        }
         Meaning::Point | Meaning::Geometry | Meaning::Geography => Some(geometry(&target, meaning)),
         Meaning::FloatVector | Meaning::DoubleVector
             if matches!(target.base, "vector" | "halfvec") =>
@@ -165,6 +178,9 @@ fn temporal(target: &Target<'_>, meaning: Meaning, settings: &Settings) -> Optio
         (Meaning::Time(unit) | Meaning::Duration(unit), "interval") => {
             Some(Binding::plain(Encoder::Interval(unit)))
         }
+        (Meaning::Duration(unit), _) if target.is_text() => {
+            Some(Binding::wrapped("", Encoder::Interval(unit), "::text"))
+        }
         (Meaning::Timestamp(unit), "timestamp" | "date" | "time") => Some(Binding::plain(
             Encoder::Timestamp(unit, settings.wall_clock()),
         )),
@@ -184,6 +200,12 @@ fn zoned(target: &Target<'_>) -> Binding {
         "timestamp" | "date" | "time" => {
             Binding::wrapped("", Encoder::Zoned, " AT TIME ZONE 'UTC'")
         }
+        "timetz" => Binding::wrapped(
+            "((",
+            Encoder::Zoned,
+            " AT TIME ZONE 'UTC')::time::text || 'Z')::timetz",
+        ),
+        _ if target.is_text() => Binding::wrapped("", Encoder::Zoned, "::text"),
         _ => target.cast(Form::Plain),
     }
 }
@@ -224,6 +246,7 @@ fn by_kind(
     let floating = |encoder| match target.base {
         "float4" | "float8" | "int2" | "int4" | "int8" => Binding::plain(encoder),
         "money" => Binding::wrapped("", encoder, "::numeric::money"),
+        _ if target.is_text() => Binding::wrapped("", encoder, "::text"),
         _ => target.cast(Form::Plain),
     };
     Ok(match &schema.kind {

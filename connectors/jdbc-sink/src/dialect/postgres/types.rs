@@ -219,8 +219,8 @@ fn by_source_type(schema: &Schema) -> Option<ChosenType> {
     let is_number = is_integer || matches!(schema.kind, Kind::Float32 | Kind::Float64);
     let text = schema.kind == Kind::String;
     Some(match source_type {
-        "INET" | "CIDR" | "MACADDR" | "MACADDR8" | "XML" | "INT4RANGE" | "INT8RANGE"
-        | "NUMRANGE" | "TSRANGE" | "TSTZRANGE" | "DATERANGE"
+        "INET" | "CIDR" | "MACADDR" | "XML" | "INT4RANGE" | "INT8RANGE" | "NUMRANGE"
+        | "TSRANGE" | "TSTZRANGE" | "DATERANGE"
             if text =>
         {
             source_type.to_lowercase().into()
