@@ -5,8 +5,8 @@
 
 use tidegate_api::config::Unsupported;
 
-const NO_SIGNALS: &str = "signals are not read, so that nothing can ask for an incremental snapshot; a table of signals is captured only if the \
-     include lists name it";
+const NO_SIGNALS: &str = "signals are not read, so that nothing can ask for an incremental snapshot; a table of signals is captured like any \
+     other, as the include and exclude lists say";
 const NO_NOTIFICATIONS: &str =
     "notifications are not sent; the connector's status and log tell how far a snapshot is";
 const NO_INCREMENTAL: &str =
