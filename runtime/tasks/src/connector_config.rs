@@ -322,7 +322,7 @@ static TRANSACTION_BOUNDARY: ConfigKey<String> = ConfigKey::new("transaction.bou
     .importance(Importance::Medium)
     .width(Width::Short)
     .display_name("Transaction Boundary")
-    .validator(|name, value| one_of_ignoring_case(name, value, &["poll", "interval", "connector"]))
+    .validator(boundary)
     .doc(
         "Where transactions end on a worker with exactly-once support. 'poll': after each batch \
          of a task; 'interval': after transaction.boundary.interval.ms; 'connector': where the \
@@ -335,6 +335,7 @@ static TRANSACTION_BOUNDARY_INTERVAL: ConfigKey<Option<i64>> =
         .importance(Importance::Low)
         .width(Width::Short)
         .display_name("Transaction boundary interval")
+        .validator(not_negative)
         .doc(
             "Milliseconds between ends of transactions with transaction.boundary 'interval'. \
              Without it, the worker's offset.flush.interval.ms.",
@@ -380,6 +381,30 @@ fn at_least_one(name: &str, value: &ConfigValue) -> Result<(), String> {
         ConfigValue::Int(number) if *number < 1 => {
             Err(invalid(name, number, "Value must be at least 1"))
         }
+        _ => Ok(()),
+    }
+}
+
+fn not_negative(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::Long(number) if *number < 0 => {
+            Err(invalid(name, number, "Value must be at least 0"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No connector of this worker ends transactions itself, as none of Debezium's and of the file connectors does.
+///
+/// Source: `org.apache.kafka.connect.runtime.distributed.DistributedHerder.validateSourceConnectorConfig`.
+fn boundary(name: &str, value: &ConfigValue) -> Result<(), String> {
+    one_of_ignoring_case(name, value, &["poll", "interval", "connector"])?;
+    match value {
+        ConfigValue::String(text) if text.eq_ignore_ascii_case("connector") => Err(
+            "The connector does not support connector-defined transaction boundaries with the given configuration. \
+             Please reconfigure it to use a different transaction boundary definition."
+                .to_owned(),
+        ),
         _ => Ok(()),
     }
 }
