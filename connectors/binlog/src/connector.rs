@@ -60,6 +60,10 @@ impl Connector for BinlogConnector {
         let props = config::with_todays_names(props);
         let mut infos = definition.validate(&props);
         for (name, error) in config::cross_checks(&props) {
+            let mut named = infos.iter().filter(|info| info.key.name == name);
+            if named.any(|info| info.errors.contains(&error)) {
+                continue;
+            }
             add_error(&mut infos, &name, error);
         }
         if infos.iter().any(|info| !info.errors.is_empty()) {

@@ -15,6 +15,13 @@ use tidegate_relational::{Column, TableId};
 /// JDBC's numbers of the types that are masked: CHAR, VARCHAR, LONGVARCHAR, CLOB, and the same for national characters.
 const CHARACTERS: [i32; 8] = [1, 12, -1, 2005, -15, -9, -16, 2011];
 
+/// What the originals list in place of the names of such properties. As names of properties they mean nothing.
+const LISTED: [&str; 3] = [
+    "column.mask.hash.([^.]+).with.salt.(.+)",
+    "column.mask.with.(d+).chars",
+    "column.truncate.to.(d+).chars",
+];
+
 /// Stands before the salt in the name of a property.
 const SALT: &str = ".with.salt.";
 
@@ -120,7 +127,8 @@ impl Masking {
         if name == PROPAGATE_BY_COLUMN || name == PROPAGATE_BY_TYPE {
             return Ok((!columns.trim().is_empty()).then_some(Self::SourceType));
         }
-        if !name.starts_with("column.mask.") && !name.starts_with("column.truncate.") {
+        let is_masking = name.starts_with("column.mask.") || name.starts_with("column.truncate.");
+        if !is_masking || LISTED.contains(&name) {
             return Ok(None);
         }
         let unknown = || {

@@ -1,6 +1,8 @@
 //! Differences between the original's answers to the generated requests and ours that are meant, as rules.
 //! `DIFFERENCES.md` gives the reasons.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tidegate_integration_tests::{Difference, Heard};
 
@@ -69,8 +71,20 @@ pub(crate) static RULES: &[Rule] = &[
         case.at("/message") && case.java.body.contains("\"message\":\"Connector config {")
     }),
     rule(ONCE, |case| {
-        let invalid = "Connector configuration is invalid and contains the following ";
-        case.at("/message") && case.java.body.contains(invalid) && case.ours.body.contains(invalid)
+        let (Some(java), Some(ours)) = (
+            mistakes(&case.difference.java),
+            mistakes(&case.difference.ours),
+        ) else {
+            return false;
+        };
+        // What follows from the null that a mistake has left.
+        let follows = |text: &String| text.starts_with("Invalid value null for configuration ");
+        let in_java: BTreeSet<&String> = java.iter().filter(|text| !follows(text)).collect();
+        let in_ours: BTreeSet<&String> = ours.iter().collect();
+        case.at("/message")
+            && ours.len() < java.len()
+            && in_java == in_ours
+            && in_ours.len() == ours.len()
     }),
     rule(CAUSES, |case| {
         case.at("/message")
@@ -200,6 +214,14 @@ pub(crate) static RULES: &[Rule] = &[
         case.java.status == 200 && case.ours.body.contains("Partition objects cannot be null")
     }),
 ];
+
+/// The errors that the refusal of a configuration lists; `None` for other messages.
+fn mistakes(message: &str) -> Option<Vec<String>> {
+    let start = "Connector configuration is invalid and contains the following ";
+    let (_, list) = message.strip_prefix(start)?.split_once(" error(s):\n")?;
+    let (list, _) = list.split_once("\nYou can also find the above list of errors at ")?;
+    Some(list.lines().map(str::to_owned).collect())
+}
 
 impl Case<'_> {
     fn at(&self, place: &str) -> bool {

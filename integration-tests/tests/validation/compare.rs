@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::generate::Request;
+use crate::rules::Errors;
 
 /// An answer in a form that can be compared: entries by name, sets in order, documentation as whether there is one.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +93,30 @@ impl Answer {
         .into()
     }
 
+    /// How many members there are to compare; 1 for a failure.
+    pub(crate) fn size(&self) -> usize {
+        let parts = |entry: &Value| {
+            let parts = entry.as_object().into_iter().flat_map(Map::values);
+            parts
+                .map(|part| part.as_object().map_or(1, Map::len))
+                .sum::<usize>()
+        };
+        let entries = self.entries().map(|(_, entry)| parts(entry));
+        entries.sum::<usize>().max(1)
+    }
+
+    /// What a failure says.
+    pub(crate) fn message(&self) -> &str {
+        self.0["message"].as_str().unwrap_or_default()
+    }
+
+    /// The errors of a key.
+    pub(crate) fn errors(&self, key: &str) -> Vec<&str> {
+        let errors = self.0["configs"][key]["value"]["errors"].as_array();
+        let errors = errors.into_iter().flatten();
+        errors.filter_map(Value::as_str).collect()
+    }
+
     /// The entries by name.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0["configs"].as_object().into_iter().flatten()
@@ -133,6 +158,14 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
+    fn new(at: &str, java: Option<&Value>, ours: Option<&Value>) -> Self {
+        Self {
+            at: at.to_owned(),
+            java: java.cloned(),
+            ours: ours.cloned(),
+        }
+    }
+
     pub(crate) fn text(&self, request: &Request) -> String {
         let shown = |value: &Option<Value>| match value {
             Some(value) => value.to_string(),
@@ -151,8 +184,8 @@ impl Difference {
         Some((key, member.trim_start_matches('/')))
     }
 
-    /// The errors of one side that the other does not have.
-    pub(crate) fn errors(&self) -> (Vec<&str>, Vec<&str>) {
+    /// The errors of either side that the other one does not have.
+    pub(crate) fn errors(&self) -> Errors {
         fn list(value: &Option<Value>) -> Vec<&str> {
             let list = value.as_ref().and_then(Value::as_array);
             list.into_iter()
@@ -161,7 +194,11 @@ impl Difference {
                 .collect()
         }
         let (java, ours) = (list(&self.java), list(&self.ours));
-        (without(&java, &ours), without(&ours, &java))
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+        Errors {
+            java: owned(without(&java, &ours)),
+            ours: owned(without(&ours, &java)),
+        }
     }
 }
 
@@ -179,23 +216,24 @@ fn without<'a>(list: &[&'a str], other: &[&str]) -> Vec<&'a str> {
     kept
 }
 
-/// Where the answers differ. Counts of errors follow from the errors, so that they are no difference by themselves.
-///
-/// Entries that are equal as a whole, nearly all, are not taken apart.
+/// Where the answers differ. Counts of errors follow from the errors, so that they are no difference by themselves. Answers
+/// of which one is a failure differ as a whole, and so do entries that only one answer has.
 pub(crate) fn differences(java: &Answer, ours: &Answer) -> Vec<Difference> {
     let mut found = Vec::new();
+    let is_failure = |answer: &Answer| answer.0["status"] != 200;
+    if is_failure(java) || is_failure(ours) {
+        if java != ours {
+            found.push(Difference::new("/status", Some(&java.0), Some(&ours.0)));
+        }
+        return found;
+    }
     for name in members(&java.0, &ours.0) {
         let (java, ours) = (java.0.get(name), ours.0.get(name));
         let at = format!("/{name}");
         match (java, ours) {
             _ if name == "error_count" => {}
-            (Some(java @ Value::Object(_)), Some(ours @ Value::Object(_))) => {
-                for entry in members(java, ours) {
-                    let at = format!("{at}/{entry}");
-                    compare(&at, java.get(entry), ours.get(entry), &mut found);
-                }
-            }
-            _ => compare(&at, java, ours, &mut found),
+            (Some(java), Some(ours)) => compare(&at, java, ours, &mut found),
+            _ => found.push(Difference::new(&at, java, ours)),
         }
     }
     found
@@ -207,25 +245,19 @@ fn members<'a>(one: &'a Value, other: &'a Value) -> BTreeSet<&'a String> {
     objects.into_iter().flatten().flat_map(Map::keys).collect()
 }
 
-fn compare(at: &str, java: Option<&Value>, ours: Option<&Value>, found: &mut Vec<Difference>) {
+fn compare(at: &str, java: &Value, ours: &Value, found: &mut Vec<Difference>) {
     if java == ours {
         return;
     }
-    let (mut of_java, mut of_ours) = (BTreeMap::new(), BTreeMap::new());
-    for (value, leaves) in [(java, &mut of_java), (ours, &mut of_ours)] {
-        if let Some(value) = value {
-            collect(at, value, leaves);
-        }
+    if !java.is_object() || !ours.is_object() {
+        found.push(Difference::new(at, Some(java), Some(ours)));
+        return;
     }
-    let places: BTreeSet<&String> = of_java.keys().chain(of_ours.keys()).collect();
-    for at in places {
-        let (java, ours) = (of_java.get(at), of_ours.get(at));
-        if java != ours {
-            found.push(Difference {
-                at: at.clone(),
-                java: java.map(|value| (*value).clone()),
-                ours: ours.map(|value| (*value).clone()),
-            });
+    for name in members(java, ours) {
+        match (java.get(name), ours.get(name)) {
+            (Some(java), Some(ours)) if java == ours => {}
+            (Some(java), Some(ours)) => compare(&format!("{at}/{name}"), java, ours, found),
+            (java, ours) => found.push(Difference::new(&format!("{at}/{name}"), java, ours)),
         }
     }
 }

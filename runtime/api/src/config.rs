@@ -19,7 +19,7 @@ use crate::error::ConnectError;
 pub use catalogue::Catalogue;
 pub use documentation::Documentation;
 pub use unsupported::{Outcome, Unsupported};
-pub use validators::{enumerated, valid_string};
+pub use validators::{enumerated, filled_list, valid_list, valid_string};
 
 /// Properties of a connector, task or plugin, in the order given.
 ///
@@ -310,6 +310,9 @@ pub enum Wording {
 
 /// Keys with the words that consoles offer for them.
 pub type Words = [(&'static str, &'static [&'static str])];
+
+/// Keys with what their values must be like.
+pub type Checks = [(&'static str, Validator)];
 
 /// A key's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -649,6 +652,7 @@ pub struct ConfigDef {
     unsupported: &'static [Unsupported],
     words: &'static Words,
     hidden: &'static [&'static str],
+    checks: &'static Checks,
     wording: Wording,
 }
 
@@ -685,6 +689,13 @@ impl ConfigDef {
     #[must_use]
     pub fn hiding(mut self, hidden: &'static [&'static str]) -> Self {
         self.hidden = hidden;
+        self
+    }
+    /// Checks of keys that the original's catalogue alone has: their values mean nothing here, and are what the original
+    /// takes all the same.
+    #[must_use]
+    pub fn checking(mut self, checks: &'static Checks) -> Self {
+        self.checks = checks;
         self
     }
     /// Errors have Debezium's words.
@@ -833,7 +844,11 @@ impl ConfigDef {
             info.visible = !self.hidden.contains(&info.key.name.as_ref());
         }
         for (name, text) in self.refusals(props) {
-            add_error(&mut infos, name, text);
+            // What is no value of its type is not refused as well.
+            let mut named = infos.iter().filter(|info| info.key.name == name);
+            if named.all(|info| info.errors.is_empty()) {
+                add_error(&mut infos, name, text);
+            }
         }
         for (setting, _) in self.given(props, Outcome::WithoutEffect) {
             if let Some(info) = infos.iter_mut().find(|info| info.key.name == setting.name) {
@@ -857,6 +872,9 @@ impl ConfigDef {
         for listed in catalogue.keys() {
             let mut listed = listed.clone();
             listed.wording = self.wording;
+            let mut checks = self.checks.iter();
+            let check = checks.find(|(name, _)| *name == listed.name);
+            listed.validator = check.map(|(_, validator)| *validator);
             let declared = own.shift_remove(&listed.name);
             let mut info = match (declared, props.raw(&listed.name)) {
                 (Some(declared), Some(_)) => declared,

@@ -115,12 +115,12 @@ impl Plugins {
     pub fn connectors_named(&self, name: &str) -> Vec<&'static str> {
         let classes = self.connectors.iter().map(|plugin| plugin.class);
         classes
-            .filter(|class| class_matches(class, name, "Connector"))
+            .filter(|class| class_matches(class, name.trim(), "Connector"))
             .collect()
     }
 }
 
-/// By its class, or by an alias that is of no other class.
+/// By its class, or by an alias that is of no other class. Blanks around a name are none of it.
 ///
 /// Source: `org.apache.kafka.connect.runtime.isolation.PluginUtils.computeAliases`.
 fn one_named<'a, T>(
@@ -129,6 +129,7 @@ fn one_named<'a, T>(
     suffix: &str,
     class: impl Fn(&T) -> &'static str,
 ) -> Option<&'a T> {
+    let name = name.trim();
     if let Some(plugin) = plugins.iter().find(|plugin| class(plugin) == name) {
         return Some(plugin);
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use tidegate_api::config::{
     ClassName, ConfigType, ConfigValue, DefaultValue, Importance, KeySpec, Unsupported, Width,
-    invalid, valid_string,
+    invalid, valid_list, valid_string,
 };
 use tidegate_api::{ConfigDef, ConfigKey, ConnectorKind, Plugins, Props};
 
@@ -466,23 +466,6 @@ fn distinct(name: &str, value: &ConfigValue) -> Result<(), String> {
             name,
             format!("[{}]", aliases.join(", ")),
             "Duplicate alias provided.",
-        ));
-    }
-    Ok(())
-}
-
-/// Source: `ConfigDef.ValidList`.
-fn valid_list(name: &str, value: &ConfigValue) -> Result<(), String> {
-    let ConfigValue::List(topics) = value else {
-        return Ok(());
-    };
-    if topics.iter().any(String::is_empty) {
-        return Err(format!("Configuration '{name}' values must not be empty."));
-    }
-    let repeated = |(index, topic)| topics[..index].contains(topic);
-    if topics.iter().enumerate().any(repeated) {
-        return Err(format!(
-            "Configuration '{name}' values must not be duplicated."
         ));
     }
     Ok(())

@@ -53,10 +53,11 @@ impl Target {
             "float64" => Self::Float64,
             "boolean" => Self::Boolean,
             "string" => Self::String,
-            "bytes" => {
-                return Err(ConnectError::config(
-                    "Cast transformation does not support casting to BYTES; supported types are [INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]",
-                ));
+            other @ ("bytes" | "array" | "map" | "struct") => {
+                return Err(ConnectError::config(format!(
+                    "Cast transformation does not support casting to {}; supported types are [INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]",
+                    other.to_uppercase()
+                )));
             }
             _ => {
                 return Err(ConnectError::config(format!(
@@ -202,6 +203,8 @@ fn casts(spec: &[String]) -> Result<Casts, ConnectError> {
     }
     let (mut fields, mut whole) = (Vec::new(), None);
     for entry in spec {
+        // Java's `split` passes over what is empty at the end.
+        let entry = entry.trim_end_matches(':');
         match entry.split(':').collect::<Vec<_>>().as_slice() {
             [target] => whole = Some(Target::parse(target)?),
             [field, target] => fields.push(((*field).trim().to_owned(), Target::parse(target)?)),

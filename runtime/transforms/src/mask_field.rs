@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
+use tidegate_api::config::{ConfigDef, ConfigKey, Importance, filled_list};
 use tidegate_api::{
     ConnectError, Decimal, Plugins, Props, Record, Schema, Struct, Transform, Value, logical,
 };
@@ -12,6 +12,7 @@ use crate::shape::{self, Cache};
 
 static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
     .importance(Importance::High)
+    .validator(filled_list)
     .doc("Fields whose values are replaced, separated by commas.");
 static REPLACEMENT: ConfigKey<Option<String>> = ConfigKey::nullable("replacement")
     .importance(Importance::Low)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_api::config::{ConfigDef, ConfigKey};
+use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, invalid, valid_list};
 use tidegate_api::{
     ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
 };
@@ -11,12 +11,14 @@ use crate::part::{Part, register_parts, unsupported};
 use crate::shape::{self, Cache};
 
 static EXCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("exclude", "")
+    .validator(valid_list)
     .doc("Fields to leave out, separated by commas. They are left out even if include has them.");
 static INCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("include", "")
+    .validator(valid_list)
     .doc("The only fields to keep, separated by commas. Empty for all.");
-static RENAMES: ConfigKey<Vec<String>> = ConfigKey::new("renames", "").doc(
+static RENAMES: ConfigKey<Vec<String>> = ConfigKey::new("renames", "").validator(renamable).doc(
     "Fields that get another name, as 'old:new' separated by commas. exclude and include \
-     have the old names.",
+         have the old names.",
 );
 /// Names before Connect 4.0.
 static BLACKLIST: ConfigKey<Vec<String>> = ConfigKey::new("blacklist", "")
@@ -32,6 +34,24 @@ fn config_def() -> ConfigDef {
 
 pub(crate) fn register(plugins: &mut Plugins) {
     register_parts!(plugins, "ReplaceField", config_def, ReplaceField::new);
+}
+
+/// The old name and the new one.
+fn pair(rename: &str) -> Option<(String, String)> {
+    // Java's `split` passes over what is empty at the end.
+    let (old, new) = rename.trim_end_matches(':').split_once(':')?;
+    (!new.contains(':')).then(|| (old.to_owned(), new.to_owned()))
+}
+
+fn renamable(name: &str, value: &ConfigValue) -> Result<(), String> {
+    let ConfigValue::List(renames) = value else {
+        return Ok(());
+    };
+    let Some(wrong) = renames.iter().find(|rename| pair(rename).is_none()) else {
+        return Ok(());
+    };
+    let reason = format!("Invalid rename mapping: {wrong}");
+    Err(invalid(name, value, &reason))
 }
 
 struct ReplaceField {
@@ -54,18 +74,12 @@ impl ReplaceField {
             }
         };
         let renames = props.get(&RENAMES)?;
-        let pairs = renames.iter().map(|rename| match rename.split(':').collect::<Vec<_>>().as_slice() {
-            [old, new] => Ok(((*old).to_owned(), (*new).to_owned())),
-            _ => Err(ConnectError::config(format!(
-                "Invalid value [{}] for configuration renames: Invalid rename mapping: {rename}",
-                renames.join(", ")
-            ))),
-        });
+        let pairs = renames.iter().filter_map(|rename| pair(rename));
         Ok(Self {
             part,
             exclude: list(&EXCLUDE, &BLACKLIST)?,
             include: list(&INCLUDE, &WHITELIST)?,
-            renames: pairs.collect::<Result<_, _>>()?,
+            renames: pairs.collect(),
             replace_null: props.get(&shape::REPLACE_NULL)?,
             schemas: Cache::default(),
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
+use tidegate_api::config::{ConfigDef, ConfigKey, Importance, filled_list};
 use tidegate_api::{
     ConnectError, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct, Transform,
     TransformPlugin, Value,
@@ -13,6 +13,7 @@ use crate::shape::{self, Cache};
 
 static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
     .importance(Importance::High)
+    .validator(filled_list)
     .doc(
         "Fields of the value that become the key, separated by commas, in this order. A field \
          that a value with a schema lacks is an error.",

@@ -71,6 +71,7 @@ pub(crate) struct Herder {
 
 impl Herder {
     pub(crate) fn new(shared: Shared) -> Self {
+        shared.configs.follow_levels(&shared.loggers);
         Self {
             shared: Arc::new(shared),
             actors: Arc::default(),

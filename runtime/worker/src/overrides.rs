@@ -95,14 +95,23 @@ pub(crate) struct Override<'a> {
     refusal: Option<String>,
 }
 
+/// What a validation answers of an override.
+#[derive(Debug)]
+pub(crate) struct OverrideInfo {
+    pub(crate) info: ConfigInfo,
+    /// Whether the client has the setting. Of others no definition is answered, as in the original.
+    pub(crate) is_defined: bool,
+}
+
 impl Override<'_> {
     /// What a validation answers of it. Settings that the client does not have are texts.
-    pub(crate) fn info(&self) -> ConfigInfo {
+    pub(crate) fn info(&self) -> OverrideInfo {
         let setting = self
             .name
             .split_once(PART)
             .map_or(self.name, |(_, setting)| setting);
         let known = definitions::info(self.client, setting, self.name, self.value);
+        let is_defined = known.is_some();
         let mut info = known.unwrap_or_else(|| {
             let kind = if is_secret(self.name) {
                 ConfigType::Password
@@ -113,24 +122,23 @@ impl Override<'_> {
             ConfigInfo::of(&key, &Props::from([(self.name, self.value)]))
         });
         let client = self.client;
-        info.key.documentation = Cow::Owned(format!(
-            "Setting '{setting}' of the Kafka {client} of the connector's tasks, in place of the worker's \
-             '{client}.{setting}'."
-        ));
+        info.key.documentation = documentation(client, setting);
         info.errors.extend(self.refusal.clone());
-        info
+        OverrideInfo { info, is_defined }
     }
+}
+
+fn documentation(client: &str, setting: &str) -> Cow<'static, str> {
+    Cow::Owned(format!(
+        "Setting '{setting}' of the Kafka {client} of the connector's tasks, in place of the worker's '{client}.{setting}'."
+    ))
 }
 
 /// Between a client's name and the setting.
 const PART: &str = ".override.";
 
-/// The overrides of the clients that a connector of this kind uses.
-pub(crate) fn overrides<'a>(
-    kind: &ConnectorKind,
-    props: &'a Props,
-    policy: &OverridePolicy,
-) -> Vec<Override<'a>> {
+/// The clients that a connector of this kind uses.
+fn clients(kind: &ConnectorKind, props: &Props) -> Vec<&'static str> {
     let mut clients = Vec::new();
     match kind {
         ConnectorKind::Source(_) => {
@@ -151,10 +159,33 @@ pub(crate) fn overrides<'a>(
         }
     }
     clients
+}
+
+/// What a validation answers of an override that was given as null; `None` if no client of the connector has the setting.
+pub(crate) fn null(kind: &ConnectorKind, props: &Props, name: &str) -> Option<ConfigInfo> {
+    let (client, setting) = name.split_once(PART)?;
+    let client = clients(kind, props)
+        .into_iter()
+        .find(|used| *used == client)?;
+    let mut info = definitions::null(client, setting, name)?;
+    info.key.documentation = documentation(client, setting);
+    Some(info)
+}
+
+/// The overrides of the clients that a connector of this kind uses.
+pub(crate) fn overrides<'a>(
+    kind: &ConnectorKind,
+    props: &'a Props,
+    policy: &OverridePolicy,
+) -> Vec<Override<'a>> {
+    clients(kind, props)
         .into_iter()
         .flat_map(|client| {
             props.iter().filter_map(move |(name, value)| {
                 let setting = name.strip_prefix(client)?.strip_prefix(PART)?;
+                if setting.is_empty() {
+                    return None;
+                }
                 Some(Override {
                     name,
                     value,

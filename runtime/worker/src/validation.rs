@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 use tidegate_api::config::{
     ConfigInfo, ConfigType, ConfigValue, DefaultValue, HIDDEN, Importance, KeySpec, add_error,
+    valid_string,
 };
 use tidegate_api::{
     ConfigDef, ConnectorKind, ConnectorPlugin, JavaRegex, Plugins, Props, catch_panic,
@@ -19,7 +20,7 @@ use tidegate_tasks::{
 
 use crate::config::WorkerConfig;
 use crate::errors::WorkerError;
-use crate::overrides::{self, Override};
+use crate::overrides::{self, Override, OverrideInfo};
 use crate::providers::{ConfigProviders, Revealed};
 use crate::versions;
 
@@ -31,7 +32,7 @@ pub(crate) struct ConfigInfos {
     infos: Vec<ConfigInfo>,
     /// Values that no plugin defines: names given as null, and what is said of overrides.
     undefined_nulls: Vec<String>,
-    overrides: Vec<ConfigInfo>,
+    overrides: Vec<OverrideInfo>,
 }
 
 const NULL_VALUE: &str = "Null value can not be supplied as the configuration value.";
@@ -168,7 +169,7 @@ impl Validator<'_> {
             self.check_sink(props, &mut infos);
         }
         infos.extend(own_infos);
-        self.check_converters(props, &mut infos);
+        self.check_converters(props, nulls, &mut infos);
         let mut undefined_nulls = Vec::new();
         for name in nulls {
             match infos.iter_mut().find(|info| info.key.name == *name) {
@@ -176,9 +177,16 @@ impl Validator<'_> {
                     info.value = None;
                     info.errors = vec![NULL_VALUE.to_owned()];
                 }
-                None => undefined_nulls.push(name.clone()),
+                None => match overrides::null(&plugin.kind, props, name) {
+                    Some(mut info) => {
+                        info.errors = vec![NULL_VALUE.to_owned()];
+                        infos.push(info);
+                    }
+                    None => undefined_nulls.push(name.clone()),
+                },
             }
         }
+        hide_versions(&mut infos);
         Ok(ConfigInfos {
             name: class.to_owned(),
             groups: groups(&infos),
@@ -225,7 +233,13 @@ impl Validator<'_> {
     ) -> Option<(&'static str, &'static str, ConfigDef)> {
         if name == "header.converter" {
             let plugin = self.plugins.header_converter(class)?;
-            return Some((plugin.class, plugin.version, (plugin.config_def)()));
+            let own = (plugin.config_def)();
+            // What converts headers alone is not told what it converts.
+            let definition = match self.plugins.converter(plugin.class) {
+                Some(_) => with_type(own),
+                None => own,
+            };
+            return Some((plugin.class, plugin.version, definition));
         }
         let plugin = self.plugins.converter(class)?;
         Some((
@@ -261,11 +275,14 @@ impl Validator<'_> {
             };
             let kind = format!("{prefix}.type");
             let class = props.raw(&kind).unwrap_or_default();
-            let transform = self.plugins.transform(class);
-            let transform = transform.map(|plugin| (plugin.class, plugin.version));
-            let predicate = self.plugins.predicate(class);
-            let predicate = predicate.map(|plugin| (plugin.class, plugin.version));
-            if let Some((class, version)) = transform.or(predicate) {
+            let found = if prefix.starts_with("transforms.") {
+                let transform = self.plugins.transform(class);
+                transform.map(|plugin| (plugin.class, plugin.version))
+            } else {
+                let predicate = self.plugins.predicate(class);
+                predicate.map(|plugin| (plugin.class, plugin.version))
+            };
+            if let Some((class, version)) = found {
                 known.push((info.key.name.to_string(), kind, class, version));
             }
         }
@@ -273,7 +290,9 @@ impl Validator<'_> {
             if let Some(info) = infos.iter_mut().find(|info| info.key.name == name) {
                 info.recommended_values = vec![version.to_owned()];
             }
+            // The worker's own converter is what it is.
             if let Some(wanted) = props.raw(&name)
+                && props.contains(&class_name)
                 && !versions::satisfies(version, wanted)
             {
                 let text = versions::not_found(class, version, wanted);
@@ -283,13 +302,13 @@ impl Validator<'_> {
         }
     }
 
-    fn overrides(&self, plugin: &ConnectorPlugin, props: &Props) -> Vec<ConfigInfo> {
+    fn overrides(&self, plugin: &ConnectorPlugin, props: &Props) -> Vec<OverrideInfo> {
         let overrides = overrides::overrides(&plugin.kind, props, &self.worker.override_policy);
         let info = |found: Override<'_>| {
             let mut info = found.info();
             let group = &self.worker.group_id;
             if found.name == GROUP_OVERRIDE && found.value == group {
-                info.errors.push(format!(
+                info.info.errors.push(format!(
                     "Consumer group {group} conflicts with Connect worker group {group}"
                 ));
             }
@@ -440,7 +459,8 @@ impl Validator<'_> {
         }
     }
 
-    fn check_converters(&self, props: &Props, infos: &mut Vec<ConfigInfo>) {
+    /// Settings of converters; those in `nulls` were given as null.
+    fn check_converters(&self, props: &Props, nulls: &[String], infos: &mut Vec<ConfigInfo>) {
         for name in CONVERTERS {
             let Some(class) = props.raw(name) else {
                 continue;
@@ -454,7 +474,10 @@ impl Validator<'_> {
             };
             let prefix = format!("{name}.");
             let mut options = props.with_prefix(&prefix);
-            options.set(CONVERTER_TYPE, name.split('.').next().unwrap_or_default());
+            let given = format!("{prefix}{CONVERTER_TYPE}");
+            if !options.contains(CONVERTER_TYPE) && !nulls.contains(&given) {
+                options.set(CONVERTER_TYPE, name.split('.').next().unwrap_or_default());
+            }
             for mut info in definition.validate(&options) {
                 let plain = info.key.name.to_string();
                 info.key.name = Cow::Owned(format!("{prefix}{plain}"));
@@ -477,12 +500,30 @@ fn with_type(own: ConfigDef) -> ConfigDef {
     let kind = ConfigType::String;
     let mut key = KeySpec::dynamic(CONVERTER_TYPE.to_owned(), kind, DefaultValue::Required);
     key.importance = Importance::Low;
+    key.validator = Some(|name, value| valid_string(name, value, &["key", "value", "header"]));
     key.documentation =
         Cow::Borrowed("What the converter is for: 'key', 'value' or 'header'. The worker sets it.");
     let mut definition = ConfigDef::default();
     definition.push(key);
     definition.extend(own);
     definition
+}
+
+/// There is no version to choose of a converter that is no class.
+///
+/// Source: `ConnectorConfig.ConverterPluginVersionRecommender`.
+fn hide_versions(infos: &mut [ConfigInfo]) {
+    for name in CONVERTERS {
+        let mut of_converter = infos.iter().filter(|info| info.key.name == name);
+        if of_converter.any(|info| info.value.is_some()) {
+            continue;
+        }
+        let version = format!("{name}.{PLUGIN_VERSION}");
+        for info in infos.iter_mut().filter(|info| info.key.name == version) {
+            info.visible = false;
+            info.recommended_values.clear();
+        }
+    }
 }
 
 /// Groups in the order of their first key.
@@ -529,7 +570,8 @@ impl ConfigInfos {
         if let Some(class) = raw.raw("connector.class") {
             class.clone_into(&mut self.name);
         }
-        for info in self.infos.iter_mut().chain(&mut self.overrides) {
+        let overrides = self.overrides.iter_mut().map(|found| &mut found.info);
+        for info in self.infos.iter_mut().chain(overrides) {
             let given = raw.raw(&info.key.name);
             let texts = info.errors.iter_mut().chain(&mut info.recommended_values);
             texts.for_each(|text| *text = revealed.hide(text));
@@ -555,7 +597,8 @@ impl ConfigInfos {
 
     fn errors(&self) -> impl Iterator<Item = &str> {
         let nulls = self.undefined_nulls.iter().map(|_| NULL_VALUE);
-        let infos = self.infos.iter().chain(&self.overrides);
+        let overrides = self.overrides.iter().map(|found| &found.info);
+        let infos = self.infos.iter().chain(overrides);
         nulls.chain(infos.flat_map(|info| info.errors.iter().map(String::as_str)))
     }
 
@@ -597,10 +640,15 @@ impl ConfigInfos {
             });
             json!({"definition": null, "value": value})
         });
-        let defined = self.infos.iter().chain(&self.overrides);
-        let defined = defined
+        let defined = self
+            .infos
+            .iter()
             .map(|info| json!({"definition": definition_json(&info.key), "value": value(info)}));
-        let configs: Vec<Json> = nulls.chain(defined).collect();
+        let overrides = self.overrides.iter().map(|found| {
+            let definition = found.is_defined.then(|| definition_json(&found.info.key));
+            json!({"definition": definition, "value": value(&found.info)})
+        });
+        let configs: Vec<Json> = nulls.chain(defined).chain(overrides).collect();
         json!({"name": self.name, "error_count": self.error_count(), "groups": self.groups, "configs": configs})
     }
 }

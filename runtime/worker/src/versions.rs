@@ -34,6 +34,7 @@ pub(crate) fn satisfies(version: &str, requirement: &str) -> bool {
 
 /// Connect's text for a plugin of which no version is taken.
 pub(crate) fn not_found(class: &str, version: &str, requirement: &str) -> String {
+    let requirement = requirement.trim();
     let range = if requirement.starts_with(['[', '(']) {
         requirement.to_owned()
     } else {

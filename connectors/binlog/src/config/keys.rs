@@ -5,9 +5,9 @@ use tidegate_api::config::{ConfigDef, Importance, Password, Width};
 
 use super::unsupported::UNSUPPORTED;
 use super::validators::{
-    KAFKA_HISTORY, enumerated, history_class, key_columns, legal_name, locking_mode_mariadb,
-    non_negative, not_negative, operations, patterns, port, positive_integer, positive_long,
-    server_id, snapshot_mode, time_precision,
+    KAFKA_HISTORY, WITHOUT_EFFECT, enumerated, history_class, key_columns, legal_name,
+    locking_mode_mariadb, non_negative, not_negative, operations, patterns, port, positive_integer,
+    positive_long, server_id, snapshot_mode, time_precision,
 };
 use super::words;
 use crate::flavor::Flavor;
@@ -74,7 +74,9 @@ pub(super) static CONNECT_TIMEOUT_MS: ConfigKey<i32> =
         .group(CONNECTION)
         .validator(positive_integer);
 pub(super) static QUERY_TIMEOUT_MS: ConfigKey<i32> =
-    ConfigKey::new("database.query.timeout.ms", "600000").group(CONNECTION);
+    ConfigKey::new("database.query.timeout.ms", "600000")
+        .group(CONNECTION)
+        .validator(non_negative);
 pub(super) static KEEP_ALIVE: ConfigKey<bool> =
     ConfigKey::new("connect.keep.alive", "true").group(CONNECTION);
 pub(super) static KEEP_ALIVE_INTERVAL_MS: ConfigKey<i64> =
@@ -314,5 +316,6 @@ pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
         .without(&UNSUPPORTED)
         .recommending(words::recommended(flavor))
         .hiding(words::HIDDEN)
+        .checking(&WITHOUT_EFFECT)
         .worded_as_debezium()
 }

@@ -21,7 +21,22 @@ pub(super) fn contradictions(props: &Props) -> Vec<(String, String)> {
     let both = lists
         .into_iter()
         .filter_map(|(include, exclude)| both_lists(props, include, exclude));
-    both.chain(queue_size(props)).collect()
+    both.chain(queue_size(props))
+        .chain(sink_topic(props))
+        .collect()
+}
+
+/// Notifications are not sent here; a configuration that asks for them is as whole as the original wants it.
+///
+/// Source: Debezium `SinkNotificationChannel.validateNotificationTopicName`.
+fn sink_topic(props: &Props) -> Option<(String, String)> {
+    const TOPIC: &str = "notification.sink.topic.name";
+    let channels = props.raw("notification.enabled.channels")?;
+    let has_sink = channels.split(',').any(|channel| channel.trim() == "sink");
+    let is_given = props.raw(TOPIC).is_some_and(|topic| !topic.is_empty());
+    let problem =
+        "Notification topic name must be provided when kafka notification channel is enabled";
+    (has_sink && !is_given).then(|| (TOPIC.to_owned(), invalid_field(TOPIC, problem)))
 }
 
 fn both_lists(
@@ -39,9 +54,10 @@ fn both_lists(
 
 fn queue_size(props: &Props) -> Option<(String, String)> {
     let queue = props.get(&MAX_QUEUE_SIZE).ok()?;
+    let default_batch = Props::new().get(&MAX_BATCH_SIZE).ok()?;
     let problem = if queue < 1 {
         "A positive queue size is required"
-    } else if queue <= props.get(&MAX_BATCH_SIZE).ok()? {
+    } else if queue <= props.get(&MAX_BATCH_SIZE).unwrap_or(default_batch) {
         "Must be larger than the maximum batch size"
     } else {
         return None;

@@ -98,7 +98,7 @@ fn whole(value: &ConfigValue) -> Option<i64> {
 /// As Debezium's `Field.isPositiveInteger`, which also stands at keys of type LONG.
 pub(super) fn positive_integer(name: &str, value: &ConfigValue) -> Result<(), String> {
     match whole(value) {
-        Some(number) if number < 1 => Err(invalid_field(
+        Some(number) if number < 1 || i32::try_from(number).is_err() => Err(invalid_field(
             name,
             "A positive, non-zero integer value is expected",
         )),
@@ -184,3 +184,98 @@ pub(super) fn operations(name: &str, value: &ConfigValue) -> Result<(), String> 
     }
     Ok(())
 }
+
+/// As Debezium's `Field.isInteger` at a key of type STRING.
+fn integer(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match text_of(value) {
+        Some(text) if text.parse::<i32>().is_err() => {
+            Err(invalid_field(name, "An integer is expected"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As Debezium's `Field.isNonNegativeLong` at a key of type INT.
+fn non_negative_long(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match whole(value) {
+        Some(number) if number < 0 => {
+            Err(invalid_field(name, "A non-negative long value is expected"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A list without the empty entries at its end, which Java's `split` passes over.
+fn without_last(entries: &[String]) -> &[String] {
+    let last = entries.iter().rposition(|entry| !entry.is_empty());
+    entries
+        .get(..=last.unwrap_or_default())
+        .filter(|_| last.is_some())
+        .unwrap_or_default()
+}
+
+/// As Debezium's `Field.isMap`: `k1=v1,k2=v2`.
+fn map(name: &str, value: &ConfigValue) -> Result<(), String> {
+    let is_pair = |entry: &String| entry.split('=').count() == 2 && !entry.starts_with('=');
+    match value {
+        ConfigValue::List(entries) if !without_last(entries).iter().all(is_pair) => {
+            Err(invalid_field(
+                name,
+                "A equivalent-separated map of valid key/value pairs is expected, for example: k1=v1,k2=v2",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As Debezium's `CommonConnectorConfig.validateSignalDataCollection` for connectors of one task.
+fn one_collection(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::List(collections) if without_last(collections).len() > 1 => {
+            Err(invalid_field(
+                name,
+                "For single task connector only one signal data collection is permitted.",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks of keys that have no effect here.
+pub(super) static WITHOUT_EFFECT: [(&str, config::Validator); 23] = [
+    ("binlog.net.read.timeout", non_negative),
+    ("binlog.net.write.timeout", non_negative),
+    ("column.mask.with.(d+).chars", integer),
+    ("connection.validation.timeout.ms", positive_long),
+    ("custom.metric.tags", map),
+    ("ddl.parser.type", |name, value| {
+        enumerated(name, value, words::DDL_PARSERS)
+    }),
+    (
+        "event.deserialization.failure.handling.mode",
+        |name, value| enumerated(name, value, words::PROCESSING_FAILURES),
+    ),
+    ("executor.shutdown.timeout.ms", positive_long),
+    ("guardrail.collections.limit.action", |name, value| {
+        enumerated(name, value, words::GUARDRAIL_ACTIONS)
+    }),
+    ("guardrail.collections.max", non_negative),
+    ("incremental.snapshot.chunk.size", non_negative),
+    (
+        "incremental.snapshot.watermarking.strategy",
+        |name, value| enumerated(name, value, words::WATERMARKS),
+    ),
+    ("min.row.count.to.stream.results", non_negative_long),
+    ("openlineage.integration.job.owners", map),
+    ("openlineage.integration.job.tags", map),
+    ("query.fetch.size", non_negative),
+    ("signal.data.collection", one_collection),
+    ("signal.poll.interval.ms", positive_integer),
+    ("snapshot.fetch.size", non_negative),
+    ("snapshot.max.threads", positive_integer),
+    ("snapshot.max.threads.multiplier", positive_integer),
+    ("snapshot.tables.order.by.row.count", |name, value| {
+        enumerated(name, value, words::TABLE_ORDERS)
+    }),
+    ("streaming.delay.ms", non_negative),
+];

@@ -62,11 +62,11 @@ pub(super) const LOCKING_MODES_MYSQL: &[&str] = &[
     "minimal_percona",
     "minimal_percona_no_table_locks",
 ];
-const WATERMARKS: &[&str] = &["insert_insert", "insert_delete"];
-const GUARDRAIL_ACTIONS: &[&str] = &["warn", "fail"];
+pub(super) const WATERMARKS: &[&str] = &["insert_insert", "insert_delete"];
+pub(super) const GUARDRAIL_ACTIONS: &[&str] = &["warn", "fail"];
 const QUERY_MODES: &[&str] = &["select_all"];
-const TABLE_ORDERS: &[&str] = &["disabled", "ascending", "descending"];
-const DDL_PARSERS: &[&str] = &["default", "legacy"];
+pub(super) const TABLE_ORDERS: &[&str] = &["disabled", "ascending", "descending"];
+pub(super) const DDL_PARSERS: &[&str] = &["default", "legacy"];
 
 static MARIADB: [(&str, &[&str]); 14] = [
     ("database.ssl.mode", SSL_MODES_MARIADB),

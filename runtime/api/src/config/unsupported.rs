@@ -49,12 +49,13 @@ impl Unsupported {
         }
     }
 
-    /// Whether a value changes nothing: in any case, with blanks around it, and numbers as numbers.
+    /// Whether a value changes nothing: in any case unless it is a class, with blanks around it, and numbers as numbers.
     pub fn takes(&self, value: &str) -> bool {
         let value = value.trim();
         let number = |text: &str| text.parse::<i64>().ok();
         let is = |taken: &&str| {
-            taken.eq_ignore_ascii_case(value)
+            *taken == value
+                || !taken.contains('.') && taken.eq_ignore_ascii_case(value)
                 || number(taken).is_some_and(|taken| number(value) == Some(taken))
         };
         value.is_empty() || self.taken.iter().any(is)
@@ -99,6 +100,8 @@ mod tests {
         check(&["0"], "00", true);
         check(&["0"], "1", false);
         check(&["none", "NONE_AT_ALL"], "none_at_all", true);
+        check(&["a.b.Names"], " a.b.Names ", true);
+        check(&["a.b.Names"], "A.B.NAMES", false);
         check(&[], "", true);
         check(&[], "  ", true);
         check(&[], "false", false);

@@ -18,6 +18,40 @@ pub fn enumerated(name: &str, value: &ConfigValue, allowed: &[&str]) -> Result<(
     }
 }
 
+/// A list without empty entries and without entries that come twice. Source: `ConfigDef.ValidList`.
+///
+/// # Errors
+/// Which of both it is; entries that come twice are told first.
+pub fn valid_list(name: &str, value: &ConfigValue) -> Result<(), String> {
+    let ConfigValue::List(entries) = value else {
+        return Ok(());
+    };
+    let is_repeated = |(index, entry)| entries[..index].contains(entry);
+    let problem = if entries.iter().enumerate().any(is_repeated) {
+        "duplicated"
+    } else if entries.iter().any(String::is_empty) {
+        "empty"
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "Configuration '{name}' values must not be {problem}."
+    ))
+}
+
+/// As [`valid_list`], with at least one entry.
+///
+/// # Errors
+/// As there, or that there is none.
+pub fn filled_list(name: &str, value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::List(entries) if entries.is_empty() => Err(format!(
+            "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+        )),
+        _ => valid_list(name, value),
+    }
+}
+
 /// One of these words exactly. Source: `ConfigDef.ValidString`.
 ///
 /// # Errors

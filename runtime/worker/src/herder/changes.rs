@@ -216,16 +216,13 @@ impl Herder {
         actors().remove(name);
     }
 
-    /// Sets the level of a logger for all workers of the group: in this one at once, in others as they read of it.
+    /// Sets the level of a logger for all workers of the group, as each reads of it.
     pub(crate) async fn set_cluster_level(
         &self,
         logger: &str,
         level: Level,
     ) -> Result<(), WorkerError> {
-        self.shared.configs.put_level(logger, level.name()).await?;
-        let now = Utc::now().timestamp_millis();
-        self.shared.loggers.set(logger, level, now);
-        Ok(())
+        Ok(self.shared.configs.put_level(logger, level.name()).await?)
     }
 
     /// The description of a connector that was just made or changed. A worker in standalone mode starts it first: then the

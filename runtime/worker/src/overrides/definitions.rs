@@ -176,6 +176,20 @@ pub(super) fn info(client: &str, setting: &str, name: &str, value: &str) -> Opti
     Some(info)
 }
 
+/// A setting without a value; `None` for one that the client does not have.
+pub(super) fn null(client: &str, setting: &str, name: &str) -> Option<ConfigInfo> {
+    let definition = CLIENTS.get(&(client, setting))?;
+    let mut key = definition.key.clone();
+    key.name = name.to_owned().into();
+    Some(ConfigInfo {
+        key,
+        value: None,
+        recommended_values: Vec::new(),
+        errors: Vec::new(),
+        visible: true,
+    })
+}
+
 /// Classes that the clients of the original bring along, or that stand for something here; others are nowhere.
 fn is_missing_class(value: &ConfigValue, kind: ConfigType) -> bool {
     let ConfigValue::String(class) = value else {
@@ -221,6 +235,7 @@ mod tests {
         check("consumer", "auto.offset.reset", "LATEST", list);
         let missing = "Class com.example.Nope could not be found.";
         check("producer", "partitioner.class", "com.example.Nope", missing);
+        check("consumer", "share.acquire.mode", "BATCH_OPTIMIZED", "");
         check("admin", "retries", "x", "Not a number of type INT");
         let factor = "Value must be at least 0.5";
         check("admin", "sasl.login.refresh.window.factor", "0.2", factor);

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
+use chrono::Utc;
 use tidegate_api::{ConnectError, Props, Value};
 use tidegate_log::{Log, TopicLog};
 use tidegate_tasks::TargetState;
 use tracing::{error, warn};
 
 use crate::config::StorageTopic;
+use crate::loggers::{Level, Loggers};
 use crate::stores::json;
 use crate::stores::topic::{self, Replay};
 
@@ -34,6 +36,8 @@ struct Configs {
     deferred: BTreeMap<String, BTreeMap<u32, Props>>,
     /// Task configurations by number, complete or not.
     committed: BTreeMap<String, BTreeMap<u32, Props>>,
+    /// Where levels of loggers go; `None` while history is read, whose levels are those of other days.
+    loggers: Option<Loggers>,
 }
 
 impl Replay for Configs {
@@ -102,16 +106,27 @@ impl Configs {
                     "Ignoring connector tasks configuration commit for connector '{name}' because it is in the wrong format"
                 ),
             }
-        } else if ![
-            "restart-connector-",
-            "tasks-fencing-",
-            "session-key",
-            "logger-cluster-",
-        ]
-        .iter()
-        .any(|known| key.starts_with(known))
+        } else if let Some(logger) = key.strip_prefix("logger-cluster-") {
+            self.apply_level(logger, parsed.as_ref());
+        } else if !["restart-connector-", "tasks-fencing-", "session-key"]
+            .iter()
+            .any(|known| key.starts_with(known))
         {
             error!("Discarding config update record with invalid key: {key}");
+        }
+    }
+
+    /// Source: `KafkaConfigBackingStore.processLoggerLevelRecord`.
+    fn apply_level(&self, logger: &str, value: Option<&Value>) {
+        let Some(loggers) = &self.loggers else {
+            return;
+        };
+        let level = value.and_then(|value| value.map_get("level")?.as_str());
+        match level.and_then(Level::parse) {
+            Some(level) => {
+                loggers.set(logger, level, Utc::now().timestamp_millis());
+            }
+            None => error!("Ignoring logging level of '{logger}': the record names none"),
         }
     }
 
@@ -186,6 +201,11 @@ impl ConfigStore {
         })
     }
 
+    /// From now on levels of loggers that any worker of the group sets for all of them go to `loggers`.
+    pub(crate) fn follow_levels(&self, loggers: &Loggers) {
+        self.lock().loggers = Some(loggers.clone());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Configs> {
         self.configs.lock().expect("no holder panics")
     }
@@ -243,7 +263,7 @@ impl ConfigStore {
         }
     }
 
-    /// Tells all workers of a logger's level.
+    /// Tells all workers of a logger's level, this one included.
     pub(crate) async fn put_level(&self, logger: &str, level: &str) -> Result<(), ConnectError> {
         let value = json::map([("level", Value::string(level))]);
         let key = format!("logger-cluster-{logger}");
@@ -354,6 +374,26 @@ mod tests {
         configs
     }
     const CONNECTOR: (&str, Option<&str>) = ("connector-a", Some(r#"{"properties":{"name":"a"}}"#));
+
+    #[test]
+    fn levels_take_effect_when_they_are_set_and_not_as_history() {
+        let loggers = Loggers::new("info", &[], |_| {});
+        let level = |logger: &str| Some(loggers.get(logger)?["level"].as_str()?.to_owned());
+        let store = ConfigStore::in_memory();
+        let record = |logger: &str, level: &str| {
+            let value = Bytes::from(format!(r#"{{"level":"{level}"}}"#));
+            store
+                .lock()
+                .apply(&format!("logger-cluster-{logger}"), Some(&value));
+        };
+        record("a.b", "TRACE");
+        store.follow_levels(&loggers);
+        assert_eq!(level("a.b"), None);
+        record("a.b", "DEBUG");
+        assert_eq!(level("a.b").as_deref(), Some("DEBUG"));
+        record("a.b", "nonsense");
+        assert_eq!(level("a.b").as_deref(), Some("DEBUG"));
+    }
 
     #[test]
     fn tasks_take_effect_with_their_commit_only() {
