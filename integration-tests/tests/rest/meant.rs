@@ -30,7 +30,7 @@ const fn meant(request: &'static str, at: &'static str, because: &'static str) -
     }
 }
 
-pub(crate) static MEANT: [Meant; 69] = [
+pub(crate) static MEANT: [Meant; 68] = [
     meant("GET / ", "/commit", IDENTITY),
     meant("GET / ", "/kafka_cluster_id", IDENTITY),
     meant("GET /admin/loggers ", "", LOGGERS),
@@ -152,11 +152,6 @@ pub(crate) static MEANT: [Meant; 69] = [
         r#""header.converter":"nope""#,
         "/configs/value.converter.converter.encoding",
         CHARSETS,
-    ),
-    meant(
-        r#""header.converter":"nope""#,
-        "/configs/header.converter.plugin.version",
-        VERSIONS,
     ),
     meant("GET /connectors/src/status", "/tasks/0/state", MOMENTS),
     meant("GET /connectors/bad/status", "/connector/version", MOMENTS),
