@@ -562,6 +562,7 @@ pub(crate) mod tests {
         let fine = [
             ("signal.data.collection", "d.signals"),
             ("notification.enabled.channels", "log,sink"),
+            ("notification.sink.topic.name", "n"),
             ("read.only", "true"),
             ("provide.transaction.metadata", "False"),
             ("binlog.buffer.size", " 0 "),

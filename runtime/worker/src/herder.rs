@@ -6,7 +6,7 @@
 mod changes;
 mod connector;
 mod membership;
-mod offsets;
+pub(crate) mod offsets;
 mod status;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,14 @@ const FRAMEWORKS: &str =
     "The Connect framework-managed offsets for this connector have been {} successfully.";
 const EXTERNAL: &str = "However, if this connector manages offsets externally, they will need to be manually altered in the system that the connector uses.";
 
+/// An integer beyond 64 bits, which the original reads as one of that class: the name of the one member of an object whose
+/// value is its text.
+pub(crate) const BIG_INTEGER: &str = "java.math.BigInteger";
+
+fn big_integer(json: &Json) -> Option<&str> {
+    json.as_object()?.get(BIG_INTEGER)?.as_str()
+}
+
 impl Herder {
     fn is_sink(&self, config: &Props) -> Result<bool, WorkerError> {
         let class = config.raw("connector.class").unwrap_or_default();
@@ -245,6 +253,7 @@ fn fields(
         .as_object()
         .ok_or_else(|| WorkerError::bad_request(format!("the {what} must be an object")))?;
     let no_primitive = |value: &Json| match value {
+        _ if big_integer(value).is_some() => Some("class java.math.BigInteger"),
         Json::Array(_) => Some("ARRAY"),
         Json::Object(_) => Some("MAP"),
         Json::Number(number) if number.is_u64() && !number.is_i64() => {
@@ -319,6 +328,7 @@ fn integer(json: &Json) -> Option<i64> {
 
 fn plain(json: &Json) -> String {
     json.as_str()
+        .or_else(|| big_integer(json))
         .map_or_else(|| json.to_string(), str::to_owned)
 }
 

@@ -14,6 +14,7 @@ use tidegate_api::Props;
 
 use super::headers;
 use crate::errors::WorkerError;
+use crate::herder::offsets::BIG_INTEGER;
 
 /// The largest body that is taken. Configurations are much smaller: they go into one record.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -216,9 +217,51 @@ pub(super) fn config(members: IndexMap<String, Raw>) -> Result<Config, WorkerErr
     Ok(config)
 }
 
-/// The body as any JSON.
+/// The body as any JSON. Integers beyond 64 bits, which `Json` would round, are objects of their text; see [`BIG_INTEGER`].
 pub(super) fn json(headers: &HeaderMap, body: &Bytes) -> Result<Json, WorkerError> {
-    read(headers, body)
+    let members: IndexMap<String, Raw> = read(headers, body)?;
+    let mut object = serde_json::Map::new();
+    for (name, raw) in members {
+        object.insert(name, parsed(&with_big_integers(raw.get()))?);
+    }
+    Ok(Json::Object(object))
+}
+
+/// A JSON text with `{"java.math.BigInteger":"…"}` in place of each integer beyond 64 bits.
+fn with_big_integers(json: &str) -> String {
+    let is_number = |char: char| char.is_ascii_digit() || "+-.eE".contains(char);
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => end_of_string(rest),
+            '-' | '0'..='9' => rest.find(|char| !is_number(char)).unwrap_or(rest.len()),
+            other => other.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length);
+        let digits = token.strip_prefix('-').unwrap_or(token);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_small = token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok();
+        if is_integer && !is_small && !digits.starts_with('0') {
+            out.push_str(&serde_json::json!({BIG_INTEGER: token}).to_string());
+        } else {
+            out.push_str(token);
+        }
+        rest = after;
+    }
+    out
+}
+
+/// Where a JSON string ends that the text begins with, in bytes.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    let mut chars = text.char_indices().skip(1);
+    let end = chars.find(|(_, char)| {
+        let ends = *char == '"' && !escaped;
+        escaped = *char == '\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |(place, _)| place + 1)
 }
 
 #[cfg(test)]
@@ -255,6 +298,32 @@ mod tests {
         assert_eq!(decoded(&wide[..wide.len() - 1]).unwrap_err().status, 400);
         assert_eq!(decoded(b"h\xe9").unwrap_err().status, 400);
         assert_eq!(decoded(b"").unwrap(), "");
+    }
+
+    #[test]
+    fn integers_beyond_64_bits_keep_their_digits() {
+        fn check(json: &str, expected: &str) {
+            assert_eq!(with_big_integers(json), expected);
+        }
+        let big = r#"{"java.math.BigInteger":"18446744073709551616"}"#;
+        check("[18446744073709551616 ]", &format!("[{big} ]"));
+        let least = r#"{"java.math.BigInteger":"-9223372036854775809"}"#;
+        check(
+            r#"{"a":-9223372036854775809}"#,
+            &format!(r#"{{"a":{least}}}"#),
+        );
+        for kept in [
+            "18446744073709551615",
+            "-9223372036854775808",
+            "1e3",
+            "18446744073709551616.5",
+            r#"{"18446744073709551616":"\"18446744073709551616\\"}"#,
+            "00018446744073709551616",
+            "-",
+            "\"ä",
+        ] {
+            check(kept, kept);
+        }
     }
 
     #[test]
