@@ -261,11 +261,11 @@ impl Servers {
     pub(crate) async fn ask(&self, request: &Request) -> Result<Answer> {
         let mut config = request.config.clone();
         for (token, port) in &self.ports {
-            config.values_mut().for_each(|value| {
+            for value in config.values_mut() {
                 if value == token {
                     *value = json!(port);
                 }
-            });
+            }
         }
         let path = format!("/connector-plugins/{}/config/validate", request.plugin);
         let body = json!(config);

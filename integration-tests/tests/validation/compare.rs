@@ -186,14 +186,14 @@ impl Difference {
 
     /// The errors of either side that the other one does not have.
     pub(crate) fn errors(&self) -> Errors {
-        fn list(value: &Option<Value>) -> Vec<&str> {
-            let list = value.as_ref().and_then(Value::as_array);
+        fn list(value: Option<&Value>) -> Vec<&str> {
+            let list = value.and_then(Value::as_array);
             list.into_iter()
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect()
         }
-        let (java, ours) = (list(&self.java), list(&self.ours));
+        let (java, ours) = (list(self.java.as_ref()), list(self.ours.as_ref()));
         let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         Errors {
             java: owned(without(&java, &ours)),

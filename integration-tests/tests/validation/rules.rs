@@ -455,7 +455,7 @@ pub(crate) static RULES: &[Rule] = &[
                 || java.ends_with(": A value is required")
                 || java.ends_with(" characters are allowed)")
                 || java.ends_with(": Must be larger than the maximum batch size");
-            !is_said(java) && !(is_no_value && follows)
+            !(is_said(java) || is_no_value && follows)
         });
     }),
     errors(CONNECTIONS, |case, left| {
