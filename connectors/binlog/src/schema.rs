@@ -100,10 +100,11 @@ impl TablePlan {
                 && let Some(target) = target_of(&table, column, config)?
             {
                 let default = default_of(&table, column, &target, config)?;
+                let schema = field_schema(column, &target, default.clone(), config);
+                let target = target.with_schema(&schema);
                 if !column.optional {
-                    plan.null = default.clone().unwrap_or_else(|| target.fallback());
+                    plan.null = default.unwrap_or_else(|| target.fallback());
                 }
-                let schema = field_schema(column, &target, default, config);
                 if in_row {
                     plan.masking = masking(column);
                     let shown = match &plan.masking {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_relational::Column;
 
 use crate::charset::Charset;
-use crate::default::default_expression;
+use crate::default::{bytes_of_bits, default_expression};
 use crate::lexer::{Kind, Token};
 use crate::parser::{Parser, Result};
 use crate::schemas::Dialect;
@@ -43,6 +43,8 @@ pub(crate) struct Definition {
     pub(crate) column: Column,
     pub(crate) primary_key: bool,
     pub(crate) unique: bool,
+    /// Whether a value stands behind `ON UPDATE`, for MySQL.
+    changes_on_update: bool,
     charset: Charset,
 }
 
@@ -68,6 +70,7 @@ impl Definition {
             },
             primary_key: false,
             unique: false,
+            changes_on_update: false,
             charset: Charset::default(),
         };
         definition.data_type(parser, reading)?;
@@ -90,7 +93,8 @@ impl Definition {
         if self.primary_key {
             Self::force_not_null(column);
         }
-        if column.optional && !column.has_default && !column.generated {
+        let is_generated = column.generated && !self.changes_on_update;
+        if column.optional && !column.has_default && !is_generated {
             column.has_default = true;
         }
     }
@@ -112,7 +116,10 @@ impl Definition {
             oracle = first == "ORACLE_SCHEMA";
             first = type_word(parser)?;
         }
+        let is_charset = parser.at(&["CHARACTER", "SET"]) || parser.at(&["CHAR", "SET"]);
         let followers: &[&[&str]] = match first.as_str() {
+            // `LONG CHARACTER SET latin1`
+            _ if is_charset => &[],
             "DOUBLE" => &[&["PRECISION"]],
             "NATIONAL" => &[
                 &["CHARACTER", "CHAR", "VARCHAR", "VARCHARACTER"],
@@ -142,7 +149,12 @@ impl Definition {
         {
             words.push((*word).to_owned());
         }
-        zerofill_is_unsigned(&mut words);
+        zerofill_is_unsigned(&mut words, reading.dialect);
+        if reading.dialect == Dialect::MySql && words[0] == "NCHAR" {
+            for word in words.iter_mut().filter(|word| *word == "VARCHARACTER") {
+                "VARCHAR".clone_into(word);
+            }
+        }
         self.column.enum_values = options;
         with_common_name(&mut words, &numbers, mode, oracle);
         self.set_type(&words, &numbers);
@@ -234,6 +246,9 @@ impl Definition {
             }
             _ => jdbc::OTHER,
         };
+        if column.jdbc_type == jdbc::NCHAR {
+            column.length = column.length.or(Some(1));
+        }
         if matches!(column.jdbc_type, jdbc::NCHAR | jdbc::NVARCHAR) {
             column.charset = Some(Arc::from("utf8"));
         }
@@ -248,9 +263,15 @@ impl Definition {
         } else if parser.eat(&["NULL"]) {
             self.column.optional = true;
         } else if parser.eat(&["DEFAULT"]) {
+            let is_now = parser.at_any(&CURRENT_TIMESTAMP);
+            let is_kept = is_kept(parser, reading);
             let expression = default_expression(parser, &self.column, reading)?;
             self.column.default_expression = expression.map(Arc::from);
-            self.column.has_default = true;
+            self.column.has_default |= is_kept;
+            // In the original's grammar for MariaDB part of the default, otherwise the mark of a generated column.
+            if is_now && reading.dialect == Dialect::MariaDb && parser.eat(&["ON", "UPDATE"]) {
+                skip_call(parser)?;
+            }
         } else if parser.eat(&["SERIAL", "DEFAULT", "VALUE"]) {
             self.column.optional = false;
             self.auto_increment();
@@ -267,14 +288,10 @@ impl Definition {
             let text = parser.string();
             self.column.comment = text.filter(|_| reading.comments).map(Arc::from);
         } else if parser.eat(&["ON", "UPDATE"]) {
-            parser.name()?;
-            if parser.at_symbol("(") {
-                parser.skip_parentheses()?;
-            }
-            // The original's parser for MySQL takes the column for a generated one then.
-            if reading.dialect == Dialect::MySql {
-                self.auto_increment();
-            }
+            skip_call(parser)?;
+            // The original takes the column for a generated one then.
+            self.changes_on_update = reading.dialect == Dialect::MySql;
+            self.auto_increment();
         } else if parser.eat(&["REFERENCES"]) {
             skip_reference(parser)?;
         } else if parser.eat(&["AS", "ROW"]) {
@@ -296,6 +313,31 @@ impl Definition {
         self.column.auto_incremented = true;
         self.column.generated = true;
     }
+}
+
+/// Words that stand for the time at which a row is written.
+const CURRENT_TIMESTAMP: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
+
+fn skip_call(parser: &mut Parser<'_>) -> Result<()> {
+    parser.name()?;
+    if parser.at_symbol("(") {
+        parser.skip_parentheses()?;
+    }
+    Ok(())
+}
+
+/// Whether the original notes that there is a default: of MariaDB's hexadecimal literals it does not.
+fn is_kept(parser: &Parser<'_>, reading: Reading) -> bool {
+    let is_hex = |token: Token| match token.kind {
+        Kind::Hex => true,
+        Kind::Bits => !token.source(parser.sql).ends_with('\''),
+        _ => false,
+    };
+    let is_introducer =
+        |token: &Token| token.kind == Kind::Word && token.source(parser.sql).starts_with('_');
+    let behind = usize::from(parser.peek().as_ref().is_some_and(is_introducer));
+    let literal = parser.peek_at(behind);
+    reading.dialect == Dialect::MySql || !literal.is_some_and(is_hex)
 }
 
 fn type_word(parser: &mut Parser<'_>) -> Result<String> {
@@ -342,14 +384,17 @@ fn option(parser: &Parser<'_>, token: Token, reading: Reading) -> Option<Arc<str
             ('\'', plain.replace('\'', "''"))
         }
         Kind::String => ('\'', text.into_owned()),
-        Kind::Hex => {
-            let plain = String::from_utf8_lossy(&bytes_of_hex(&text)).into_owned();
+        Kind::Hex | Kind::Bits => {
+            let bytes = match token.kind {
+                Kind::Hex => bytes_of_hex(&text),
+                _ => bytes_of_bits(&text)?,
+            };
+            let plain = String::from_utf8_lossy(&bytes).into_owned();
             ('\'', plain.replace('\'', "''"))
         }
         _ => return None,
     };
-    let is_plain = token.kind == Kind::Hex || reading.sql_mode.no_backslash_escapes();
-    let inner = if is_plain {
+    let inner = if matches!(token.kind, Kind::Hex | Kind::Bits) {
         inner.replace('\\', "\\\\")
     } else {
         inner
@@ -376,16 +421,25 @@ pub(crate) fn bytes_of_hex(digits: &str) -> Vec<u8> {
 /// The original's parser for MySQL takes a length of 0 for 10. BINARY keeps its own: values are padded to it.
 fn lengthen_empty(column: &mut Column) {
     let name = column.type_name.split(' ').next();
-    if column.length == Some(0) && matches!(name, Some("CHAR" | "VARCHAR" | "VARBINARY")) {
+    if column.length == Some(0)
+        && matches!(
+            name,
+            Some("CHAR" | "VARCHAR" | "VARBINARY" | "INT" | "FLOAT")
+        )
+    {
         column.length = Some(10);
     }
 }
 
-/// `INT ZEROFILL` is `INT UNSIGNED ZEROFILL`.
-fn zerofill_is_unsigned(words: &mut Vec<String>) {
-    let place = words.iter().position(|word| word == "ZEROFILL");
-    if let Some(place) = place.filter(|_| !words.iter().any(|word| word == "UNSIGNED")) {
-        words.insert(place, "UNSIGNED".to_owned());
+/// `INT ZEROFILL` and `INT ZEROFILL UNSIGNED` are `INT UNSIGNED ZEROFILL`.
+fn zerofill_is_unsigned(words: &mut Vec<String>, dialect: Dialect) {
+    if words.iter().any(|word| word == "ZEROFILL") {
+        words.retain(|word| match word.as_str() {
+            "UNSIGNED" | "ZEROFILL" => false,
+            "SIGNED" => dialect == Dialect::MariaDb,
+            _ => true,
+        });
+        words.extend(["UNSIGNED", "ZEROFILL"].map(str::to_owned));
     }
 }
 

@@ -5,6 +5,7 @@
 //! literal in single quotes that has the server's value. [`literal_text`] says what such a text stands for.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use tidegate_relational::Column;
 
@@ -25,11 +26,13 @@ enum Family {
     Text,
     Bytes,
     Year,
+    Enum,
+    Set,
     Other,
 }
 
 impl Family {
-    fn of(column: &Column) -> Self {
+    fn of(column: &Column, dialect: Dialect) -> Self {
         let name = column.type_name.split(' ').next().unwrap_or_default();
         match name {
             "BIT" => Self::Bit,
@@ -41,6 +44,10 @@ impl Family {
             | "NATIONAL" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "LONG" => Self::Text,
             "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => Self::Bytes,
             "YEAR" => Self::Year,
+            "ENUM" => Self::Enum,
+            "SET" => Self::Set,
+            // A LONGTEXT by another name.
+            "JSON" if dialect == Dialect::MariaDb => Self::Text,
             _ => Self::Other,
         }
     }
@@ -61,7 +68,7 @@ pub(crate) fn default_expression(
         parser.skip_parentheses()?;
         return Ok(None);
     }
-    let family = Family::of(column);
+    let family = Family::of(column, reading.dialect);
     let sign = match ["-", "+"].iter().find(|sign| parser.eat_symbol(sign)) {
         Some(sign) => *sign,
         None => "",
@@ -73,13 +80,18 @@ pub(crate) fn default_expression(
     // What follows as an operator is skipped among the attributes.
     Ok(match token.kind {
         Kind::String => Some(string(parser, token, family, mode)),
-        Kind::Number => Some(number(sign, &text, family)),
+        Kind::Number => {
+            let option = options_of(&column.enum_values, &text, family);
+            // MySQL takes the number for a text.
+            let option = option.filter(|_| reading.dialect == Dialect::MariaDb);
+            Some(option.unwrap_or_else(|| number(sign, &text, family)))
+        }
         Kind::Bits if is_quoted(token, parser.sql) => bits(&text, family),
         // The original has none on MariaDB, and on MySQL loses the last digit.
         Kind::Bits | Kind::Hex if reading.dialect == Dialect::MariaDb => None,
         Kind::Bits => bytes_of_bits(&text).and_then(|bytes| of_bytes(&bytes, family)),
         Kind::Hex => of_bytes(&bytes_of_hex(&text), family),
-        Kind::Word => word(parser, token, family, mode)?,
+        Kind::Word => word(parser, token, family, reading)?,
         Kind::Name | Kind::Symbol => None,
     })
 }
@@ -156,6 +168,26 @@ fn number(sign: &str, digits: &str, family: Family) -> String {
     }
 }
 
+/// What a number stands for among the options of an ENUM or SET, between single quotes; `None` if it is none of them.
+fn options_of(options: &[Arc<str>], digits: &str, family: Family) -> Option<String> {
+    let number: u64 = digits.parse().ok()?;
+    let plain = |option: &Arc<str>| {
+        option
+            .get(1..option.len().checked_sub(1)?)
+            .map(str::to_owned)
+    };
+    match family {
+        Family::Enum => plain(options.get(usize::try_from(number.checked_sub(1)?).ok()?)?),
+        Family::Set => {
+            let options = options.iter().take(64).enumerate();
+            let members = options.filter(|(index, _)| number >> index & 1 == 1);
+            let members: Option<Vec<String>> = members.map(|(_, option)| plain(option)).collect();
+            Some(members?.join(","))
+        }
+        _ => None,
+    }
+}
+
 fn is_zero(digits: &str) -> bool {
     digits.bytes().all(|digit| matches!(digit, b'0' | b'.'))
 }
@@ -191,12 +223,14 @@ fn printed(sign: &str, digits: &str) -> String {
 fn bits(digits: &str, family: Family) -> Option<String> {
     match family {
         Family::Number | Family::Text | Family::Bytes => of_bytes(&bytes_of_bits(digits)?, family),
-        Family::Bit | Family::Year | Family::Other => Some(digits.to_owned()),
+        Family::Bit | Family::Year | Family::Enum | Family::Set | Family::Other => {
+            Some(digits.to_owned())
+        }
     }
 }
 
 /// As many as the number needs.
-fn bytes_of_bits(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes_of_bits(digits: &str) -> Option<Vec<u8>> {
     let bytes = match digits {
         "" => 0_u64,
         _ => u64::from_str_radix(digits, 2).ok()?,
@@ -218,13 +252,15 @@ fn of_bytes(bytes: &[u8], family: Family) -> Option<String> {
         Family::Bit => Some(bit_digits(bytes)),
         Family::Text => {
             let text = std::str::from_utf8(bytes).ok()?;
-            text.is_ascii().then(|| quoted_text(text))
+            // Zeros are those of UCS-2 and the like.
+            let is_plain = text.is_ascii() && !text.contains('\0');
+            is_plain.then(|| quoted_text(text))
         }
         Family::Bytes => {
             let digits = bytes.iter().map(|byte| format!("{byte:02X}"));
             Some(digits.fold(HEX.to_owned(), |text, digits| text + &digits))
         }
-        Family::Year | Family::Other => None,
+        Family::Year | Family::Enum | Family::Set | Family::Other => None,
     }
 }
 
@@ -262,8 +298,9 @@ fn word(
     parser: &mut Parser<'_>,
     token: Token,
     family: Family,
-    mode: SqlMode,
+    reading: Reading,
 ) -> Result<Option<String>> {
+    let (mode, dialect) = (reading.sql_mode, reading.dialect);
     let text = parser.text(token);
     let next = parser.peek();
     if let Some(literal) =
@@ -272,7 +309,7 @@ fn word(
         parser.next();
         let is_introducer = text.starts_with('_');
         return Ok(match literal.kind {
-            Kind::String if is_introducer => {
+            Kind::String if is_introducer && dialect == Dialect::MariaDb => {
                 let content = in_single_quotes(literal, parser.sql, mode);
                 Some(format!("{text}'{content}'"))
             }
@@ -298,6 +335,7 @@ fn word(
         .collect();
     Ok(match text.to_ascii_uppercase().as_str() {
         "CURRENT_TIMESTAMP" | "NOW" => Some(EPOCH.to_owned()),
+        "LOCALTIME" | "LOCALTIMESTAMP" if dialect == Dialect::MySql => Some(EPOCH.to_owned()),
         "LOCALTIME" | "LOCALTIMESTAMP" | "CURDATE" | "CURTIME" | "CURRENT_DATE"
         | "CURRENT_TIME" => Some(as_written),
         "TRUE" if family.holds_characters() => Some("1".to_owned()),

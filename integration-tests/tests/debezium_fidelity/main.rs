@@ -5,6 +5,7 @@
 //! `TIDEGATE_RECORD=1` makes the latter write the recordings, `TIDEGATE_CASES=a,b` chooses cases. See `cases/README.md`.
 
 mod case;
+mod columns;
 mod masks;
 mod records;
 mod run;
@@ -41,6 +42,8 @@ async fn original() -> Result<&'static Original> {
             let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
             let mut props = kafka.distributed_props();
             props.insert("offset.flush.interval.ms".to_owned(), "200".to_owned());
+            // Starts quicker; all plugins have manifests.
+            props.insert("plugin.discovery".to_owned(), "service_load".to_owned());
             let connect = JvmConnect::start(&props).await?;
             Ok(Original { kafka, connect })
         })

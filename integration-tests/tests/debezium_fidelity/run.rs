@@ -11,7 +11,7 @@ use super::case::{Case, Kind};
 use super::masks::Base;
 
 /// Generous: the machine may be busy.
-const DEADLINE: Duration = Duration::from_mins(2);
+const DEADLINE: Duration = Duration::from_mins(10);
 /// All statements of a script carry this time, so that recordings can hold it.
 const TIMESTAMP: &str = "SET timestamp=1700000000;\n";
 

@@ -257,6 +257,15 @@ impl Target {
         }
     }
 
+    /// With the schema of the field, which its structs carry: a comment is part of it.
+    pub(crate) fn with_schema(self, schema: &Arc<Schema>) -> Self {
+        match self {
+            Self::Point(_) => Self::Point(Arc::clone(schema)),
+            Self::Geometry(_) => Self::Geometry(Arc::clone(schema)),
+            other => other,
+        }
+    }
+
     /// Geometries may be null even in NOT NULL columns.
     pub(crate) fn is_always_optional(&self) -> bool {
         matches!(self, Self::Geometry(_))
@@ -548,13 +557,15 @@ fn set_text(options: &[Str], members: u64) -> Result<Str, String> {
         return Err(format!("members {members:#b} of {} options", options.len()));
     }
     let mut text = Str::default();
-    // A SET has 64 members at most.
+    let mut is_first = true;
+    // A SET has 64 members at most; one of them may be empty.
     for (position, option) in options.iter().enumerate().take(64) {
         if members >> position & 1 == 1 {
-            if !text.is_empty() {
+            if !is_first {
                 text.push(',');
             }
             text.push_str(option);
+            is_first = false;
         }
     }
     Ok(text)

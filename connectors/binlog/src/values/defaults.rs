@@ -43,10 +43,13 @@ pub(crate) fn of(
             .unwrap_or(0),
         excess: config.excess_digits,
     };
-    if let Some(value) = temporal_default(column, target, trimmed, precision) {
+    let adjuster = config.enable_time_adjuster;
+    if let Some(value) = temporal_default(column, target, trimmed, precision, adjuster) {
         return value;
     }
     let raw = match target {
+        // Blanks at its end are gone when the value is read.
+        Target::String(_) if is_padded(column) => Raw::Text(literal.trim_end_matches(' ').into()),
         Target::String(_) | Target::Json => Raw::Text(Cow::Borrowed(&*literal)),
         Target::Enum(options) => match option(options, &literal) {
             Some(option) => Raw::Text(option.as_str().into()),
@@ -64,6 +67,8 @@ pub(crate) fn of(
             let address: Ipv6Addr = trimmed.parse().map_err(|_| not_a("address"))?;
             Raw::Bytes(address.octets().to_vec().into())
         }
+        // Of bytes that were no text when the server showed them nothing is left.
+        Target::Bytes(_) if literal.contains(char::REPLACEMENT_CHARACTER) => return Ok(None),
         Target::Bytes(form) => {
             let bytes = literal_bytes(expression).unwrap_or_else(|| literal.into_bytes());
             return Ok(Some(form.value(&bytes)));
@@ -101,7 +106,21 @@ pub(crate) fn of(
             return Ok(None);
         }
     };
-    target.value(raw, Origin::Snapshot, false)
+    target.value(raw, Origin::Snapshot, adjuster)
+}
+
+/// CHAR by any of its names.
+fn is_padded(column: &Column) -> bool {
+    let name = column.type_name.to_ascii_uppercase();
+    let mut words = name.split(' ');
+    let first = words.next();
+    let is_char = |word: Option<&str>| matches!(word, Some("CHAR" | "CHARACTER" | "NCHAR"));
+    let first = if first == Some("NATIONAL") {
+        words.next()
+    } else {
+        first
+    };
+    is_char(first) && words.next().is_none_or(|word| !word.starts_with("VAR"))
 }
 
 fn not_a(kind: &str) -> String {
@@ -242,6 +261,7 @@ fn temporal_default(
     target: &Target,
     literal: &str,
     precision: Precision,
+    time_adjuster: bool,
 ) -> Option<Result<Option<Value>, String>> {
     let midnight = |date: CivilDate| CivilDateTime {
         date,
@@ -256,7 +276,9 @@ fn temporal_default(
     let at = match literals::date_time(literal, precision) {
         Some(at) if at.date.is_zero() || at.date.year == 0 => None,
         Some(at) if at.date.exists() => Some(at),
-        _ => {
+        // A function of the time, or what only the server can read.
+        None => return Some(Ok(None)),
+        Some(_) => {
             tracing::warn!(
                 "Invalid default value '{literal}' for date column '{}'",
                 column.name
@@ -283,7 +305,8 @@ fn temporal_default(
         Target::Timestamp { .. } if at == midnight(EPOCH) => Origin::Snapshot,
         _ => Origin::Stream,
     };
-    Some(target.value(raw, origin, false))
+    // Values of rows are adjusted, too.
+    Some(target.value(raw, origin, time_adjuster))
 }
 
 #[cfg(test)]
@@ -398,6 +421,13 @@ mod tests {
         check("ENUM('a','it''s') DEFAULT 'A'", text("a"));
         check("ENUM('a','it''s') DEFAULT 'IT''S'", text("it's"));
         check("SET('a','b') DEFAULT 'B,a'", text("a,b"));
+        check("ENUM('a','it''s','1') DEFAULT 2", text("it's"));
+        check("ENUM('a','1') DEFAULT '1'", text("1"));
+        check("SET('a','b','c') DEFAULT 5", text("a,c"));
+        check("CHAR(9) DEFAULT ' x '", text(" x"));
+        check("NATIONAL CHARACTER(9) DEFAULT 'x '", text("x"));
+        check("CHAR VARYING(9) DEFAULT 'x '", text("x "));
+        check("BLOB DEFAULT 'a\u{fffd}'", Value::Null);
         assert_eq!(
             default(r"VARCHAR(9) DEFAULT 'a\n'", "NO_BACKSLASH_ESCAPES"),
             Some(text(r"a\n"))

@@ -144,7 +144,7 @@ pub(crate) fn time(literal: &str, precision: Precision) -> Option<i64> {
     Some(if is_negative { -micros } else { micros })
 }
 
-/// A year; those of one or two digits are of 1970 to 2069. Four zeros are the year 0.
+/// A year; those below 100 are of 1970 to 2069. Four zeros are the year 0.
 pub(crate) fn year(literal: &str) -> Option<i32> {
     let literal = literal.trim();
     let literal = literal.strip_prefix('+').unwrap_or(literal);
@@ -152,19 +152,14 @@ pub(crate) fn year(literal: &str) -> Option<i32> {
         Ok(year) => year,
         Err(_) => {
             let number: f64 = literal.parse().ok()?;
-            let text = format!("{number:.0}");
+            let text = format!("{:.0}", (number + 0.5).floor());
             text.parse().ok()?
         }
     };
-    let is_short = literal
-        .split(['.', 'e', 'E'])
-        .next()
-        .unwrap_or_default()
-        .len()
-        <= 2;
     match year {
-        0..=99 if is_short => Some(super::temporal::adjusted_year(year)),
-        0 | 1901..=2155 => Some(year),
+        0 if literal == "0000" => Some(0),
+        0..=99 => Some(super::temporal::adjusted_year(year)),
+        1901..=2155 => Some(year),
         _ => None,
     }
 }
@@ -323,6 +318,9 @@ mod tests {
             ("0", Some(2000)),
             ("00", Some(2000)),
             ("0000", Some(0)),
+            ("000", Some(2000)),
+            ("0012", Some(2012)),
+            ("70.5", Some(1971)),
             ("70", Some(1970)),
             ("2155", Some(2155)),
             ("2e3", Some(2000)),
