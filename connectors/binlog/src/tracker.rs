@@ -59,6 +59,8 @@ pub(crate) struct SchemaChange {
     pub(crate) changes: Vec<TableChange>,
     pub(crate) truncated: Option<TableId>,
     pub(crate) table: Option<TableId>,
+    /// The new name of a table that is not known.
+    pub(crate) renamed: Option<TableId>,
     /// Whether it is a database that came or went.
     pub(crate) is_database: bool,
     /// Whether the whole statement concerns something that is captured.
@@ -642,13 +644,15 @@ fn is_ignored(sql: &str) -> bool {
 }
 
 impl SchemaChange {
-    fn of(event: DdlEvent) -> Self {
+    pub(crate) fn of(event: DdlEvent) -> Self {
         let is_database = event.kind == DdlEventKind::Database;
-        let (changes, truncated) = match event.kind {
-            DdlEventKind::Table(change) => (vec![change], None),
-            DdlEventKind::Truncate(id) => (Vec::new(), Some(id)),
-            DdlEventKind::Database | DdlEventKind::Other => (Vec::new(), None),
-        };
+        let (mut changes, mut truncated, mut renamed) = (Vec::new(), None, None);
+        match event.kind {
+            DdlEventKind::Table(change) => changes.push(change),
+            DdlEventKind::Truncate(id) => truncated = Some(id),
+            DdlEventKind::Renamed(id) => renamed = Some(id),
+            DdlEventKind::Database | DdlEventKind::Other => {}
+        }
         let table = changes
             .first()
             .map(|change| change.id().clone())
@@ -659,6 +663,7 @@ impl SchemaChange {
             changes,
             truncated,
             table,
+            renamed,
             is_database,
             is_concerned: false,
         }

@@ -303,6 +303,16 @@ impl Definition {
             self.charset.set_charset("ucs2");
         } else if parser.eat(&["BYTE"]) {
             self.charset.set_charset(BINARY_CHARSET);
+        } else if parser.eat(&["BINARY"]) {
+            // A text whose collation is the binary one. The type shows it, but for one that the original's parser for MariaDB
+            // does not know with this word.
+            let is_character = self.column.type_name.starts_with("CHARACTER");
+            let shows = reading.dialect == Dialect::MySql || !is_character;
+            if is_text(&self.column) && shows {
+                let name = format!("{} BINARY", self.column.type_name);
+                self.column.type_name = Arc::from(name);
+                self.column.type_expression = Arc::clone(&self.column.type_name);
+            }
         } else {
             parser.skip_one()?;
         }

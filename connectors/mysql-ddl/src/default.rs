@@ -63,7 +63,6 @@ pub(crate) fn default_expression(
     column: &Column,
     reading: Reading,
 ) -> Result<Option<String>> {
-    let mode = reading.sql_mode;
     if parser.at_symbol("(") {
         parser.skip_parentheses()?;
         return Ok(None);
@@ -79,7 +78,7 @@ pub(crate) fn default_expression(
     let text = parser.text(token);
     // What follows as an operator is skipped among the attributes.
     Ok(match token.kind {
-        Kind::String => Some(string(parser, token, family, mode)),
+        Kind::String => Some(string(parser, token, family, reading)),
         Kind::Number => {
             let option = options_of(&column.enum_values, &text, family);
             // MySQL takes the number for a text.
@@ -101,8 +100,13 @@ fn is_quoted(token: Token, sql: &str) -> bool {
 }
 
 /// `'x'`, `"x"`, `N'x'`, and those that follow.
-fn string(parser: &mut Parser<'_>, token: Token, family: Family, mode: SqlMode) -> String {
-    let raw = parser.text(token);
+fn string(parser: &mut Parser<'_>, token: Token, family: Family, reading: Reading) -> String {
+    let mode = reading.sql_mode;
+    let mut raw = parser.text(token);
+    if reading.dialect == Dialect::MySql && token.source(parser.sql).ends_with('"') {
+        // The original reads the text that it records.
+        raw = raw.replace('\'', "''");
+    }
     let mut content = in_single_quotes(token, parser.sql, mode);
     let mut is_one = true;
     while let Some(more) = parser.peek().filter(|next| next.kind == Kind::String) {

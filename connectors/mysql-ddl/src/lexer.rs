@@ -50,6 +50,17 @@ impl Token {
     pub(crate) fn end(self) -> usize {
         self.end as usize
     }
+    /// The end of the token, or of the executable comment that it ends.
+    pub(crate) fn end_with_comment(self, sql: &str) -> usize {
+        if !self.executable {
+            return self.end();
+        }
+        let rest = sql.get(self.end()..).unwrap_or_default();
+        match rest.trim_start().strip_prefix("*/") {
+            Some(behind) => sql.len() - behind.len(),
+            None => self.end(),
+        }
+    }
     /// As written, quotes included.
     pub(crate) fn source(self, sql: &str) -> &str {
         sql.get(self.start()..self.end()).unwrap_or_default()

@@ -42,20 +42,36 @@ impl<'a> Parser<'a> {
         self.first = self.position;
     }
 
-    /// The text that is recorded for the statement. As in the original, which takes executable comments for comments, none
-    /// stands at its ends.
+    /// The text that is recorded for the statement, with the executable comments at its ends as a whole.
     pub(crate) fn statement(&self) -> String {
         let tokens = self.tokens.get(self.first..).unwrap_or_default();
-        let mut visible = tokens.iter().filter(|token| !token.executable);
-        let first = visible.next();
-        let (start, end) = match first {
-            Some(first) => (Some(first), visible.next_back().or(Some(first))),
-            None => (tokens.first(), tokens.last()),
+        let end = match tokens.last() {
+            Some(last) => last.end_with_comment(self.sql),
+            None => self.sql.len(),
         };
-        self.recorded(
-            start.map_or(0, |token| token.start()),
-            end.map_or(self.sql.len(), |token| token.end()),
-        )
+        self.recorded(self.start(), end)
+    }
+
+    /// The same without executable comments at its end: the original takes those of MariaDB for comments.
+    pub(crate) fn statement_without_comments(&self) -> String {
+        let tokens = self.tokens.get(self.first..).unwrap_or_default();
+        let last = tokens.iter().rfind(|token| !token.executable);
+        match last {
+            Some(last) => self.recorded(self.start(), last.end()),
+            None => self.statement(),
+        }
+    }
+
+    /// Where the statement begins, or the executable comment that it begins with.
+    fn start(&self) -> usize {
+        match self.tokens.get(self.first) {
+            Some(first) if first.executable => {
+                let before = self.sql.get(..first.start()).unwrap_or_default();
+                before.rfind("/*").unwrap_or_default()
+            }
+            Some(first) => first.start(),
+            None => 0,
+        }
     }
 
     /// A piece of the statement, from byte to byte, as it is recorded.

@@ -52,6 +52,8 @@ pub struct DdlEvent {
 pub enum DdlEventKind {
     Table(TableChange),
     Truncate(TableId),
+    /// A table whose definition is not known got this name.
+    Renamed(TableId),
     /// A database that came or went.
     Database,
     /// The settings of a database, a variable, or nothing that is tracked.
@@ -243,7 +245,14 @@ impl Schemas {
         let table = Arc::new(table);
         self.put(Arc::clone(&table));
         let id = table.id.clone();
-        event(parser, &id, DdlEventKind::Table(TableChange::Create(table)))
+        let event = event(parser, &id, DdlEventKind::Table(TableChange::Create(table)));
+        match self.options.dialect {
+            Dialect::MariaDb => DdlEvent {
+                statement: parser.statement_without_comments(),
+                ..event
+            },
+            Dialect::MySql => event,
+        }
     }
 
     /// `statement` is what the event shows.

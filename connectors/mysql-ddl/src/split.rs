@@ -7,25 +7,25 @@ use crate::lexer::{Lexer, Rules, Token};
 pub(crate) fn split(sql: &str, rules: Rules) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut lexer = Lexer::new(sql, rules);
-    let mut span: Option<(usize, usize)> = None;
+    let mut span: Option<(usize, Token)> = None;
     let mut opening = Opening::default();
+    let text = |(start, last): (usize, Token)| sql.get(start..last.end_with_comment(sql));
     while let Some(token) = lexer.next() {
         if token.is_symbol(sql, ";") {
-            statements.extend(span.take().and_then(|(start, end)| sql.get(start..end)));
+            statements.extend(span.take().and_then(text));
             opening = Opening::default();
             continue;
         }
         let start = span.map_or_else(|| lexer.beginning_of(token), |(start, _)| start);
-        span = Some((start, token.end()));
+        span = Some((start, token));
         if opening.is_routine(token, sql) {
             let end = lexer.last().map_or(token.end(), Token::end);
-            let start = span.map_or(0, |(start, _)| start);
             let text = sql.get(start..end).unwrap_or_default();
             statements.push(text.strip_suffix(';').unwrap_or(text).trim_end());
             return statements;
         }
     }
-    statements.extend(span.and_then(|(start, end)| sql.get(start..end)));
+    statements.extend(span.and_then(text));
     statements
 }
 

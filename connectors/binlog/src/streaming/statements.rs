@@ -1,5 +1,7 @@
 //! Statements in the binary log: transactions begin and end, tables change.
 
+use std::collections::{HashMap, HashSet};
+
 use mysql_async::binlog::events::Event;
 use tidegate_api::{Str, Struct};
 use tidegate_relational::TableId;
@@ -120,12 +122,15 @@ impl Streaming<'_> {
         let changes = applied.inspect_err(|_| self.context.step_back())?;
         // Numbers of tables belong to versions of them.
         self.tables.forget();
-        let tables = table_names(&changes);
+        let names = table_names(&changes);
         let mut out = Vec::with_capacity(changes.len());
         for change in changes {
             let table = match &change.truncated {
                 Some(id) => Str::new(&id.table),
-                None => tables.clone(),
+                None => names
+                    .get(&change.database)
+                    .cloned()
+                    .unwrap_or_else(|| Str::new("")),
             };
             // The original leaves the number of the last row that it saw.
             let block = self.block(
@@ -190,28 +195,48 @@ fn is_followed_by_rows(sql: &str) -> bool {
     starts && sql[end..].eq_ignore_ascii_case(END)
 }
 
-/// The tables of a statement in the order of Java's `HashSet` of their ids, joined by commas.
-fn table_names(changes: &[SchemaChange]) -> Str {
-    let mut ids: Vec<&TableId> = Vec::new();
-    for id in changes.iter().filter_map(|change| change.table.as_ref()) {
-        if !ids.contains(&id) {
-            ids.push(id);
+/// By database, the tables that a statement names: in the order of Java's `HashSet` of their ids, joined by commas.
+fn table_names(changes: &[SchemaChange]) -> HashMap<String, Str> {
+    let mut databases: HashMap<&str, (Vec<&TableId>, HashSet<&TableId>)> = HashMap::new();
+    for change in changes {
+        if let Some(id) = change.table.as_ref().or(change.renamed.as_ref()) {
+            let (ids, known) = databases.entry(&change.database).or_default();
+            if known.insert(id) {
+                ids.push(id);
+            }
         }
     }
-    let buckets = (ids.len() * 4 / 3 + 1).next_power_of_two().max(16);
-    ids.sort_by_cached_key(|id| {
-        let hash = id.to_string().encode_utf16().fold(0_u32, |hash, unit| {
-            hash.wrapping_mul(31).wrapping_add(unit.into())
+    let joined = |mut ids: Vec<&TableId>| {
+        let buckets = (ids.len() * 4 / 3 + 1).next_power_of_two().max(16);
+        ids.sort_by_cached_key(|id| {
+            let hash = id.to_string().encode_utf16().fold(0_u32, |hash, unit| {
+                hash.wrapping_mul(31).wrapping_add(unit.into())
+            });
+            (hash ^ hash >> 16) as usize & (buckets - 1)
         });
-        (hash ^ hash >> 16) as usize & (buckets - 1)
-    });
-    let names: Vec<&str> = ids.iter().map(|id| &*id.table).collect();
-    Str::from(names.join(","))
+        let names: Vec<&str> = ids.iter().map(|id| &*id.table).collect();
+        Str::from(names.join(","))
+    };
+    let databases = databases.into_iter();
+    let names = databases.map(|(database, (ids, _))| (database.to_owned(), joined(ids)));
+    names.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_mysql_ddl::Schemas;
+
     use super::*;
+
+    #[test]
+    fn names_of_tables_are_those_of_a_database() {
+        let mut schemas = Schemas::default();
+        let events = schemas.apply("d", "DROP TABLE a, b, e.c, b").unwrap();
+        let changes: Vec<SchemaChange> = events.into_iter().map(SchemaChange::of).collect();
+        let names = table_names(&changes);
+        assert_eq!(names.get("d"), Some(&Str::new("a,b")));
+        assert_eq!(names.get("e"), Some(&Str::new("c")));
+    }
 
     #[test]
     fn statements_that_rows_follow_are_known_by_their_end() {

@@ -541,10 +541,9 @@ impl Alter {
         if let Some(primary_key) = self.primary_key {
             table.primary_key = primary_key;
         }
-        for name in self.key_columns {
-            if !table.is_primary_key_column(&name) {
-                table.primary_key.push(name);
-            }
+        // The server takes it only if there is no primary key: what has stood for it is a unique one.
+        if !self.key_columns.is_empty() {
+            table.primary_key = self.key_columns;
         }
         if let Some(name) = table
             .primary_key

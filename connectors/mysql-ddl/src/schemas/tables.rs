@@ -116,6 +116,10 @@ impl Schemas {
                 };
                 events.push(self.altered(&statement, table, Some(from)));
             } else {
+                events.push(DdlEvent {
+                    kind: DdlEventKind::Renamed(to.clone()),
+                    ..other(to.catalog.as_deref().unwrap_or_default(), &statement)
+                });
                 self.renamed_unknown(&from, &to, statement);
             }
             if !parser.eat_symbol(",") {
@@ -130,8 +134,9 @@ impl Schemas {
 fn prefix(parser: &Parser<'_>, words: &str, if_exists: bool) -> String {
     const LONGEST: usize = 4 << 10;
     let text = parser.recorded_prefix();
+    let is_whole = parser.peek().is_none_or(|next| !next.executable);
     match (text.len(), if_exists) {
-        (..=LONGEST, _) => text,
+        (..=LONGEST, _) if is_whole => text,
         (_, true) => format!("{words}IF EXISTS "),
         (_, false) => words.to_owned(),
     }

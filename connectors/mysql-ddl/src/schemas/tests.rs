@@ -65,6 +65,36 @@ fn dialects_describe_columns_as_their_originals_do() {
         ),
         (MySql, r#"ENUM("s",'m')"#, "ENUM 1 - null 1 default 's','m'"),
         (MySql, r#"ENUM("it's")"#, "ENUM 1 - null 1 default 'it''s'"),
+        (
+            MySql,
+            "ENUM('a') BINARY",
+            "ENUM BINARY 1 - null 1 default 'a'",
+        ),
+        (
+            MySql,
+            "CHARACTER(3) BINARY",
+            "CHARACTER BINARY 3 - null 1 default ",
+        ),
+        (
+            MariaDb,
+            "CHARACTER(3) BINARY",
+            "CHARACTER 3 - null 1 default ",
+        ),
+        (
+            MariaDb,
+            "TEXT CHARACTER SET latin1 BINARY",
+            "TEXT BINARY - - null 12 default ",
+        ),
+        (
+            MySql,
+            r#"VARCHAR(9) DEFAULT "it's""#,
+            "VARCHAR 9 - null 12 =it''s ",
+        ),
+        (
+            MySql,
+            "VARCHAR(9) DEFAULT _latin1'it''s'",
+            "VARCHAR 9 - null 12 =it''s ",
+        ),
         (MySql, "CHAR(0)", "CHAR 10 - null 1 default "),
         (MySql, "VARCHAR(0)", "VARCHAR 10 - null 12 default "),
         (MySql, "VARBINARY(0)", "VARBINARY 10 - null -3 default "),
@@ -247,6 +277,7 @@ fn alterations_are_applied_in_order() {
     );
     check("CHANGE a x bigint NOT NULL", "x,b,c", "x");
     check("MODIFY COLUMN c bigint AFTER a", "a,c,b", "a");
+    check("DROP PRIMARY KEY, MODIFY c int PRIMARY KEY", "a,b,c", "c");
     check("RENAME COLUMN b TO z", "a,z,c", "a");
     check("DROP PRIMARY KEY, ADD PRIMARY KEY (a, c)", "a,b,c", "a,c");
     check("DROP a", "b,c", "");
@@ -487,7 +518,7 @@ fn check_texts(dialect: Dialect, sql: &str, expected: &[&str]) {
 }
 
 #[test]
-fn recorded_statements_end_with_the_last_word_outside_of_comments() {
+fn recorded_statements_end_with_their_last_word() {
     fn check(sql: &str, expected: &str) {
         check_texts(Dialect::MariaDb, sql, &[expected]);
     }
@@ -499,8 +530,24 @@ fn recorded_statements_end_with_the_last_word_outside_of_comments() {
         "CREATE TABLE y (id INT) /*! ENGINE=InnoDB */ COMMENT 'c' /*!40000 CHARSET=latin1 */ -- end",
         "CREATE TABLE y (id INT) /*! ENGINE=InnoDB */ COMMENT 'c'",
     );
-    check("/*!40000 ALTER */ TABLE z ADD y INT;", "TABLE z ADD y INT");
-    check("/*! DROP DATABASE x */", "DROP DATABASE x");
+    check(
+        "/*!40000 ALTER */ TABLE z ADD y INT;",
+        "/*!40000 ALTER */ TABLE z ADD y INT",
+    );
+    check("/*! DROP DATABASE x */", "/*! DROP DATABASE x */");
+    check(
+        "CREATE DATABASE x /*!40100 CHARACTER SET latin1 */ -- end",
+        "CREATE DATABASE x /*!40100 CHARACTER SET latin1 */",
+    );
+    check(
+        "/*! ALTER\n*/ TABLE z ADD y /*!40000 INT",
+        "/*! ALTER\n*/ TABLE z ADD y /*!40000 INT",
+    );
+    check_texts(
+        Dialect::MySql,
+        "CREATE TABLE y (id INT) /*!50100 PARTITION BY HASH (id) */ ; -- end",
+        &["CREATE TABLE y (id INT) /*!50100 PARTITION BY HASH (id) */"],
+    );
     check(
         "SET STATEMENT lock_wait_timeout=5 FOR ALTER TABLE z ADD q INT",
         "ALTER TABLE z ADD q INT",
@@ -508,6 +555,39 @@ fn recorded_statements_end_with_the_last_word_outside_of_comments() {
     check(
         "SET STATEMENT lock_wait_timeout=(5) FOR /* why */ CREATE DATABASE x # end",
         "CREATE DATABASE x",
+    );
+}
+
+#[test]
+fn primary_keys_take_the_place_of_unique_ones() {
+    for (clause, key) in [
+        ("MODIFY v INT PRIMARY KEY", "v"),
+        ("ADD x INT PRIMARY KEY FIRST", "x"),
+        ("ADD x INT NOT NULL UNIQUE", "id"),
+    ] {
+        let table = table(&[
+            "CREATE TABLE t (id INT NOT NULL UNIQUE, v INT)",
+            &format!("ALTER TABLE t {clause}"),
+        ]);
+        assert_eq!(table.primary_key.join(","), key, "{clause}");
+    }
+}
+
+#[test]
+fn renames_of_unknown_tables_are_recorded_one_by_one() {
+    let mut schemas = Schemas::default();
+    schemas
+        .apply("db", "CREATE TABLE t (id INT)")
+        .expect("parsed");
+    let sql = "RENAME TABLE IF EXISTS t TO u, nope TO other.x";
+    let events = schemas.apply("db", sql).expect("parsed");
+    assert_eq!(events.len(), 2);
+    let id = TableId::in_database("other", "x");
+    assert_eq!(events[1].kind, DdlEventKind::Renamed(id));
+    assert_eq!(events[1].database, "other");
+    assert_eq!(
+        events[1].statement,
+        "RENAME TABLE IF EXISTS nope TO other.x"
     );
 }
 
