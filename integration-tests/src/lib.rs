@@ -24,6 +24,7 @@
 mod cases;
 mod cdc_pipeline;
 mod connect;
+mod ddl_statements;
 mod directory;
 mod installed;
 mod kafka;
@@ -45,6 +46,7 @@ pub use cdc_pipeline::{
     CdcPipeline, PipelineOptions, SINK_PASSWORD, flushed_to_the_kernel, merge, row,
 };
 pub use connect::{ConnectOptions, JvmConnect};
+pub use ddl_statements::{DdlScenario, DdlStep, ddl_scenarios};
 pub use directory::{ServerDirectory, unique};
 pub use installed::{kafka_libs, mysql_root, plugins};
 pub use kafka::{KafkaBroker, KafkaOptions, properties_text};

@@ -6,6 +6,7 @@
 
 mod case;
 mod columns;
+mod ddl_texts;
 mod masks;
 mod records;
 mod run;

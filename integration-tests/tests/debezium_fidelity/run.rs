@@ -30,7 +30,7 @@ impl Side {
         format!("{}-{}-{connector}", self.letter, case.name)
     }
 
-    fn config(
+    pub(crate) fn config(
         &self,
         kind: Kind,
         server: &MySqlServer,
@@ -270,11 +270,11 @@ async fn mark_and_wait(
     Ok(())
 }
 
-async fn snapshot_done(side: &Side, name: &str) -> Result<()> {
+pub(crate) async fn snapshot_done(side: &Side, name: &str) -> Result<()> {
     offset_becomes(side, name, |offset| offset.get("snapshot").is_none()).await
 }
 
-async fn reached(side: &Side, name: &str, end: &Base) -> Result<()> {
+pub(crate) async fn reached(side: &Side, name: &str, end: &Base) -> Result<()> {
     offset_becomes(side, name, |offset| {
         let file = offset["file"].as_str().unwrap_or_default();
         (file, offset["pos"].as_u64().unwrap_or(0)) >= (end.file.as_str(), end.pos)
