@@ -114,10 +114,11 @@ impl World {
         Ok(world)
     }
 
+    /// Null for what is no JSON: the original takes halves of surrogate pairs, and shows them.
     async fn get(&self, path: &str) -> Result<Option<Value>> {
         let heard = self.asked.ask(&Request::new("GET", path)).await?;
         match heard.status {
-            200 => Ok(Some(serde_json::from_str(&heard.body)?)),
+            200 => Ok(Some(serde_json::from_str(&heard.body).unwrap_or_default())),
             404 => Ok(None),
             status => bail!("GET {path}: {status} {}", heard.body),
         }
