@@ -46,6 +46,27 @@ pub(crate) struct Definition {
     /// Whether a value stands behind `ON UPDATE`, for MySQL.
     changes_on_update: bool,
     charset: Charset,
+    suffix: BinarySuffix,
+}
+
+/// `BINARY` behind a text's type, the binary collation: the original shows it as a part of the type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum BinarySuffix {
+    #[default]
+    None,
+    Shown,
+    /// The original's parser does not find the word.
+    Hidden,
+}
+
+impl BinarySuffix {
+    /// Behind or before `ASCII` or `UNICODE`.
+    fn beside_charset(self, reading: Reading) -> Self {
+        match reading.dialect {
+            Dialect::MySql => Self::Hidden,
+            Dialect::MariaDb => self,
+        }
+    }
 }
 
 /// How definitions are read.
@@ -72,6 +93,7 @@ impl Definition {
             unique: false,
             changes_on_update: false,
             charset: Charset::default(),
+            suffix: BinarySuffix::None,
         };
         definition.data_type(parser, reading)?;
         while !parser.at_end_of_clause()
@@ -81,8 +103,22 @@ impl Definition {
             // `PARTITION BY KEY (a)` follows the last clause without a comma; its `KEY` makes no primary key.
             definition.attribute(parser, reading)?;
         }
+        definition.show_suffix(reading);
         definition.finish();
         Ok(definition)
+    }
+
+    fn show_suffix(&mut self, reading: Reading) {
+        let column = &mut self.column;
+        let name = &column.type_name;
+        let first = name.split(' ').next().unwrap_or_default();
+        // Not for types that the original's parser for MariaDB does not know with this word.
+        let is_unknown =
+            reading.dialect == Dialect::MariaDb && matches!(first, "CHARACTER" | "LONG");
+        if self.suffix == BinarySuffix::Shown && is_text(column) && !is_unknown {
+            column.type_name = Arc::from(format!("{name} BINARY"));
+            column.type_expression = Arc::clone(&column.type_name);
+        }
     }
 
     fn finish(&mut self) {
@@ -299,19 +335,15 @@ impl Definition {
             self.column.optional = false;
         } else if parser.eat(&["ASCII"]) {
             self.charset.set_charset("latin1");
+            self.suffix = self.suffix.beside_charset(reading);
         } else if parser.eat(&["UNICODE"]) {
             self.charset.set_charset("ucs2");
+            self.suffix = self.suffix.beside_charset(reading);
         } else if parser.eat(&["BYTE"]) {
             self.charset.set_charset(BINARY_CHARSET);
         } else if parser.eat(&["BINARY"]) {
-            // A text whose collation is the binary one. The type shows it, but for one that the original's parser for MariaDB
-            // does not know with this word.
-            let is_character = self.column.type_name.starts_with("CHARACTER");
-            let shows = reading.dialect == Dialect::MySql || !is_character;
-            if is_text(&self.column) && shows {
-                let name = format!("{} BINARY", self.column.type_name);
-                self.column.type_name = Arc::from(name);
-                self.column.type_expression = Arc::clone(&self.column.type_name);
+            if self.suffix == BinarySuffix::None {
+                self.suffix = BinarySuffix::Shown;
             }
         } else {
             parser.skip_one()?;

@@ -80,6 +80,8 @@ fn dialects_describe_columns_as_their_originals_do() {
             "CHARACTER(3) BINARY",
             "CHARACTER 3 - null 1 default ",
         ),
+        (MariaDb, "LONG BINARY", "LONG - - null 12 default "),
+        (MySql, "CHAR(3) BINARY ASCII", "CHAR 3 - null 1 default "),
         (
             MariaDb,
             "TEXT CHARACTER SET latin1 BINARY",
