@@ -330,7 +330,16 @@ fn our_line(column: &Column, dialect: Dialect) -> String {
                 let inner = option
                     .strip_prefix('"')
                     .and_then(|rest| rest.strip_suffix('"'));
-                inner.map_or_else(|| option.to_string(), |inner| format!("'{inner}'"))
+                let text = inner.map_or_else(|| option.to_string(), |inner| format!("'{inner}'"));
+                // An escape at its end would have no end: backslashes were characters (`NO_BACKSLASH_ESCAPES`), which
+                // servers print as escapes.
+                let content = text.strip_suffix('\'').unwrap_or_default();
+                let backslashes = content.bytes().rev().take_while(|byte| *byte == b'\\');
+                if backslashes.count() % 2 == 1 {
+                    text.replace('\\', "\\\\")
+                } else {
+                    text
+                }
             });
             Some(with_doubled_quotes(&options.collect::<Vec<_>>().join(",")))
         }
