@@ -98,6 +98,7 @@ async fn both_workers_answer_alike() -> Result<()> {
 /// With `TIDEGATE_RECORD=1` the original's answers to the generated requests are written, otherwise the recording is held
 /// against them.
 #[tokio::test]
+#[ignore = "asks the original for minutes: what it answered is recorded"]
 async fn generated_requests_are_recorded() -> Result<()> {
     let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
     let mut props = kafka.distributed_props();

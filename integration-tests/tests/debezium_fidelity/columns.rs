@@ -272,11 +272,13 @@ async fn mysql_columns_as_recorded() -> Result<()> {
 }
 
 #[tokio::test]
+#[ignore = "asks the original for minutes: what it answered is recorded"]
 async fn mariadb_columns_as_the_original() -> Result<()> {
     as_the_original(Kind::MariaDb, 'c').await
 }
 
 #[tokio::test]
+#[ignore = "asks the original for minutes: what it answered is recorded"]
 async fn mysql_columns_as_the_original() -> Result<()> {
     as_the_original(Kind::MySql, 'd').await
 }
