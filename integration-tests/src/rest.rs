@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::wait::eventually;
 
 /// Time for a connector to reach a state.
-const STATE_DEADLINE: Duration = Duration::from_mins(1);
+const STATE_DEADLINE: Duration = Duration::from_mins(3);
 /// Kafka Connect itself takes up to 90 s for some answers.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(100);
 
