@@ -57,7 +57,7 @@ impl Launch {
             directory,
             stop: Signal::TERM,
             quit: Signal::KILL,
-            ready_within: Duration::from_mins(1),
+            ready_within: Duration::from_mins(3),
         }
     }
 

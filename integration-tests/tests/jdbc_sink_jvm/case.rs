@@ -133,6 +133,11 @@ impl Case {
         })
     }
 
+    /// Whether its records are in no file.
+    pub(crate) fn is_generated(&self) -> bool {
+        self.description.generated.is_some()
+    }
+
     pub(crate) fn connectors(&self) -> impl Iterator<Item = &String> {
         self.description.connectors.keys()
     }

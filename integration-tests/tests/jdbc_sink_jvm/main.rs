@@ -142,7 +142,11 @@ async fn as_the_original() -> Result<()> {
     let kafka = KafkaBroker::start(KafkaOptions::default()).await?;
     let config = ClientConfig::default().with("bootstrap.servers", kafka.bootstrap());
     let log = KafkaLog::new(config)?;
-    let cases = Case::all()?;
+    let mut cases = Case::all()?;
+    // The original takes minutes for those that are generated, and is asked for them when they are recorded or chosen.
+    if !is_recording() && std::env::var_os("TIDEGATE_CASES").is_none() {
+        cases.retain(|case| !case.is_generated());
+    }
     // Old records would not stay in the queues.
     let start = chrono::Utc::now().timestamp_millis();
     for case in &cases {
