@@ -1,7 +1,7 @@
 //! Where a member begins to read a partition, and moves to. All of this blocks.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
@@ -20,6 +20,8 @@ use crate::native;
 /// A partition that was just assigned cannot be moved yet.
 const SEEK_ATTEMPTS: u32 = 200;
 const SEEK_PAUSE: Duration = Duration::from_millis(10);
+/// Before a partition's leader is asked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a partition without a committed offset starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,14 +105,28 @@ fn starts(
 
 /// First and next offset of each partition whose broker knows it: one of a new topic may not know it yet, one of a topic that
 /// was deleted no longer does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pause between questions to a broker"
+)]
 fn readable(
     client: &Client,
     partitions: &[TopicPartition],
 ) -> Result<HashMap<TopicPartition, (i64, i64)>, LogError> {
-    let of = |partitions: &[TopicPartition]| {
-        bounds(partitions, |list| {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let of = |partitions: &[TopicPartition]| loop {
+        let found = bounds(partitions, |list| {
             native::offsets_for_times(client.native.client(), list, REQUEST_TIMEOUT)
-        })
+        });
+        match found {
+            // Its leader is being found, or has moved: asked again, as the Java client does.
+            Err(Code::NotLeaderForPartition | Code::LeaderNotAvailable)
+                if Instant::now() < deadline =>
+            {
+                std::thread::sleep(LEADER_PAUSE);
+            }
+            found => return found,
+        }
     };
     let error = |partitions: &[TopicPartition], code| {
         let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
