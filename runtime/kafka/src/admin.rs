@@ -119,20 +119,14 @@ impl Admin {
         blocking::run(move || {
             let end = Instant::now() + this.timeout;
             let mut patience = FIRST_ATTEMPT;
-            loop {
+            let ask_once = || {
                 let left = end.saturating_duration_since(Instant::now());
                 let attempt = patience.min(left);
                 patience *= 2;
-                let error = match question(this.client.client(), attempt) {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => this.error(&doing, &error),
-                };
-                if !error.is_retriable() || Instant::now() >= end {
-                    return Err(error);
-                }
-                // A broker that is away refuses at once.
-                std::thread::park_timeout(Duration::from_millis(100));
-            }
+                let answer = question(this.client.client(), attempt);
+                answer.map_err(|error| this.error(&doing, &error))
+            };
+            blocking::until_answered(end, ask_once, LogError::is_retriable)
         })
         .await
     }

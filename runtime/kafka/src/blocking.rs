@@ -2,9 +2,29 @@
 //! broker that does not answer would hold it up.
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tidegate_log::LogError;
 use tokio::sync::oneshot;
+
+/// Between two questions: a broker that is away refuses at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks until there is an answer, or an error that does not pass, or the time is over.
+pub(crate) fn until_answered<T, E>(
+    end: Instant,
+    mut question: impl FnMut() -> Result<T, E>,
+    passes: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    loop {
+        match question() {
+            Err(error) if passes(&error) && Instant::now() < end => {
+                std::thread::park_timeout(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
 
 /// Runs `work` on a new thread. Dropping the future leaves the thread to finish by itself.
 pub(crate) async fn run<T: Send + 'static>(

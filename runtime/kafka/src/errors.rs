@@ -118,6 +118,11 @@ pub(crate) fn is_unknown(code: Code) -> bool {
     )
 }
 
+/// Whether a partition's leader is being found, or has moved.
+pub(crate) fn is_without_leader(code: Code) -> bool {
+    matches!(code, Code::LeaderNotAvailable | Code::NotLeaderForPartition)
+}
+
 pub(crate) fn is_unauthorized(code: Code) -> bool {
     matches!(
         code,

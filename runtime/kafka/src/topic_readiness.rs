@@ -10,7 +10,7 @@ use tidegate_api::TopicPartition;
 
 use crate::admin::bounds;
 use crate::client_log::Reports;
-use crate::errors::is_unknown;
+use crate::errors::{is_unknown, is_without_leader};
 use crate::native;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,8 +52,7 @@ pub(crate) fn ready<C: ClientContext>(
         native::offsets_for_times(client, list, TIMEOUT)
     }) {
         Ok(_) => Ok(true),
-        Err(Code::LeaderNotAvailable | Code::NotLeaderForPartition) => Ok(false),
-        Err(code) if is_unknown(code) => Ok(false),
+        Err(code) if is_unknown(code) || is_without_leader(code) => Ok(false),
         Err(code) => Err(KafkaError::OffsetFetch(code)),
     }
 }

@@ -14,14 +14,13 @@ use tracing::{debug, warn};
 use super::REQUEST_TIMEOUT;
 use super::client::{Client, list};
 use crate::admin::bounds;
-use crate::errors::is_unknown;
+use crate::blocking;
+use crate::errors::{is_unknown, is_without_leader};
 use crate::native;
 
 /// A partition that was just assigned cannot be moved yet.
 const SEEK_ATTEMPTS: u32 = 200;
 const SEEK_PAUSE: Duration = Duration::from_millis(10);
-/// Before a partition's leader is asked for again.
-const LEADER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a partition without a committed offset starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,28 +104,19 @@ fn starts(
 
 /// First and next offset of each partition whose broker knows it: one of a new topic may not know it yet, one of a topic that
 /// was deleted no longer does.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a pause between questions to a broker"
-)]
 fn readable(
     client: &Client,
     partitions: &[TopicPartition],
 ) -> Result<HashMap<TopicPartition, (i64, i64)>, LogError> {
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
-    let of = |partitions: &[TopicPartition]| loop {
-        let found = bounds(partitions, |list| {
-            native::offsets_for_times(client.native.client(), list, REQUEST_TIMEOUT)
-        });
-        match found {
-            // Its leader is being found, or has moved: asked again, as the Java client does.
-            Err(Code::NotLeaderForPartition | Code::LeaderNotAvailable)
-                if Instant::now() < deadline =>
-            {
-                std::thread::sleep(LEADER_PAUSE);
-            }
-            found => return found,
-        }
+    let end = Instant::now() + REQUEST_TIMEOUT;
+    let of = |partitions: &[TopicPartition]| {
+        let ask_once = || {
+            bounds(partitions, |list| {
+                native::offsets_for_times(client.native.client(), list, REQUEST_TIMEOUT)
+            })
+        };
+        // As the Java client does.
+        blocking::until_answered(end, ask_once, |code| is_without_leader(*code))
     };
     let error = |partitions: &[TopicPartition], code| {
         let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
