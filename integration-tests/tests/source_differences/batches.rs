@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use tidegate_integration_tests::{MariaDb, MySql, MySqlOptions, MySqlServer};
+use tidegate_integration_tests::{
+    MariaDb, MySql, MySqlOptions, MySqlServer, SERVER_DEADLINE, eventually,
+};
 
 use crate::pair::Pair;
 
-const ROWS: u64 = 3_000;
+/// So many that an update of all of them takes far longer to stream than offsets take to be flushed.
+const ROWS: u64 = 15_000;
+const RESTARTS: usize = 5;
 const MOVED_BY: u64 = 1_000_000;
 
 /// What a consumer sees of a row: operations, and null for a tombstone.
@@ -34,17 +38,31 @@ async fn rows_that_move_arrive_whole(server: MySqlServer) -> Result<()> {
     pair.server.exec("shop", &insert).await?;
     pair.marked("mark").await?;
     let moves = format!("UPDATE t SET id = id + {MOVED_BY}");
-    let (mut rounds, mut rows_at_hand) = (0, BTreeSet::new());
-    while rows_at_hand.len() < 5 {
+    let (mut rounds, mut rows_at_restarts) = (0, BTreeSet::new());
+    while rows_at_restarts.len() < RESTARTS {
         ensure!(
             rounds < 20,
-            "no restart came inside of a row: {rows_at_hand:?}"
+            "no restart came inside of the update: {rows_at_restarts:?}"
         );
         rounds += 1;
         pair.server.exec("shop", &moves).await?;
-        for _ in 0..8 {
+        let (file, end) = pair.end_of_log().await?;
+        // The offset of the last row stays until the next record.
+        let next = "INSERT INTO mark SELECT MAX(id) + 1 FROM mark";
+        pair.server.exec("shop", next).await?;
+        let mut last = Value::Null;
+        loop {
+            let at = eventually(SERVER_DEADLINE, "the stream goes on", || async {
+                let at = pair.offset().await?;
+                ensure!(at != last, "{at}");
+                Ok(at)
+            });
+            last = at.await?;
+            if (last["file"].as_str(), last["pos"].as_u64()) >= (Some(&*file), Some(end)) {
+                break;
+            }
+            rows_at_restarts.insert((last["event"].as_u64(), last["row"].as_u64()));
             pair.rest().restart("d").await?;
-            rows_at_hand.insert(pair.offset().await?["row"].as_u64());
         }
     }
     pair.marked("mark").await?;
