@@ -18,13 +18,13 @@ use tidegate_api::config::Password;
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_cdc::filters::{Filters, IncludeExclude, Patterns};
 use tidegate_cdc::history::RecoveryLimits;
+use tidegate_cdc::masking::MaskingRules;
 use tidegate_cdc::naming::{NameAdjustment, Naming, TopicStrategy};
 use tidegate_cdc::queue::{DEFAULT_QUEUE_BYTES, QueueLimits};
 use tidegate_log::ClientConfig;
 use tracing::warn;
 
 use crate::flavor::Flavor;
-use crate::masking::MaskingRules;
 use crate::tls::{SslMode, SslSettings, Store};
 use crate::values::literals::Excess;
 use crate::values::{

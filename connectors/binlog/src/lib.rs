@@ -10,7 +10,6 @@ mod connector;
 mod errors;
 mod flavor;
 mod gtid;
-pub mod masking;
 mod offsets;
 mod queries;
 mod record;

@@ -11,11 +11,11 @@ use mysql_async::binlog::events::TableMapEvent;
 use tidegate_api::{Schema, SchemaBuilder, Struct, Value};
 use tidegate_relational::{Column, Table};
 
-use crate::masking::Masking;
 use crate::values::convert::{Origin, Target, is_unsigned};
 use crate::values::raw::Raw;
 use crate::values::wire::WireType;
 use crate::values::{EventFailure, FailureHandling, ValueConfig, ValueError, defaults, text};
+use tidegate_relational::masking::Masking;
 
 /// A captured table.
 #[derive(Debug)]

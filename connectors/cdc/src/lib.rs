@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod filters;
 pub mod headers;
 pub mod history;
+pub mod masking;
 pub mod naming;
 pub mod queue;
 pub mod reader;

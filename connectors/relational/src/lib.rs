@@ -3,6 +3,8 @@
 //!
 //! Source: Debezium `io.debezium.relational.{TableId,Table,Column}`.
 
+pub mod masking;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! Names of earlier releases, and what the keys alone do not show.
 
 use tidegate_api::Props;
+use tidegate_cdc::masking;
 use tracing::warn;
 
 use super::together::contradictions;
-use crate::masking;
 
 /// Names of earlier releases and today's.
 const OLD_NAMES: [(&str, &str); 9] = [

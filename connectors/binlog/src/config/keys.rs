@@ -2,6 +2,7 @@
 
 use tidegate_api::ConfigKey;
 use tidegate_api::config::{ConfigDef, Importance, Password, Width};
+use tidegate_cdc::masking;
 
 use super::unsupported::UNSUPPORTED;
 use super::validators::{
@@ -11,7 +12,6 @@ use super::validators::{
 };
 use super::words;
 use crate::flavor::Flavor;
-use crate::masking;
 use crate::tls;
 
 const CONNECTION: &str = "Connection";

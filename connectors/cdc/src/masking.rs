@@ -1,5 +1,5 @@
-//! `column.truncate.to.N.chars`, `column.mask.with.N.chars`, `column.mask.hash.…`: what a row shows of a column. Keys show all
-//! of it. `column.propagate.source.type`, `datatype.propagate.source.type`: a row's schema says what the column is.
+//! The properties that say which columns are masked: `column.truncate.to.N.chars`, `column.mask.with.N.chars`,
+//! `column.mask.hash.…`, `column.propagate.source.type`, `datatype.propagate.source.type`.
 //!
 //! Source: Debezium `ColumnMappers`, `TruncateColumn`, `MaskStrings`, `PropagateSourceTypeToSchemaParameter`.
 
@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use openssl::hash::MessageDigest;
 use tidegate_api::config::{Password, invalid};
-use tidegate_api::{ConnectError, Props, Str, Value};
-use tidegate_cdc::filters::Patterns;
+use tidegate_api::{ConnectError, Props, Str};
+use tidegate_relational::masking::{Masking, TextHash};
 use tidegate_relational::{Column, TableId};
 
-/// JDBC's numbers of the types that are masked: CHAR, VARCHAR, LONGVARCHAR, CLOB, and the same for national characters.
-const CHARACTERS: [i32; 8] = [1, 12, -1, 2005, -15, -9, -16, 2011];
+use crate::filters::Patterns;
 
 /// What the originals list in place of the names of such properties. As names of properties they mean nothing.
 const LISTED: [&str; 3] = [
@@ -22,11 +21,14 @@ const LISTED: [&str; 3] = [
     "column.truncate.to.(d+).chars",
 ];
 
+const HASH: &str = "column.mask.hash.";
+const HASH_V2: &str = "column.mask.hash.v2.";
+
 /// Stands before the salt in the name of a property.
 const SALT: &str = ".with.salt.";
 
-pub(crate) const PROPAGATE_BY_COLUMN: &str = "column.propagate.source.type";
-pub(crate) const PROPAGATE_BY_TYPE: &str = "datatype.propagate.source.type";
+pub const PROPAGATE_BY_COLUMN: &str = "column.propagate.source.type";
+pub const PROPAGATE_BY_TYPE: &str = "datatype.propagate.source.type";
 
 /// Characters of a mask. A number from a property's name becomes a text of that length, once per column.
 const MAX_MASK: usize = 1 << 20;
@@ -35,19 +37,8 @@ const MAX_MASK: usize = 1 << 20;
 const JAVA_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x74];
 const JAVA_LONG_STRING: [u8; 5] = [0xac, 0xed, 0x00, 0x05, 0x7c];
 
-/// What is done to the values of a column.
-#[derive(Debug, Clone)]
-pub enum Masking {
-    /// To so many UTF-16 units or bytes, if the column may have more.
-    Truncate(usize),
-    /// In place of every value, null included.
-    Mask(Str),
-    /// The value stays; type, size and name are parameters of its schema.
-    SourceType,
-    Hash(Arc<Hash>),
-}
-
-pub struct Hash {
+/// `column.mask.hash.ALGORITHM.with.salt.SALT`
+struct Hash {
     digest: MessageDigest,
     salt: Password,
     /// Whether the text is hashed as Java would serialise it.
@@ -64,24 +55,16 @@ impl fmt::Debug for Hash {
 
 /// What is done to which columns.
 #[derive(Debug, Clone)]
-pub(crate) struct Rule {
+pub struct Rule {
     columns: Patterns,
     /// `columns` has patterns of `db.table.TYPE` instead of `db.table.column`.
     by_type: bool,
     masking: Masking,
+    /// In the original's order, whatever the order of the properties.
+    rank: u8,
 }
 
 impl Rule {
-    /// In the original's order, whatever the order of the properties.
-    fn rank(&self) -> u8 {
-        match &self.masking {
-            Masking::Truncate(_) => 0,
-            Masking::Mask(_) => 1,
-            Masking::SourceType => 2 + u8::from(self.by_type),
-            Masking::Hash(hash) => 4 + u8::from(!hash.is_serialized),
-        }
-    }
-
     /// A column whose own length keeps it short enough is not truncated.
     fn applies(&self, table: &TableId, column: &Column) -> bool {
         let fits = matches!(self.masking, Masking::Truncate(limit) if fits(column, limit));
@@ -96,132 +79,23 @@ impl Rule {
 
 /// The rules of a connector; the first one that matches a column counts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MaskingRules(Vec<Rule>);
+pub struct MaskingRules(Vec<Rule>);
 
 impl MaskingRules {
     /// # Errors
     /// If a property of this kind is not understood.
-    pub(crate) fn new(props: &Props) -> Result<Self, ConnectError> {
+    pub fn new(props: &Props) -> Result<Self, ConnectError> {
         let mut rules = Vec::new();
         for (name, columns) in props.iter() {
             rules.extend(rule(name, columns)?);
         }
-        rules.sort_by_key(Rule::rank);
+        rules.sort_by_key(|rule: &Rule| rule.rank);
         Ok(Self(rules))
     }
 
-    pub(crate) fn of(&self, table: &TableId, column: &Column) -> Option<Masking> {
+    pub fn of(&self, table: &TableId, column: &Column) -> Option<Masking> {
         let found = self.0.iter().find(|rule| rule.applies(table, column));
         found.map(|rule| rule.masking.clone())
-    }
-}
-
-impl Masking {
-    /// `None` for properties of other kinds.
-    fn parse(name: &str, columns: &str) -> Result<Option<Self>, ConnectError> {
-        let number = |text: &str| text.parse::<usize>().ok();
-        let between = |prefix: &str, suffix: &str| {
-            name.strip_prefix(prefix)
-                .and_then(|rest| rest.strip_suffix(suffix))
-        };
-        if name == PROPAGATE_BY_COLUMN || name == PROPAGATE_BY_TYPE {
-            return Ok((!columns.trim().is_empty()).then_some(Self::SourceType));
-        }
-        let is_masking = name.starts_with("column.mask.") || name.starts_with("column.truncate.");
-        if !is_masking || LISTED.contains(&name) {
-            return Ok(None);
-        }
-        let unknown = || {
-            ConnectError::config(invalid(
-                &without_salt(name),
-                columns,
-                "the property is none of column.truncate.to.N.chars, column.mask.with.N.chars, column.mask.hash.ALGORITHM.with.salt.SALT and column.mask.hash.v2.ALGORITHM.with.salt.SALT",
-            ))
-        };
-        if let Some(limit) = between("column.truncate.to.", ".chars") {
-            return number(limit)
-                .map(|limit| Some(Self::Truncate(limit)))
-                .ok_or_else(unknown);
-        }
-        if let Some(count) = between("column.mask.with.", ".chars") {
-            let count = number(count).ok_or_else(unknown)?;
-            if count > MAX_MASK {
-                return Err(ConnectError::config(invalid(
-                    &without_salt(name),
-                    columns,
-                    &format!("a mask has at most {MAX_MASK} characters"),
-                )));
-            }
-            return Ok(Some(Self::Mask(Str::from("*".repeat(count)))));
-        }
-        let rest = name.strip_prefix("column.mask.hash.").ok_or_else(unknown)?;
-        let (rest, is_serialized) = match rest.strip_prefix("v2.") {
-            Some(rest) => (rest, false),
-            None => (rest, true),
-        };
-        let (algorithm, salt) = rest.split_once(SALT).ok_or_else(unknown)?;
-        let digest = digest(algorithm).ok_or_else(|| {
-            ConnectError::config(invalid(
-                &without_salt(name),
-                columns,
-                &format!("there is no hash algorithm {algorithm}"),
-            ))
-        })?;
-        Ok(Some(Self::Hash(Arc::new(Hash {
-            digest,
-            salt: Password::new(salt),
-            is_serialized,
-        }))))
-    }
-
-    /// Names and values of the parameters that show it in the field's schema.
-    pub(crate) fn parameters(&self, column: &Column) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Truncate(limit) => vec![("truncateLength", limit.to_string())],
-            Self::Mask(_) | Self::Hash(_) => vec![("masked", "true".to_owned())],
-            Self::SourceType => {
-                let number = |number: Option<i32>| number.map(|number| number.to_string());
-                let comment = column.comment.as_ref().filter(|text| !text.is_empty());
-                let parts = [
-                    (
-                        "__debezium.source.column.type",
-                        Some(column.type_name.to_uppercase()),
-                    ),
-                    ("__debezium.source.column.length", number(column.length)),
-                    ("__debezium.source.column.scale", number(column.scale)),
-                    (
-                        "__debezium.source.column.comment",
-                        comment.map(ToString::to_string),
-                    ),
-                    (
-                        "__debezium.source.column.name",
-                        Some(column.name.to_string()),
-                    ),
-                ];
-                let known = parts.into_iter();
-                known
-                    .filter_map(|(name, value)| Some((name, value?)))
-                    .collect()
-            }
-        }
-    }
-
-    /// What the row shows of a value.
-    pub(crate) fn apply(&self, column: &Column, value: Value) -> Value {
-        match (self, value) {
-            (Self::Truncate(limit), Value::String(text)) => Value::String(truncated(text, *limit)),
-            (Self::Truncate(limit), Value::Bytes(bytes)) => {
-                let end = bytes.len().min(*limit);
-                Value::Bytes(bytes.slice(..end))
-            }
-            (Self::Mask(mask), _) if CHARACTERS.contains(&column.jdbc_type) => {
-                Value::String(mask.clone())
-            }
-            (Self::Hash(hash), Value::String(text)) if CHARACTERS.contains(&column.jdbc_type) => {
-                Value::String(hash.of(&text, column.length))
-            }
-            (_, value) => value,
-        }
     }
 }
 
@@ -229,15 +103,79 @@ impl Masking {
 ///
 /// # Errors
 /// If it is not understood; the text does not have the salt.
-pub(crate) fn rule(name: &str, columns: &str) -> Result<Option<Rule>, ConnectError> {
-    let Some(masking) = Masking::parse(name, columns)? else {
+pub fn rule(name: &str, columns: &str) -> Result<Option<Rule>, ConnectError> {
+    let Some(masking) = masking(name, columns)? else {
         return Ok(None);
+    };
+    let by_type = name == PROPAGATE_BY_TYPE;
+    let rank = match &masking {
+        Masking::Truncate(_) => 0,
+        Masking::Mask(_) => 1,
+        Masking::SourceType => 2 + u8::from(by_type),
+        Masking::Hash(_) => 4 + u8::from(name.starts_with(HASH_V2)),
     };
     Ok(Some(Rule {
         columns: Patterns::new(&without_salt(name), columns)?,
-        by_type: name == PROPAGATE_BY_TYPE,
+        by_type,
         masking,
+        rank,
     }))
+}
+
+/// `None` for properties of other kinds.
+fn masking(name: &str, columns: &str) -> Result<Option<Masking>, ConnectError> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let between = |prefix: &str, suffix: &str| {
+        name.strip_prefix(prefix)
+            .and_then(|rest| rest.strip_suffix(suffix))
+    };
+    if name == PROPAGATE_BY_COLUMN || name == PROPAGATE_BY_TYPE {
+        return Ok((!columns.trim().is_empty()).then_some(Masking::SourceType));
+    }
+    let is_masking = name.starts_with("column.mask.") || name.starts_with("column.truncate.");
+    if !is_masking || LISTED.contains(&name) {
+        return Ok(None);
+    }
+    let unknown = || {
+        ConnectError::config(invalid(
+            &without_salt(name),
+            columns,
+            "the property is none of column.truncate.to.N.chars, column.mask.with.N.chars, column.mask.hash.ALGORITHM.with.salt.SALT and column.mask.hash.v2.ALGORITHM.with.salt.SALT",
+        ))
+    };
+    if let Some(limit) = between("column.truncate.to.", ".chars") {
+        return number(limit)
+            .map(|limit| Some(Masking::Truncate(limit)))
+            .ok_or_else(unknown);
+    }
+    if let Some(count) = between("column.mask.with.", ".chars") {
+        let count = number(count).ok_or_else(unknown)?;
+        if count > MAX_MASK {
+            return Err(ConnectError::config(invalid(
+                &without_salt(name),
+                columns,
+                &format!("a mask has at most {MAX_MASK} characters"),
+            )));
+        }
+        return Ok(Some(Masking::Mask(Str::from("*".repeat(count)))));
+    }
+    let (rest, is_serialized) = match name.strip_prefix(HASH_V2) {
+        Some(rest) => (rest, false),
+        None => (name.strip_prefix(HASH).ok_or_else(unknown)?, true),
+    };
+    let (algorithm, salt) = rest.split_once(SALT).ok_or_else(unknown)?;
+    let digest = digest(algorithm).ok_or_else(|| {
+        ConnectError::config(invalid(
+            &without_salt(name),
+            columns,
+            &format!("there is no hash algorithm {algorithm}"),
+        ))
+    })?;
+    Ok(Some(Masking::Hash(Arc::new(Hash {
+        digest,
+        salt: Password::new(salt),
+        is_serialized,
+    }))))
 }
 
 /// The name of a property, which may have a salt in it, for people.
@@ -256,21 +194,6 @@ fn fits(column: &Column, limit: usize) -> bool {
         .is_some_and(|length| length <= limit)
 }
 
-fn truncated(text: Str, limit: usize) -> Str {
-    if text.len() <= limit {
-        return text;
-    }
-    let mut units = 0;
-    let end = text.char_indices().find(|(_, character)| {
-        units += character.len_utf16();
-        units > limit
-    });
-    match end.and_then(|(end, _)| text.get(..end)) {
-        Some(start) => Str::new(start),
-        None => text,
-    }
-}
-
 /// By Java's names: `SHA-256`, `MD5`, `SHA-512/256`, `SHA3-256`.
 fn digest(algorithm: &str) -> Option<MessageDigest> {
     let name = algorithm.to_ascii_uppercase();
@@ -281,7 +204,7 @@ fn digest(algorithm: &str) -> Option<MessageDigest> {
     MessageDigest::from_name(&name)
 }
 
-impl Hash {
+impl TextHash for Hash {
     fn of(&self, text: &str, length: Option<i32>) -> Str {
         let mut bytes = self.salt.reveal().as_bytes().to_vec();
         if self.is_serialized {
@@ -333,6 +256,8 @@ fn serialize(text: &str, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_api::Value;
+
     use super::*;
 
     fn rules(properties: &[(&str, &str)]) -> Result<MaskingRules, ConnectError> {
