@@ -5,6 +5,7 @@ use std::fmt;
 
 use mysql_async::{DriverError, ServerError};
 use tidegate_api::{ConnectError, ErrorKind};
+use tidegate_relational::table_plan::PlanError;
 
 use crate::values::ValueError;
 
@@ -198,6 +199,11 @@ impl BinlogError {
 impl From<tidegate_cdc::queue::Stopped> for BinlogError {
     fn from(_: tidegate_cdc::queue::Stopped) -> Self {
         Self::Stopped
+    }
+}
+impl From<PlanError> for BinlogError {
+    fn from(error: PlanError) -> Self {
+        Self::Value(error.into())
     }
 }
 impl From<ConnectError> for BinlogError {

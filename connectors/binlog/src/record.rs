@@ -10,8 +10,9 @@ use tidegate_api::{
 };
 use tidegate_cdc::envelope::{self, Operation};
 use tidegate_cdc::headers;
+use tidegate_relational::table_plan::Row;
 
-use crate::schema::{Row, TablePlan};
+use crate::schema::TablePlan;
 
 /// A captured table with everything that its records share.
 #[derive(Debug)]

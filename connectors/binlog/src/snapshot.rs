@@ -40,7 +40,7 @@ use crate::flavor::Flavor;
 use crate::offsets::Position;
 use crate::queries::{self, MasterStatus, quoted, quoted_id};
 use crate::record::{CapturedTable, RecordMaker};
-use crate::schema::TablePlan;
+use crate::schema::{TablePlan, TablePlanExt as _};
 use crate::schema_changes::SchemaChangeMaker;
 use crate::sessions::{Rows, Session};
 use crate::source_info::{Moment, SNAPSHOT_FIELD, SnapshotMarker, SourceInfo};

@@ -10,6 +10,8 @@ pub(crate) mod temporal;
 pub(crate) mod text;
 pub(crate) mod wire;
 
+use tidegate_relational::table_plan::PlanError;
+
 /// `decimal.handling.mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DecimalHandling {
@@ -100,22 +102,8 @@ pub enum ValueError {
         type_name: String,
         problem: String,
     },
-    #[error(
-        "Failed to properly convert default value for '{table}.{column}' of type {type_name}: {problem}"
-    )]
-    Default {
-        table: String,
-        column: String,
-        type_name: String,
-        problem: String,
-    },
-    #[error("Table '{table}', column '{column}' of type {type_name}: {problem}")]
-    Column {
-        table: String,
-        column: String,
-        type_name: String,
-        problem: String,
-    },
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     // The first sentence is the original's.
     #[error(
         "Error processing row in {name}, internal schema size {expected}, but row size {actual} , restart connector with \
@@ -156,8 +144,6 @@ pub enum ValueError {
         column: String,
         type_name: String,
     },
-    #[error("Table '{table}': {problem}")]
-    Table { table: String, problem: String },
 }
 
 impl ValueError {

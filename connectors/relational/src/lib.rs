@@ -4,6 +4,7 @@
 //! Source: Debezium `io.debezium.relational.{TableId,Table,Column}`.
 
 pub mod masking;
+pub mod table_plan;
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::errors::BinlogError;
 use crate::flavor::Flavor;
 use crate::queries;
 use crate::record::{CapturedTable, RowOffsets};
-use crate::schema::{RowDecoder, RowSkipper};
+use crate::schema::{RowDecoder, RowSkipper, TablePlanExt as _};
 use crate::source_info::Moment;
 use crate::values::{EventFailure, ValueError};
 

@@ -11,13 +11,16 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
 use compact_str::ToCompactString as _;
 use tidegate_api::{Decimal, Schema, SchemaBuilder, Str, Struct, Value, logical};
-use tidegate_relational::Column;
+use tidegate_relational::table_plan::{FieldType, PlanError};
+use tidegate_relational::{Column, Table};
 
 use super::charset::Charset;
-use super::json_text;
 use super::raw::Raw;
 use super::temporal::{self, CivilDate, DateForm, DateTimeForm, Fraction, TimeForm};
-use super::{BigIntUnsigned, BinaryHandling, DecimalHandling, TimePrecision, ValueConfig};
+use super::{
+    BigIntUnsigned, BinaryHandling, DecimalHandling, FailureHandling, TimePrecision, ValueConfig,
+};
+use super::{defaults, json_text};
 
 /// Where a cell comes from; a few forms differ in the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,86 +194,6 @@ impl Target {
         }))
     }
 
-    /// Schema of the column's field, without optionality and default.
-    pub(crate) fn schema(&self, config: ValueConfig) -> SchemaBuilder {
-        let connect = config.time_precision == TimePrecision::Connect;
-        match self {
-            Self::Boolean | Self::Bit => SchemaBuilder::boolean(),
-            Self::Int16 => SchemaBuilder::int16(),
-            Self::Int32 => SchemaBuilder::int32(),
-            Self::Int64 => SchemaBuilder::int64(),
-            Self::UnsignedDecimal => logical::decimal(0).parameter(DECIMAL_PRECISION, "20"),
-            Self::Float32 => SchemaBuilder::float32(),
-            Self::Float64 | Self::FloatAsFloat64 | Self::DecimalAsFloat64 => {
-                SchemaBuilder::float64()
-            }
-            Self::Decimal { precision, scale } => {
-                logical::decimal(*scale).parameter(DECIMAL_PRECISION, precision.to_string())
-            }
-            Self::DecimalAsString { .. } | Self::String(_) | Self::Inet4 | Self::Inet6 => {
-                SchemaBuilder::string()
-            }
-            Self::Bytes(form) if form.handling == BinaryHandling::Bytes => SchemaBuilder::bytes(),
-            Self::Bytes(_) => SchemaBuilder::string(),
-            Self::Bits { bits } => named(SchemaBuilder::bytes(), "io.debezium.data.Bits")
-                .parameter("length", bits.to_string()),
-            Self::Enum(options) => named(SchemaBuilder::string(), "io.debezium.data.Enum")
-                .parameter("allowed", options.join(",")),
-            Self::Set(options) => named(SchemaBuilder::string(), "io.debezium.data.EnumSet")
-                .parameter("allowed", options.join(",")),
-            Self::Json => named(SchemaBuilder::string(), "io.debezium.data.Json"),
-            Self::Year => named(SchemaBuilder::int32(), "io.debezium.time.Year"),
-            Self::Date(DateForm::Days) if connect => logical::date(),
-            Self::Date(DateForm::Days) => named(SchemaBuilder::int32(), "io.debezium.time.Date"),
-            Self::Date(DateForm::Iso) => named(SchemaBuilder::string(), "io.debezium.time.IsoDate"),
-            Self::Time(TimeForm::Micros) => {
-                named(SchemaBuilder::int64(), "io.debezium.time.MicroTime")
-            }
-            Self::Time(TimeForm::Nanos) => {
-                named(SchemaBuilder::int64(), "io.debezium.time.NanoTime")
-            }
-            Self::Time(TimeForm::ConnectMillis) => logical::time(),
-            Self::Time(TimeForm::Iso) => named(SchemaBuilder::string(), "io.debezium.time.IsoTime"),
-            Self::DateTime(DateTimeForm::Millis) if connect => logical::timestamp(),
-            Self::DateTime(DateTimeForm::Millis) => {
-                named(SchemaBuilder::int64(), "io.debezium.time.Timestamp")
-            }
-            Self::DateTime(DateTimeForm::Micros) => {
-                named(SchemaBuilder::int64(), "io.debezium.time.MicroTimestamp")
-            }
-            Self::DateTime(DateTimeForm::Nanos) => {
-                named(SchemaBuilder::int64(), "io.debezium.time.NanoTimestamp")
-            }
-            Self::DateTime(DateTimeForm::Iso) => {
-                named(SchemaBuilder::string(), "io.debezium.time.IsoTimestamp")
-            }
-            Self::Timestamp { .. } => {
-                named(SchemaBuilder::string(), "io.debezium.time.ZonedTimestamp")
-            }
-            Self::Point(_) => point_schema(),
-            Self::Geometry(_) => geometry_schema(),
-            Self::FloatVector => named(
-                SchemaBuilder::array(SchemaBuilder::float32().build()),
-                "io.debezium.data.FloatVector",
-            ),
-            Self::Uuid => named(SchemaBuilder::string(), "io.debezium.data.Uuid"),
-        }
-    }
-
-    /// With the schema of the field, which its structs carry: a comment is part of it.
-    pub(crate) fn with_schema(self, schema: &Arc<Schema>) -> Self {
-        match self {
-            Self::Point(_) => Self::Point(Arc::clone(schema)),
-            Self::Geometry(_) => Self::Geometry(Arc::clone(schema)),
-            other => other,
-        }
-    }
-
-    /// Geometries may be null even in NOT NULL columns.
-    pub(crate) fn is_always_optional(&self) -> bool {
-        matches!(self, Self::Geometry(_))
-    }
-
     /// The value of a cell; `None` for zero dates, which have no value. An error says what the cell holds instead.
     pub(crate) fn value(
         &self,
@@ -389,9 +312,136 @@ impl Target {
         };
         Ok(Some(value))
     }
+}
 
-    /// The value that stands for null in a NOT NULL column without default.
-    pub(crate) fn fallback(&self) -> Value {
+impl FieldType for Target {
+    type Settings = ValueConfig;
+
+    fn of_column(
+        table: &Table,
+        column: &Column,
+        config: ValueConfig,
+    ) -> Result<Option<Self>, PlanError> {
+        let target = Self::of(column, config).map_err(|problem| PlanError::Column {
+            table: table.id.to_string(),
+            column: column.name.to_string(),
+            type_name: column.type_name.to_string(),
+            problem,
+        })?;
+        if target.is_none() {
+            tracing::warn!(
+                "Table '{}': unexpected JDBC type '{}' for column '{}' of type {} that will be ignored",
+                table.id,
+                column.jdbc_type,
+                column.name,
+                column.type_name
+            );
+        }
+        Ok(target)
+    }
+
+    fn schema(&self, config: ValueConfig) -> SchemaBuilder {
+        let connect = config.time_precision == TimePrecision::Connect;
+        match self {
+            Self::Boolean | Self::Bit => SchemaBuilder::boolean(),
+            Self::Int16 => SchemaBuilder::int16(),
+            Self::Int32 => SchemaBuilder::int32(),
+            Self::Int64 => SchemaBuilder::int64(),
+            Self::UnsignedDecimal => logical::decimal(0).parameter(DECIMAL_PRECISION, "20"),
+            Self::Float32 => SchemaBuilder::float32(),
+            Self::Float64 | Self::FloatAsFloat64 | Self::DecimalAsFloat64 => {
+                SchemaBuilder::float64()
+            }
+            Self::Decimal { precision, scale } => {
+                logical::decimal(*scale).parameter(DECIMAL_PRECISION, precision.to_string())
+            }
+            Self::DecimalAsString { .. } | Self::String(_) | Self::Inet4 | Self::Inet6 => {
+                SchemaBuilder::string()
+            }
+            Self::Bytes(form) if form.handling == BinaryHandling::Bytes => SchemaBuilder::bytes(),
+            Self::Bytes(_) => SchemaBuilder::string(),
+            Self::Bits { bits } => named(SchemaBuilder::bytes(), "io.debezium.data.Bits")
+                .parameter("length", bits.to_string()),
+            Self::Enum(options) => named(SchemaBuilder::string(), "io.debezium.data.Enum")
+                .parameter("allowed", options.join(",")),
+            Self::Set(options) => named(SchemaBuilder::string(), "io.debezium.data.EnumSet")
+                .parameter("allowed", options.join(",")),
+            Self::Json => named(SchemaBuilder::string(), "io.debezium.data.Json"),
+            Self::Year => named(SchemaBuilder::int32(), "io.debezium.time.Year"),
+            Self::Date(DateForm::Days) if connect => logical::date(),
+            Self::Date(DateForm::Days) => named(SchemaBuilder::int32(), "io.debezium.time.Date"),
+            Self::Date(DateForm::Iso) => named(SchemaBuilder::string(), "io.debezium.time.IsoDate"),
+            Self::Time(TimeForm::Micros) => {
+                named(SchemaBuilder::int64(), "io.debezium.time.MicroTime")
+            }
+            Self::Time(TimeForm::Nanos) => {
+                named(SchemaBuilder::int64(), "io.debezium.time.NanoTime")
+            }
+            Self::Time(TimeForm::ConnectMillis) => logical::time(),
+            Self::Time(TimeForm::Iso) => named(SchemaBuilder::string(), "io.debezium.time.IsoTime"),
+            Self::DateTime(DateTimeForm::Millis) if connect => logical::timestamp(),
+            Self::DateTime(DateTimeForm::Millis) => {
+                named(SchemaBuilder::int64(), "io.debezium.time.Timestamp")
+            }
+            Self::DateTime(DateTimeForm::Micros) => {
+                named(SchemaBuilder::int64(), "io.debezium.time.MicroTimestamp")
+            }
+            Self::DateTime(DateTimeForm::Nanos) => {
+                named(SchemaBuilder::int64(), "io.debezium.time.NanoTimestamp")
+            }
+            Self::DateTime(DateTimeForm::Iso) => {
+                named(SchemaBuilder::string(), "io.debezium.time.IsoTimestamp")
+            }
+            Self::Timestamp { .. } => {
+                named(SchemaBuilder::string(), "io.debezium.time.ZonedTimestamp")
+            }
+            Self::Point(_) => point_schema(),
+            Self::Geometry(_) => geometry_schema(),
+            Self::FloatVector => named(
+                SchemaBuilder::array(SchemaBuilder::float32().build()),
+                "io.debezium.data.FloatVector",
+            ),
+            Self::Uuid => named(SchemaBuilder::string(), "io.debezium.data.Uuid"),
+        }
+    }
+
+    /// With the schema of the field, which its structs carry: a comment is part of it.
+    fn with_schema(self, schema: &Arc<Schema>) -> Self {
+        match self {
+            Self::Point(_) => Self::Point(Arc::clone(schema)),
+            Self::Geometry(_) => Self::Geometry(Arc::clone(schema)),
+            other => other,
+        }
+    }
+
+    /// Geometries may be null even in NOT NULL columns.
+    fn is_always_optional(&self) -> bool {
+        matches!(self, Self::Geometry(_))
+    }
+
+    fn default_of(
+        &self,
+        table: &Table,
+        column: &Column,
+        config: ValueConfig,
+    ) -> Result<Option<Value>, PlanError> {
+        defaults::of(column, self, config).or_else(|problem| {
+            let error = PlanError::Default {
+                table: table.id.to_string(),
+                column: column.name.to_string(),
+                type_name: column.type_name.to_string(),
+                problem,
+            };
+            match config.conversion_failure {
+                FailureHandling::Fail => return Err(error),
+                FailureHandling::Warn => tracing::warn!("{error}; the field has no default"),
+                FailureHandling::Skip => tracing::debug!("{error}; the field has no default"),
+            }
+            Ok(None)
+        })
+    }
+
+    fn fallback(&self) -> Value {
         match self {
             Self::Boolean | Self::Bit => Value::Boolean(false),
             Self::Int16 => Value::Int16(0),
