@@ -1,7 +1,8 @@
 //! What the attempts of a task at reading the server say together.
 
+use tidegate_mysql::Flavor;
+
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 use crate::offsets::Position;
 
 /// How far the attempts have come.

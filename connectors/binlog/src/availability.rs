@@ -5,13 +5,12 @@
 use mysql_async::Row;
 use tracing::warn;
 
-use crate::connection::Server;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
-use crate::gtid::GtidSet;
 use crate::offsets::Position;
-use crate::queries;
-use crate::sessions::Session;
+use tidegate_mysql::connection::Server;
+use tidegate_mysql::gtid::GtidSet;
+use tidegate_mysql::sessions::Session;
+use tidegate_mysql::{Flavor, queries};
 
 /// Why the stored position can no longer be read; `None` if it can.
 pub(crate) async fn unavailable(
@@ -50,6 +49,7 @@ async fn missing_file(
 
 async fn missing_in_mysql(conn: &mut Session, stored: &str) -> Result<Option<String>, BinlogError> {
     let status = queries::master_status(conn, Flavor::MySql).await?;
+    let status = status.ok_or(BinlogError::NoBinlog)?;
     let server = status.gtids.unwrap_or_default();
     if server.is_empty() {
         return Ok(Some(
@@ -77,6 +77,7 @@ async fn missing_in_mariadb(
     stored: &str,
 ) -> Result<Option<String>, BinlogError> {
     let status = queries::master_status(conn, Flavor::MariaDb).await?;
+    let status = status.ok_or(BinlogError::NoBinlog)?;
     let server = status.gtids.unwrap_or_default();
     // The server says what is wrong with a set that is none.
     let Some(set) = GtidSet::parse(Flavor::MariaDb, stored) else {

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use tidegate_api::ConfigDef;
 use tidegate_api::config::{Catalogue, Documentation};
+use tidegate_mysql::Flavor;
 
 use crate::config;
-use crate::flavor::Flavor;
 
 static MARIADB: LazyLock<Catalogue> =
     LazyLock::new(|| Catalogue::new(include_str!("catalogue/mariadb.tsv")));

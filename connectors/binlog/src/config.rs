@@ -24,13 +24,13 @@ use tidegate_cdc::queue::{DEFAULT_QUEUE_BYTES, QueueLimits};
 use tidegate_log::ClientConfig;
 use tracing::warn;
 
-use crate::flavor::Flavor;
-use crate::tls::{SslMode, SslSettings, Store};
-use crate::values::literals::Excess;
-use crate::values::{
+use tidegate_mysql::tls::{SslMode, SslSettings, Store};
+use tidegate_mysql::values::literals::Excess;
+use tidegate_mysql::values::{
     BigIntUnsigned, BinaryHandling, DecimalHandling, EventFailure, FailureHandling, TimePrecision,
     ValueConfig,
 };
+use tidegate_mysql::{ConnectionSettings, Flavor};
 
 use checks::TOPIC_NAMING;
 pub(crate) use checks::{cross_checks, with_todays_names};
@@ -79,15 +79,8 @@ pub(crate) const BUILTIN: [&str; 4] = ["mysql", "performance_schema", "sys", "in
     reason = "each is a setting of its own"
 )]
 pub(crate) struct Settings {
-    pub(crate) hostname: String,
-    pub(crate) port: u16,
-    pub(crate) user: String,
-    pub(crate) password: Password,
+    pub(crate) connection: Arc<ConnectionSettings>,
     pub(crate) server_id: u32,
-    pub(crate) ssl: SslSettings,
-    pub(crate) connect_timeout: Duration,
-    /// `database.query.timeout.ms`: how long the server may send no row; `None` for any time.
-    pub(crate) query_timeout: Option<Duration>,
     /// `connect.keep.alive.interval.ms`
     pub(crate) keep_alive: Duration,
     /// `connect.keep.alive`: whether a silent server counts as gone.
@@ -171,15 +164,17 @@ impl Settings {
             client
         };
         Ok(Self {
-            hostname: props.get(&HOSTNAME)?,
-            port: u16::try_from(props.get(&PORT)?).unwrap_or(3306),
-            user: props.get(&USER)?,
-            password: props.get(&PASSWORD)?.unwrap_or_else(|| Password::new("")),
+            connection: Arc::new(ConnectionSettings {
+                hostname: props.get(&HOSTNAME)?,
+                port: u16::try_from(props.get(&PORT)?).unwrap_or(3306),
+                user: props.get(&USER)?,
+                password: props.get(&PASSWORD)?.unwrap_or_else(|| Password::new("")),
+                ssl: ssl_settings(flavor, props)?,
+                connect_timeout: millis(props.get(&CONNECT_TIMEOUT_MS)?.into()),
+                query_timeout: Some(millis(props.get(&QUERY_TIMEOUT_MS)?.into()))
+                    .filter(|timeout| !timeout.is_zero()),
+            }),
             server_id: u32::try_from(props.get(&SERVER_ID)?).unwrap_or(1),
-            ssl: ssl_settings(flavor, props)?,
-            connect_timeout: millis(props.get(&CONNECT_TIMEOUT_MS)?.into()),
-            query_timeout: Some(millis(props.get(&QUERY_TIMEOUT_MS)?.into()))
-                .filter(|timeout| !timeout.is_zero()),
             keep_alive: millis(props.get(&KEEP_ALIVE_INTERVAL_MS)?)
                 .clamp(Duration::from_secs(1), MAX_KEEP_ALIVE),
             watches_silence: props.get(&KEEP_ALIVE)?,

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use tidegate_api::config::{ConfigInfo, add_error};
 use tidegate_api::{ConfigDef, ConnectError, Connector, ConnectorContext, OffsetChange, Props};
 use tidegate_log::LogProvider;
+use tidegate_mysql::Flavor;
+use tidegate_mysql::connection::Server;
 use tracing::info;
 
 use crate::config::{self, Settings};
-use crate::connection::Server;
-use crate::flavor::Flavor;
 use crate::resets;
 
 pub(crate) struct BinlogConnector {
@@ -70,11 +70,11 @@ impl Connector for BinlogConnector {
             return Ok(infos);
         }
         let settings = Settings::new(self.flavor, &props)?;
-        if let Err(error) = settings.ssl.attempts() {
+        if let Err(error) = settings.connection.ssl.attempts() {
             add_error(&mut infos, error.name, error.text);
             return Ok(infos);
         }
-        match Server::new(Arc::new(settings)).open().await {
+        match Server::new(settings.connection).open().await {
             Ok(session) => session.disconnect().await,
             Err(error) => add_error(
                 &mut infos,

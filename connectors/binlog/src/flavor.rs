@@ -1,34 +1,37 @@
-//! What sets MySQL and MariaDB apart by name.
+//! What the originals call their connectors for MySQL and MariaDB.
 
-/// The server that a connector is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavor {
-    MySql,
-    MariaDb,
+use tidegate_mysql::Flavor;
+
+/// Names of the connector for one product.
+pub(crate) trait ConnectorNames {
+    fn connector_class(self) -> &'static str;
+    fn task_class(self) -> &'static str;
+    /// The release that this connector is compared with; also `source.version`.
+    fn version(self) -> &'static str;
+    /// `source.connector`, and part of schema names.
+    fn name(self) -> &'static str;
 }
 
-impl Flavor {
-    pub(crate) fn connector_class(self) -> &'static str {
+impl ConnectorNames for Flavor {
+    fn connector_class(self) -> &'static str {
         match self {
             Self::MySql => "io.debezium.connector.mysql.MySqlConnector",
             Self::MariaDb => "io.debezium.connector.mariadb.MariaDbConnector",
         }
     }
-    pub(crate) fn task_class(self) -> &'static str {
+    fn task_class(self) -> &'static str {
         match self {
             Self::MySql => "io.debezium.connector.mysql.MySqlConnectorTask",
             Self::MariaDb => "io.debezium.connector.mariadb.MariaDbConnectorTask",
         }
     }
-    /// The release that this connector is compared with; also `source.version`.
-    pub(crate) fn version(self) -> &'static str {
+    fn version(self) -> &'static str {
         match self {
             Self::MySql => "3.6.1.Final",
             Self::MariaDb => "3.5.0.Final",
         }
     }
-    /// `source.connector`, and part of schema names.
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::MySql => "mysql",
             Self::MariaDb => "mariadb",

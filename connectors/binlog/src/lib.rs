@@ -3,35 +3,28 @@
 mod attempts;
 mod availability;
 mod catalogue;
-mod compressed;
 mod config;
-mod connection;
 mod connector;
 mod errors;
 mod flavor;
-mod gtid;
 mod offsets;
-mod queries;
 mod record;
+mod requirements;
 mod resets;
-pub mod schema;
 mod schema_changes;
-mod sessions;
 mod snapshot;
 mod source_info;
 mod streaming;
 mod task;
-mod tls;
 mod tracker;
-mod uuid;
-pub mod values;
 
 use std::sync::Arc;
 
 use tidegate_api::{ConnectorKind, ConnectorPlugin, Plugins};
 use tidegate_log::LogProvider;
+use tidegate_mysql::Flavor;
 
-pub use flavor::Flavor;
+use crate::flavor::ConnectorNames as _;
 
 /// Adds both connectors. `provider` opens the logs of their schema histories.
 pub fn register(plugins: &mut Plugins, provider: &Arc<dyn LogProvider>) {

@@ -11,8 +11,8 @@ use tidegate_api::{
 
 use tracing::warn;
 
-use crate::flavor::Flavor;
-use crate::gtid::GtidSet;
+use tidegate_mysql::Flavor;
+use tidegate_mysql::gtid::GtidSet;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 /// The original passes over fields that it does not know.

@@ -12,7 +12,7 @@ use tidegate_cdc::envelope::{self, Operation};
 use tidegate_cdc::headers;
 use tidegate_relational::table_plan::Row;
 
-use crate::schema::TablePlan;
+use tidegate_mysql::rows::TablePlan;
 
 /// A captured table with everything that its records share.
 #[derive(Debug)]

@@ -10,10 +10,10 @@ use serde_json::json;
 use tidegate_api::{ConnectError, Props};
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
 use tidegate_log::LogProvider;
+use tidegate_mysql::Flavor;
 use tracing::warn;
 
 use crate::config::Settings;
-use crate::flavor::Flavor;
 use crate::offsets::Position;
 
 /// Sees to it that no snapshot before this moment is taken for an interrupted one. Offsets may be removed without it: at

@@ -8,9 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_api::{
     Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourceRecord, Struct, Value,
 };
+use tidegate_mysql::Flavor;
 use tidegate_relational::{Column, Table, TableChange};
 
-use crate::flavor::Flavor;
+use crate::flavor::ConnectorNames as _;
 use crate::record::RecordMaker;
 use crate::tracker::SchemaChange;
 

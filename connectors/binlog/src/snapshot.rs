@@ -30,19 +30,20 @@ use futures::{FutureExt as _, StreamExt as _};
 use tidegate_api::{SourceOffset, SourceRecord, Str, TaskWaits, Value};
 use tidegate_cdc::envelope::Operation;
 use tidegate_cdc::queue::BatchSender;
+use tidegate_mysql::connection::Server;
+use tidegate_mysql::queries::{self, MasterStatus, quoted, quoted_id};
+use tidegate_mysql::rows::{TablePlan, TablePlanExt as _};
+use tidegate_mysql::sessions::{Rows, Session};
+use tidegate_mysql::{Flavor, MySqlError};
 use tidegate_relational::{Table, TableId};
 use tracing::{info, warn};
 
 use crate::config::{BUILTIN, LockingMode, Settings};
-use crate::connection::{self, Server};
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 use crate::offsets::Position;
-use crate::queries::{self, MasterStatus, quoted, quoted_id};
 use crate::record::{CapturedTable, RecordMaker};
-use crate::schema::{TablePlan, TablePlanExt as _};
+use crate::requirements;
 use crate::schema_changes::SchemaChangeMaker;
-use crate::sessions::{Rows, Session};
 use crate::source_info::{Moment, SNAPSHOT_FIELD, SnapshotMarker, SourceInfo};
 use crate::tracker::Tracker;
 
@@ -91,7 +92,7 @@ impl<'a> Snapshot<'a> {
         let mut conn = self.server.open().await?;
         let streams = self.settings.snapshot_mode.streams();
         if streams {
-            connection::check_binlog(&mut conn, self.flavor).await?;
+            requirements::check_binlog(&mut conn, self.flavor).await?;
         }
         let lock_seconds = self.lock_seconds();
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -196,13 +197,14 @@ impl<'a> Snapshot<'a> {
 
     async fn status(&self, conn: &mut Session, streams: bool) -> Result<MasterStatus, BinlogError> {
         info!("Snapshot step 4 - Determining snapshot offset");
-        match queries::master_status(conn, self.flavor).await {
+        match queries::master_status(conn, self.flavor).await? {
+            Some(status) => Ok(status),
             // Who streams nothing afterwards needs no position.
-            Err(BinlogError::NoBinlog) if !streams => {
+            None if !streams => {
                 warn!("{}", BinlogError::NoBinlog);
                 Ok(MasterStatus::default())
             }
-            status => status,
+            None => Err(BinlogError::NoBinlog),
         }
     }
 
@@ -224,12 +226,12 @@ impl<'a> Snapshot<'a> {
                         .map(|name| TableId::in_database(&*database, name))
                         .filter(|id| !only_captured || self.settings.filters.table(id)),
                 ),
-                Err(BinlogError::Refused(error)) if !self.settings.filters.database(&database) => {
+                Err(MySqlError::Refused(error)) if !self.settings.filters.database(&database) => {
                     warn!(
                         "skipping database '{database}', which is not captured, due to error reading tables: {error}"
                     );
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         tables.sort();
@@ -272,7 +274,7 @@ impl<'a> Snapshot<'a> {
         conn.query_drop_within(&flush, lock_wait).await.map_err(|error| match BinlogError::from(error) {
             BinlogError::Refused(error) if error.is_missing_privilege() => BinlogError::Server(format!(
                 "User '{}' does not have the 'LOCK TABLES' privilege (with SELECT and RELOAD) required to obtain a consistent snapshot by preventing concurrent writes to tables. Grant it, or set snapshot.locking.mode=none if nobody changes the schema meanwhile: {error}",
-                self.settings.user
+                self.settings.connection.user
             )),
             BinlogError::Refused(source) if source.is_table_gone() => BinlogError::TablesChanged { source },
             error => self.not_locked(error),
@@ -310,7 +312,7 @@ impl<'a> Snapshot<'a> {
             Ok(text) => Ok(Some(text)),
             Err(error) => {
                 let is_captured = self.settings.filters.table(id);
-                without_definition(id, is_captured, lock, error).map(|()| None)
+                without_definition(id, is_captured, lock, error.into()).map(|()| None)
             }
         }
     }
@@ -575,7 +577,7 @@ impl<'a> Snapshot<'a> {
         let mut rows = conn.query_stream(&sql).await?;
         let mut count = 0_u64;
         let mut cells: Option<Vec<Option<usize>>> = None;
-        while let Some(row) = next_row(&mut rows, self.settings.query_timeout).await? {
+        while let Some(row) = next_row(&mut rows, self.settings.connection.query_timeout).await? {
             let cells = cells.get_or_insert_with(|| plan.cells_of(row.columns_ref()));
             let row = plan.text_row(&row, cells)?;
             let mut record =

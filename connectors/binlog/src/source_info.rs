@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tidegate_api::{Schema, SchemaBuilder, Str, Struct, Value};
 use tidegate_cdc::envelope::snapshot_marker_schema;
+use tidegate_mysql::Flavor;
 
-use crate::flavor::Flavor;
+use crate::flavor::ConnectorNames as _;
 
 /// Makes the blocks of one connector.
 #[derive(Debug, Clone)]

@@ -29,21 +29,20 @@ use tidegate_relational::TableId;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::compressed;
 use crate::config::Settings;
-use crate::connection::Server;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
-use crate::gtid::GtidSet;
 use crate::offsets::{OffsetContext, Position};
 use crate::record::RecordMaker;
-use crate::schema::RowSkipper;
 use crate::schema_changes::SchemaChangeMaker;
-use crate::sessions::{BinlogSession, StreamError};
 use crate::source_info::SourceInfo;
 use crate::tracker::Tracker;
-use crate::uuid::uuid_text;
-use crate::values::EventFailure;
+use tidegate_mysql::connection::Server;
+use tidegate_mysql::gtid::GtidSet;
+use tidegate_mysql::rows::RowSkipper;
+use tidegate_mysql::sessions::{BinlogSession, StreamError};
+use tidegate_mysql::uuid::uuid_text;
+use tidegate_mysql::values::EventFailure;
+use tidegate_mysql::{Flavor, compressed};
 
 use payload::Payload;
 use repetition::Repetition;

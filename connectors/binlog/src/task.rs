@@ -16,24 +16,25 @@ use tidegate_cdc::queue::BatchSender;
 use tidegate_cdc::reader::{READER, ReaderHandle};
 use tidegate_cdc::retries::Retries;
 use tidegate_log::LogProvider;
+use tidegate_mysql::connection::Server;
+use tidegate_mysql::sessions::AtOnce;
+use tidegate_mysql::uuid::random_uuid;
+use tidegate_mysql::{Flavor, queries};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::attempts::{Progress, Unreadable};
+use crate::availability;
 use crate::config::{Settings, SnapshotMode};
-use crate::connection::Server;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
+use crate::flavor::ConnectorNames as _;
 use crate::offsets::{self, Position};
 use crate::record::RecordMaker;
 use crate::schema_changes::SchemaChangeMaker;
-use crate::sessions::AtOnce;
 use crate::snapshot::{Interrupted, Snapshot};
 use crate::source_info::SourceInfo;
 use crate::streaming::{Parts, Streaming};
 use crate::tracker::Tracker;
-use crate::uuid::random_uuid;
-use crate::{availability, queries};
 
 pub(crate) struct BinlogTask {
     flavor: Flavor,
@@ -98,7 +99,7 @@ impl SourceTask for BinlogTask {
                 tombstones: settings.tombstones,
             },
             provider: Arc::clone(&self.provider),
-            server: Arc::new(Server::new(Arc::clone(&settings))),
+            server: Arc::new(Server::new(Arc::clone(&settings.connection))),
             mode: settings.snapshot_mode,
             has_begun: false,
             waits: Arc::clone(&context.waits),

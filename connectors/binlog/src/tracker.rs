@@ -12,6 +12,9 @@ use tidegate_api::{ConnectError, Str, TaskWaits};
 use tidegate_cdc::envelope;
 use tidegate_cdc::filters::Filters;
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
+use tidegate_mysql::Flavor;
+use tidegate_mysql::queries::quoted;
+use tidegate_mysql::rows::TablePlan;
 use tidegate_mysql_ddl::{
     DdlError, DdlEvent, DdlEventKind, Dialect, Options, RowStatement, Schemas, SqlMode,
 };
@@ -20,12 +23,9 @@ use tracing::{debug, info, warn};
 
 use crate::config::Settings;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 use crate::offsets::Position;
-use crate::queries::quoted;
 use crate::record::CapturedTable;
 use crate::resets::begins_snapshot;
-use crate::schema::TablePlan;
 use crate::source_info::SourceInfo;
 
 /// Statements that are not kept, each matched as a whole.

@@ -3,6 +3,7 @@
 use tidegate_api::ConfigKey;
 use tidegate_api::config::{ConfigDef, Importance, Password, Width};
 use tidegate_cdc::masking;
+use tidegate_mysql::{Flavor, tls};
 
 use super::unsupported::UNSUPPORTED;
 use super::validators::{
@@ -11,8 +12,6 @@ use super::validators::{
     positive_long, server_id, snapshot_mode, time_precision,
 };
 use super::words;
-use crate::flavor::Flavor;
-use crate::tls;
 
 const CONNECTION: &str = "Connection";
 const CONNECTOR: &str = "Connector";

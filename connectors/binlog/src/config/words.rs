@@ -2,7 +2,7 @@
 
 use tidegate_api::config::Words;
 
-use crate::flavor::Flavor;
+use tidegate_mysql::Flavor;
 
 pub(super) const SSL_MODES_MYSQL: &[&str] = &[
     "disabled",

@@ -1,20 +1,19 @@
 //! Asking the server for its binary log.
 
 use mysql_async::{BinlogStreamRequest, Sid};
+use tidegate_mysql::gtid::GtidSet;
+use tidegate_mysql::sessions::{BinlogSession, Session};
+use tidegate_mysql::{Flavor, queries};
 use tracing::info;
 
 use super::Streaming;
 use super::texts::Collations;
-use crate::connection;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
-use crate::gtid::GtidSet;
-use crate::queries;
-use crate::sessions::{BinlogSession, Session};
+use crate::requirements;
 
 impl Streaming<'_> {
     pub(super) async fn open(&mut self) -> Result<BinlogSession, BinlogError> {
-        let user = self.settings.user.clone();
+        let user = self.settings.connection.user.clone();
         self.register().await.map_err(|error| match error {
             // A wrong password has been told apart when the session was opened.
             BinlogError::Refused(refusal) if refusal.is_missing_privilege() => {
@@ -28,7 +27,7 @@ impl Streaming<'_> {
 
     async fn register(&mut self) -> Result<BinlogSession, BinlogError> {
         let mut conn = self.server.open().await?;
-        connection::check_binlog(&mut conn, self.flavor).await?;
+        requirements::check_binlog(&mut conn, self.flavor).await?;
         self.collations = Collations::new(queries::collations(&mut conn, self.flavor).await?);
         let heartbeat = self.settings.keep_alive.as_nanos() * 8 / 10;
         conn.query_drop(format!("SET @master_heartbeat_period={heartbeat}"))

@@ -16,17 +16,17 @@ use tidegate_api::{ConnectError, SourceRecord, Struct, TaskWaits, Value};
 use tidegate_cdc::history::SchemaHistory;
 use tidegate_cdc::queue::{BatchSender, DEFAULT_QUEUE_BYTES, QueueLimits};
 use tidegate_cdc::reader::ReaderHandle;
+use tidegate_mysql::Flavor;
+use tidegate_mysql::connection::Server;
+use tidegate_mysql::sessions::StreamError;
 
 use super::{Events, Parts, Streaming};
 use crate::config::Settings;
 use crate::config::tests::props;
-use crate::connection::Server;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 use crate::offsets::{self, Position};
 use crate::record::RecordMaker;
 use crate::schema_changes::SchemaChangeMaker;
-use crate::sessions::StreamError;
 use crate::source_info::SourceInfo;
 use crate::tracker::Tracker;
 
@@ -195,7 +195,7 @@ async fn read(
     let parts = Parts {
         flavor,
         settings: &settings,
-        server: &Server::new(Arc::clone(&settings)),
+        server: &Server::new(Arc::clone(&settings.connection)),
         tracker: &mut tracker,
         source: &source,
         records: &RecordMaker {

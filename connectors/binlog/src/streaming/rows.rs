@@ -7,17 +7,16 @@ use bitvec::slice::BitSlice;
 use mysql_async::binlog::events::{Event, OptionalMetadataField, RowsEventData, TableMapEvent};
 use mysql_async::consts::ColumnType;
 use tidegate_cdc::envelope::Operation;
+use tidegate_mysql::rows::{RowDecoder, RowSkipper, TablePlanExt as _};
+use tidegate_mysql::values::{EventFailure, ValueError};
+use tidegate_mysql::{Flavor, MySqlError, queries};
 use tidegate_relational::TableId;
 use tracing::{debug, info, warn};
 
 use super::Streaming;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
-use crate::queries;
 use crate::record::{CapturedTable, RowOffsets};
-use crate::schema::{RowDecoder, RowSkipper, TablePlanExt as _};
 use crate::source_info::Moment;
-use crate::values::{EventFailure, ValueError};
 
 /// What a table map stands for.
 pub(super) enum Mapped {
@@ -111,11 +110,11 @@ impl Streaming<'_> {
         conn.disconnect().await;
         let definition = match definition {
             Ok(definition) => definition,
-            Err(BinlogError::Refused(error)) => {
+            Err(MySqlError::Refused(error)) => {
                 warn!("The definition of table {id} cannot be read: {error}");
                 return Ok(None);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let position = self.context.restart.clone();
         if !self

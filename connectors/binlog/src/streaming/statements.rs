@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use mysql_async::binlog::events::Event;
 use tidegate_api::{Str, Struct};
+use tidegate_mysql::Flavor;
 use tidegate_relational::TableId;
 use tracing::warn;
 
 use super::Streaming;
 use super::savepoints::Savepoint;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 use crate::source_info::Moment;
 use crate::tracker::SchemaChange;
 

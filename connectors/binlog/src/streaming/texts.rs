@@ -9,7 +9,7 @@ use mysql_async::binlog::StatusVarKey;
 use mysql_async::binlog::events::{QueryEvent, StatusVarVal};
 use tidegate_mysql_ddl::SqlMode;
 
-use crate::values::charset::Charset;
+use tidegate_mysql::values::charset::Charset;
 
 /// Names of character sets by the number of a collation, as the server lists them; empty before it was asked.
 #[derive(Debug, Clone, Default)]

@@ -13,15 +13,14 @@ use std::ops::Range;
 use mysql_async::binlog::EventType;
 use mysql_async::binlog::events::{BinlogEventHeader, Event, FormatDescriptionEvent, QueryEvent};
 use mysql_common::proto::MySerialize as _;
+use tidegate_mysql::{Flavor, compressed};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufReader, BufWriter};
 use tracing::{debug, warn};
 
 use super::savepoints::{Savepoint, Savepoints};
 use super::{Streaming, mariadb};
-use crate::compressed;
 use crate::errors::BinlogError;
-use crate::flavor::Flavor;
 
 /// Bytes of events that are held in memory, however few they are.
 const HELD_BYTES: usize = 64 << 20;

@@ -1,11 +1,15 @@
 //! Which module stands for which of Java's loggers: `PUT /admin/loggers/{name}` takes the names that users of Connect and
 //! Debezium know.
 
-/// A class of the original, and the module that does its work here.
+/// A class of the original, and the modules that do its work here; the last one's level is the one that is shown.
 pub(super) const TARGETS: &[(&str, &str)] = &[
     (
         "io.debezium.connector.binlog.BinlogSnapshotChangeEventSource",
         "tidegate_binlog::snapshot",
+    ),
+    (
+        "io.debezium.connector.binlog.BinlogSourceTask",
+        "tidegate_mysql",
     ),
     (
         "io.debezium.connector.binlog.BinlogSourceTask",
@@ -29,7 +33,15 @@ pub(super) const TARGETS: &[(&str, &str)] = &[
     ),
     (
         "io.debezium.connector.mariadb.MariaDbConnector",
+        "tidegate_mysql",
+    ),
+    (
+        "io.debezium.connector.mariadb.MariaDbConnector",
         "tidegate_binlog",
+    ),
+    (
+        "io.debezium.connector.mysql.MySqlConnector",
+        "tidegate_mysql",
     ),
     (
         "io.debezium.connector.mysql.MySqlConnector",

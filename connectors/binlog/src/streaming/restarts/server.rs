@@ -6,10 +6,10 @@ use mysql_async::binlog::events::{Event, GtidEvent, TransactionPayloadEvent};
 use mysql_async::binlog::{BinlogVersion, EventType};
 use mysql_common::binlog::EventStreamReader;
 use mysql_common::binlog::events::BinlogEventHeader;
+use tidegate_mysql::Flavor;
+use tidegate_mysql::gtid::GtidSet;
 
 use super::super::{CHECKSUM_BYTES, gtid_source, mariadb};
-use crate::flavor::Flavor;
-use crate::gtid::GtidSet;
 use crate::offsets::Position;
 
 const MAGIC_BYTES: usize = 4;

@@ -256,7 +256,7 @@ fn parse_digits(text: &str) -> Option<i32> {
 
 /// What a DATE becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DateForm {
+pub enum DateForm {
     /// `INT32` days, Debezium's and Connect's Date.
     Days,
     Iso,
@@ -264,7 +264,7 @@ pub(crate) enum DateForm {
 
 /// What a TIME becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TimeForm {
+pub enum TimeForm {
     Micros,
     Nanos,
     /// `INT32` milliseconds, one day at most.
@@ -274,7 +274,7 @@ pub(crate) enum TimeForm {
 
 /// What a DATETIME becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DateTimeForm {
+pub enum DateTimeForm {
     Millis,
     Micros,
     Nanos,

@@ -10,8 +10,8 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use tidegate_api::config::{Password, invalid};
 
-pub(crate) const TRUSTSTORE: &str = "database.ssl.truststore";
-pub(crate) const KEYSTORE: &str = "database.ssl.keystore";
+pub const TRUSTSTORE: &str = "database.ssl.truststore";
+pub const KEYSTORE: &str = "database.ssl.keystore";
 
 /// Java's key stores of the old format begin so.
 const JKS_MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
@@ -23,7 +23,7 @@ const SHA1_BYTES: usize = 20;
 
 /// How much of the server's certificate has to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SslMode {
+pub enum SslMode {
     Disabled,
     Preferred,
     Required,
@@ -33,25 +33,25 @@ pub(crate) enum SslMode {
 
 /// A file with certificates or keys.
 #[derive(Debug, Clone)]
-pub(crate) struct Store {
-    pub(crate) path: String,
-    pub(crate) password: Option<Password>,
+pub struct Store {
+    pub path: String,
+    pub password: Option<Password>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct SslSettings {
-    pub(crate) mode: SslMode,
+pub struct SslSettings {
+    pub mode: SslMode,
     /// `database.ssl.mode` as it was given.
-    pub(crate) mode_name: String,
-    pub(crate) truststore: Option<Store>,
-    pub(crate) keystore: Option<Store>,
+    pub mode_name: String,
+    pub truststore: Option<Store>,
+    pub keystore: Option<Store>,
 }
 
 /// A property whose file cannot be used, and why.
 #[derive(Debug)]
-pub(crate) struct StoreError {
-    pub(crate) name: &'static str,
-    pub(crate) text: String,
+pub struct StoreError {
+    pub name: &'static str,
+    pub text: String,
 }
 
 impl SslSettings {
@@ -59,7 +59,7 @@ impl SslSettings {
     ///
     /// # Errors
     /// If a store cannot be read.
-    pub(crate) fn attempts(&self) -> Result<Vec<Option<SslOpts>>, StoreError> {
+    pub fn attempts(&self) -> Result<Vec<Option<SslOpts>>, StoreError> {
         if self.mode == SslMode::Disabled {
             return Ok(vec![None]);
         }

@@ -5,18 +5,31 @@ use std::time::Duration;
 
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use tidegate_api::ErrorKind;
+use tidegate_api::config::Password;
 use tracing::warn;
 
-use crate::config::Settings;
-use crate::errors::BinlogError;
-use crate::flavor::Flavor;
+use crate::MySqlError;
 use crate::queries;
 use crate::sessions::{AtOnce, CutOff, Session};
+use crate::tls::{SslSettings, TRUSTSTORE};
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    pub hostname: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Password,
+    pub ssl: SslSettings,
+    pub connect_timeout: Duration,
+    /// `database.query.timeout.ms`: how long the server may send no row; `None` for any time.
+    pub query_timeout: Option<Duration>,
+}
 
 /// As much as the protocol's largest setting allows.
 const MAX_PACKET_BYTES: usize = 1 << 30;
 
-fn options(settings: &Settings, tls: Option<SslOpts>) -> Opts {
+fn options(settings: &ConnectionSettings, tls: Option<SslOpts>) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(settings.hostname.clone())
         .tcp_port(settings.port)
@@ -41,15 +54,15 @@ const SESSION_SETTINGS: &str = "SET SESSION time_zone = '+00:00', SESSION sql_mo
 /// Ending sessions that were cut off takes no longer than this.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
-/// The server of one connector, and the sessions of a task on it.
+/// A server, and the sessions of one task on it.
 #[derive(Debug)]
-pub(crate) struct Server {
-    settings: Arc<Settings>,
+pub struct Server {
+    settings: Arc<ConnectionSettings>,
     cut_off: CutOff,
 }
 
 impl Server {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub fn new(settings: Arc<ConnectionSettings>) -> Self {
         Self {
             settings,
             cut_off: CutOff::default(),
@@ -60,12 +73,12 @@ impl Server {
     ///
     /// # Errors
     /// With host, port and user, and what to do; never with the password.
-    pub(crate) async fn open(&self) -> Result<Session, BinlogError> {
+    pub async fn open(&self) -> Result<Session, MySqlError> {
         let settings = &*self.settings;
         let limit = settings.connect_timeout;
         let opened = tokio::time::timeout(limit, AtOnce::new(self.opened())).await;
         opened.unwrap_or_else(|_| {
-            Err(BinlogError::Connection(format!(
+            Err(MySqlError::Connection(format!(
                 "Timed out after {} seconds while waiting to connect to database at {}:{} with user '{}'",
                 limit.as_secs(),
                 settings.hostname,
@@ -75,25 +88,25 @@ impl Server {
         })
     }
 
-    async fn opened(&self) -> Result<Session, BinlogError> {
+    async fn opened(&self) -> Result<Session, MySqlError> {
         let mut session = Session::new(
             self.connect().await?,
             &self.cut_off,
             self.settings.query_timeout,
         );
         prepare(&mut session).await.map_err(|error| match error {
-            BinlogError::Connection(text) => unreachable_server(&self.settings, text),
+            MySqlError::Connection(text) => unreachable_server(&self.settings, text),
             other => other,
         })?;
         Ok(session)
     }
 
-    async fn connect(&self) -> Result<Conn, BinlogError> {
+    async fn connect(&self) -> Result<Conn, MySqlError> {
         let settings = &*self.settings;
         let attempts = settings
             .ssl
             .attempts()
-            .map_err(|error| BinlogError::Server(error.text))?;
+            .map_err(|error| MySqlError::Server(error.text))?;
         let last = attempts.len() - 1;
         for (index, tls) in attempts.into_iter().enumerate() {
             match Conn::new(options(settings, tls)).await {
@@ -104,14 +117,14 @@ impl Server {
                 Err(error) => return Err(described(settings, error)),
             }
         }
-        Err(BinlogError::Connection(format!(
+        Err(MySqlError::Connection(format!(
             "no way to connect to {}:{} was left",
             settings.hostname, settings.port
         )))
     }
 
     /// Sees to it that no session that was given up in the middle of something works on. Takes a limited time.
-    pub(crate) async fn end_cut_off(&self) {
+    pub async fn end_cut_off(&self) {
         if self.cut_off.is_empty() {
             return;
         }
@@ -119,7 +132,7 @@ impl Server {
             let mut session = self.open().await?;
             self.cut_off.end(&mut session).await?;
             session.disconnect().await;
-            Ok::<(), BinlogError>(())
+            Ok::<(), MySqlError>(())
         };
         let reason = match tokio::time::timeout(END_LIMIT, end).await {
             Ok(Ok(())) => return,
@@ -134,7 +147,7 @@ impl Server {
 }
 
 /// What every session begins with.
-async fn prepare(session: &mut Session) -> Result<(), BinlogError> {
+async fn prepare(session: &mut Session) -> Result<(), MySqlError> {
     session.query_drop("SET NAMES utf8mb4").await?;
     session.query_drop(SESSION_SETTINGS).await?;
     if let Some(id) = queries::own_session(session).await? {
@@ -143,27 +156,27 @@ async fn prepare(session: &mut Session) -> Result<(), BinlogError> {
     Ok(())
 }
 
-fn unreachable_server(settings: &Settings, cause: impl std::fmt::Display) -> BinlogError {
+fn unreachable_server(settings: &ConnectionSettings, cause: impl std::fmt::Display) -> MySqlError {
     let (host, port, user) = (&settings.hostname, settings.port, &settings.user);
-    BinlogError::Connection(format!(
+    MySqlError::Connection(format!(
         "Unable to connect to the database at {host}:{port} with user '{user}': {cause}"
     ))
 }
 
-fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
+fn described(settings: &ConnectionSettings, error: mysql_async::Error) -> MySqlError {
     let (host, port, user) = (&settings.hostname, settings.port, &settings.user);
     if let Some(text) = unencrypted(settings, &error) {
-        return BinlogError::Server(format!(
+        return MySqlError::Server(format!(
             "Unable to connect to the database at {host}:{port} with user '{user}': {text}"
         ));
     }
-    match BinlogError::from(error) {
-        refused @ BinlogError::Refused(_) if refused.kind() != ErrorKind::Retriable => {
-            BinlogError::Server(format!(
+    match MySqlError::from(error) {
+        refused @ MySqlError::Refused(_) if refused.kind() != ErrorKind::Retriable => {
+            MySqlError::Server(format!(
                 "Failed to authenticate to the database at {host}:{port} with user '{user}': {refused} Check database.user and database.password, and that the user may connect from this host"
             ))
         }
-        BinlogError::Server(text) => BinlogError::Server(format!(
+        MySqlError::Server(text) => MySqlError::Server(format!(
             "Unable to connect to the database at {host}:{port} with user '{user}': {text}"
         )),
         other => unreachable_server(settings, other),
@@ -171,7 +184,7 @@ fn described(settings: &Settings, error: mysql_async::Error) -> BinlogError {
 }
 
 /// Why the server and `database.ssl.*` do not go together; `None` if that is not what is wrong.
-fn unencrypted(settings: &Settings, error: &mysql_async::Error) -> Option<String> {
+fn unencrypted(settings: &ConnectionSettings, error: &mysql_async::Error) -> Option<String> {
     let mode = &settings.ssl.mode_name;
     match error {
         mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
@@ -192,8 +205,7 @@ fn unencrypted(settings: &Settings, error: &mysql_async::Error) -> Option<String
                 ))
             } else if text.contains("certificate verify failed") {
                 Some(format!(
-                    "the server's certificate is not trusted (database.ssl.mode={mode}): {text}. Name the file with the certificate that signed it in {} (PEM, PKCS12 or JKS)",
-                    crate::tls::TRUSTSTORE
+                    "the server's certificate is not trusted (database.ssl.mode={mode}): {text}. Name the file with the certificate that signed it in {TRUSTSTORE} (PEM, PKCS12 or JKS)"
                 ))
             } else {
                 None
@@ -203,49 +215,30 @@ fn unencrypted(settings: &Settings, error: &mysql_async::Error) -> Option<String
     }
 }
 
-/// Checks that the server writes what this connector can read.
-pub(crate) async fn check_binlog(conn: &mut Session, flavor: Flavor) -> Result<(), BinlogError> {
-    if queries::variable(conn, "log_bin")
-        .await?
-        .is_some_and(|value| value == "OFF")
-    {
-        return Err(BinlogError::NoBinlog);
-    }
-    let format = queries::variable(conn, "binlog_format").await?;
-    if let Some(format) = format.filter(|format| !format.eq_ignore_ascii_case("ROW")) {
-        return Err(BinlogError::Server(format!(
-            "The database server is not configured to use a ROW binlog_format, which is required for this connector to work properly. Change the database configuration to use a binlog_format=ROW and restart the connector. (It is {format}.)"
-        )));
-    }
-    let image = queries::variable(conn, "binlog_row_image").await?;
-    if let Some(image) = image.filter(|image| !image.eq_ignore_ascii_case("FULL")) {
-        return Err(BinlogError::Server(format!(
-            "The database server is not configured to use a FULL binlog_row_image, which is required for this connector to work properly. Change the database configuration to use a binlog_row_image=FULL and restart the connector. (It is {image}.)"
-        )));
-    }
-    if flavor == Flavor::MySql
-        && queries::variable(conn, "binlog_row_value_options")
-            .await?
-            .is_some_and(|value| value.eq_ignore_ascii_case("PARTIAL_JSON"))
-    {
-        return Err(BinlogError::Server(
-            "The server writes only the changed parts of JSON columns (binlog_row_value_options=PARTIAL_JSON), from which no change records can be made. Set binlog_row_value_options='' and restart the connector".to_owned(),
-        ));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use mysql_async::{DriverError, Error, UrlError};
 
     use super::*;
-    use crate::config::tests::props;
+    use crate::tls::SslMode;
 
     #[test]
     fn what_no_further_attempt_mends_is_not_tried_again() {
         fn check(error: Error, kind: ErrorKind, parts: &[&str]) {
-            let settings = Settings::new(Flavor::MySql, &props(&[])).unwrap();
+            let settings = ConnectionSettings {
+                hostname: "db".to_owned(),
+                port: 3306,
+                user: "u".to_owned(),
+                password: Password::new("s3cret"),
+                ssl: SslSettings {
+                    mode: SslMode::Preferred,
+                    mode_name: "preferred".to_owned(),
+                    truststore: None,
+                    keystore: None,
+                },
+                connect_timeout: Duration::from_secs(30),
+                query_timeout: None,
+            };
             let error = described(&settings, error);
             let text = error.to_string();
             assert_eq!(error.kind(), kind, "{text}");

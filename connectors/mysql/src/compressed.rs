@@ -38,7 +38,7 @@ const FIRST_RESERVE: usize = 1 << 20;
 ///
 /// # Errors
 /// If it cannot be decompressed, with the reason.
-pub(crate) fn uncompressed(event: &Event) -> Result<Option<Event>, String> {
+pub fn uncompressed(event: &Event) -> Result<Option<Event>, String> {
     let data = event.data();
     let (kind, head) = match event.header().event_type_raw() {
         QUERY_COMPRESSED => (EventType::QUERY_EVENT, query_head(data)),
@@ -66,7 +66,7 @@ const COMPRESSED_TYPES: [(u8, ColumnType); 2] = [
 ///
 /// # Errors
 /// If it cannot be read, with the reason.
-pub(crate) fn plain_table_map(event: &Event) -> Result<Option<(Event, Vec<usize>)>, String> {
+pub fn plain_table_map(event: &Event) -> Result<Option<(Event, Vec<usize>)>, String> {
     let data = event.data();
     let Some(types) = column_types(data) else {
         return Ok(None);

@@ -1,12 +1,12 @@
 //! Column values: how declared types map to Connect schemas and how cells of snapshots and row images become values.
 
-pub(crate) mod charset;
-pub(crate) mod convert;
+pub mod charset;
+pub mod convert;
 pub(crate) mod defaults;
 pub(crate) mod json_text;
-pub(crate) mod literals;
+pub mod literals;
 pub(crate) mod raw;
-pub(crate) mod temporal;
+pub mod temporal;
 pub(crate) mod text;
 pub(crate) mod wire;
 
@@ -148,7 +148,7 @@ pub enum ValueError {
 
 impl ValueError {
     /// Whether the columns of the log are not those of the schema history.
-    pub(crate) fn is_of_history(&self) -> bool {
+    pub fn is_of_history(&self) -> bool {
         matches!(self, Self::ColumnCount { .. } | Self::ColumnName { .. })
     }
 }

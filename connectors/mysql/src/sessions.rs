@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::errors::BinlogError;
+use crate::MySqlError;
 use crate::queries;
 
 /// A goodbye that takes longer is given up.
@@ -31,14 +31,14 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 /// A session as the server lists it. Its number alone may be somebody else's after a restart of the server; the address
 /// from which it came, with the port, tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SessionId {
-    pub(crate) number: u32,
-    pub(crate) host: String,
+pub struct SessionId {
+    pub number: u32,
+    pub host: String,
 }
 
 /// Sessions of a task that ended without a goodbye: the server may still work for them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CutOff(Arc<Mutex<Vec<SessionId>>>);
+pub struct CutOff(Arc<Mutex<Vec<SessionId>>>);
 
 impl CutOff {
     fn ids(&self) -> MutexGuard<'_, Vec<SessionId>> {
@@ -49,7 +49,7 @@ impl CutOff {
         self.ids().last().cloned()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.ids().is_empty()
     }
 
@@ -58,12 +58,12 @@ impl CutOff {
     ///
     /// # Errors
     /// If the other session does not get through.
-    pub(crate) async fn end(&self, conn: &mut Session) -> Result<(), BinlogError> {
+    pub async fn end(&self, conn: &mut Session) -> Result<(), MySqlError> {
         while let Some(id) = self.last() {
             match queries::kill(conn, &id).await {
                 Ok(true) => debug!("Ended session {} on the server", id.number),
                 Ok(false) => {}
-                Err(BinlogError::Refused(error)) => warn!(
+                Err(MySqlError::Refused(error)) => warn!(
                     "Session {} may still be at work on the server: {error} End it with KILL {}",
                     id.number, id.number
                 ),
@@ -99,7 +99,7 @@ impl Drop for Registered {
 }
 
 /// A connection whose drop closes the socket at once.
-pub(crate) struct Session {
+pub struct Session {
     conn: Option<Conn>,
     registered: Registered,
     /// How long the server may leave a query without an answer.
@@ -107,34 +107,30 @@ pub(crate) struct Session {
 }
 
 /// The rows of one query.
-pub(crate) type Rows<'a> = ResultSetStream<'a, 'a, 'static, Row, TextProtocol>;
+pub type Rows<'a> = ResultSetStream<'a, 'a, 'static, Row, TextProtocol>;
 
 /// Queries, which fail if the server does not begin to answer within `database.query.timeout.ms`. They give rows as they are:
 /// the client library's conversions panic on values that do not fit.
 impl Session {
-    pub(crate) async fn query_drop(&mut self, sql: impl AsRef<str>) -> Result<(), Error> {
+    pub async fn query_drop(&mut self, sql: impl AsRef<str>) -> Result<(), Error> {
         self.query_drop_within(sql.as_ref(), Duration::ZERO).await
     }
 
     /// For a statement that may wait for something, such as a lock.
-    pub(crate) async fn query_drop_within(
-        &mut self,
-        sql: &str,
-        wait: Duration,
-    ) -> Result<(), Error> {
+    pub async fn query_drop_within(&mut self, sql: &str, wait: Duration) -> Result<(), Error> {
         let limit = self.limit.map(|limit| limit.saturating_add(wait));
         answered(limit, self.conn().query_drop(sql)).await
     }
 
-    pub(crate) async fn query(&mut self, sql: impl AsRef<str>) -> Result<Vec<Row>, Error> {
+    pub async fn query(&mut self, sql: impl AsRef<str>) -> Result<Vec<Row>, Error> {
         answered(self.limit, self.conn().query(sql.as_ref())).await
     }
 
-    pub(crate) async fn query_first(&mut self, sql: impl AsRef<str>) -> Result<Option<Row>, Error> {
+    pub async fn query_first(&mut self, sql: impl AsRef<str>) -> Result<Option<Row>, Error> {
         answered(self.limit, self.conn().query_first(sql.as_ref())).await
     }
 
-    pub(crate) async fn exec_first(
+    pub async fn exec_first(
         &mut self,
         sql: &str,
         params: impl Into<Params> + Send,
@@ -143,7 +139,7 @@ impl Session {
     }
 
     /// The rows have no limit here: whoever reads them knows when it waits for the server.
-    pub(crate) async fn query_stream<'a>(&'a mut self, sql: &'a str) -> Result<Rows<'a>, Error> {
+    pub async fn query_stream<'a>(&'a mut self, sql: &'a str) -> Result<Rows<'a>, Error> {
         answered(self.limit, self.conn().query_stream(sql)).await
     }
 
@@ -170,7 +166,7 @@ async fn answered<T>(
 
 impl Session {
     /// Takes a connection over. Until [`Self::known_as`] it is not killed.
-    pub(crate) fn new(conn: Conn, cut_off: &CutOff, limit: Option<Duration>) -> Self {
+    pub fn new(conn: Conn, cut_off: &CutOff, limit: Option<Duration>) -> Self {
         Self {
             conn: Some(conn),
             limit,
@@ -183,14 +179,14 @@ impl Session {
 
     /// The server lists the session so. Another number than that of the connection is the session of a proxy, which
     /// others may use, too: that one is never killed.
-    pub(crate) fn known_as(&mut self, id: SessionId) {
+    pub fn known_as(&mut self, id: SessionId) {
         if id.number == self.conn().id() {
             self.registered.id = Some(id);
         }
     }
 
     /// Says goodbye; nothing is left on the server.
-    pub(crate) async fn disconnect(mut self) {
+    pub async fn disconnect(mut self) {
         let Some(conn) = self.conn.take() else {
             return;
         };
@@ -202,7 +198,7 @@ impl Session {
     }
 
     /// Asks for the binary log on this session.
-    pub(crate) async fn binlog(
+    pub async fn binlog(
         mut self,
         request: BinlogStreamRequest<'_>,
     ) -> Result<BinlogSession, Error> {
@@ -234,14 +230,14 @@ impl Drop for Session {
 }
 
 /// The events of the binary log; its drop closes the socket at once.
-pub(crate) struct BinlogSession {
+pub struct BinlogSession {
     stream: Option<Box<BinlogStream>>,
     _registered: Registered,
 }
 
 impl BinlogSession {
     /// The next event; `None` if the server has ended the stream. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Option<Result<Event, StreamError>> {
+    pub async fn next(&mut self) -> Option<Result<Event, StreamError>> {
         let stream = self.stream.as_mut()?;
         // The client library panics on some events that are not as they should be.
         let next = catch_panic("the client library", stream.next());
@@ -266,7 +262,7 @@ impl BinlogSession {
 
 /// Why the stream gave no event.
 #[derive(Debug)]
-pub(crate) enum StreamError {
+pub enum StreamError {
     /// The connection has ended, or the server says why it sends no more.
     Lost(Error),
     /// What came is no event.
@@ -325,10 +321,15 @@ fn close<T>(connection: T) {
 }
 
 /// A future of the client library that has a connection inside. Dropped in the middle, it closes the socket at once.
-pub(crate) struct AtOnce<F>(Option<std::pin::Pin<Box<F>>>);
+pub struct AtOnce<F>(Option<std::pin::Pin<Box<F>>>);
 
+impl<F> fmt::Debug for AtOnce<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtOnce").finish_non_exhaustive()
+    }
+}
 impl<F> AtOnce<F> {
-    pub(crate) fn new(future: F) -> Self {
+    pub fn new(future: F) -> Self {
         Self(Some(Box::pin(future)))
     }
 }

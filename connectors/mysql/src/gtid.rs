@@ -7,12 +7,12 @@ use std::fmt;
 
 use indexmap::IndexMap;
 
-use crate::flavor::Flavor;
+use crate::Flavor;
 use crate::uuid::uuid_text;
 
 /// The transactions that were seen. Two sets are equal in whatever order their parts came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum GtidSet {
+pub enum GtidSet {
     /// Intervals, both ends included, by `uuid` or `uuid:tag`, in the order in which they came.
     MySql(IndexMap<String, Vec<(u64, u64)>>),
     /// Highest sequence by domain and server, in the order in which they came.
@@ -20,7 +20,7 @@ pub(crate) enum GtidSet {
 }
 
 impl GtidSet {
-    pub(crate) fn empty(flavor: Flavor) -> Self {
+    pub fn empty(flavor: Flavor) -> Self {
         match flavor {
             Flavor::MySql => Self::MySql(IndexMap::new()),
             Flavor::MariaDb => Self::MariaDb(IndexMap::new()),
@@ -28,7 +28,7 @@ impl GtidSet {
     }
 
     /// `None` if the text is no set.
-    pub(crate) fn parse(flavor: Flavor, text: &str) -> Option<Self> {
+    pub fn parse(flavor: Flavor, text: &str) -> Option<Self> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let mut set = Self::empty(flavor);
         for part in text.split(',').filter(|part| !part.is_empty()) {
@@ -63,7 +63,7 @@ impl GtidSet {
     /// intervals, whose ends are not included. `None` if the event is broken.
     ///
     /// Source: MySQL `Gtid_set::add_gtid_encoding`.
-    pub(crate) fn of_previous(data: &[u8]) -> Option<Self> {
+    pub fn of_previous(data: &[u8]) -> Option<Self> {
         fn take<'a, const N: usize>(data: &mut &'a [u8]) -> Option<&'a [u8; N]> {
             let (head, rest) = data.split_first_chunk()?;
             *data = rest;
@@ -100,7 +100,7 @@ impl GtidSet {
     /// Puts the parts in the order in which the original begins a stream with them; their text in that order.
     ///
     /// Source: Debezium `MySqlGtidSet`, `MariaDbGtidSet`, which are sorted.
-    pub(crate) fn sort(&mut self) -> String {
+    pub fn sort(&mut self) -> String {
         match self {
             Self::MySql(sets) => {
                 sets.sort_unstable_keys();
@@ -118,7 +118,7 @@ impl GtidSet {
     }
 
     /// Adds whatever `other` has of sources that are not in this set.
-    pub(crate) fn add_unknown(&mut self, other: Self) {
+    pub fn add_unknown(&mut self, other: Self) {
         if let (Self::MySql(own), Self::MySql(other)) = (self, other) {
             for (source, intervals) in other {
                 own.entry(source).or_insert(intervals);
@@ -126,7 +126,7 @@ impl GtidSet {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         match self {
             Self::MySql(sets) => sets.is_empty(),
             Self::MariaDb(sequences) => sequences.is_empty(),
@@ -134,7 +134,7 @@ impl GtidSet {
     }
 
     /// Both ends included.
-    pub(crate) fn add_mysql(&mut self, source: &str, first: u64, last: u64) {
+    pub fn add_mysql(&mut self, source: &str, first: u64, last: u64) {
         if let Self::MySql(sets) = self {
             match sets.get_mut(source) {
                 Some(intervals) => add_interval(intervals, (first, last)),
@@ -144,7 +144,7 @@ impl GtidSet {
     }
 
     /// A later transaction of a domain replaces an earlier one, whichever server wrote it.
-    pub(crate) fn add_mariadb(&mut self, domain: u32, server: u32, sequence: u64) {
+    pub fn add_mariadb(&mut self, domain: u32, server: u32, sequence: u64) {
         if let Self::MariaDb(sequences) = self {
             // Java's map keeps the place of a domain whose server is another one now.
             let place = sequences.keys().position(|(known, _)| *known == domain);
@@ -155,7 +155,7 @@ impl GtidSet {
     }
 
     /// Whether all transactions of `other` are in this set.
-    pub(crate) fn contains(&self, other: &Self) -> bool {
+    pub fn contains(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::MySql(own), Self::MySql(other)) => other.iter().all(|(source, intervals)| {
                 let own = own.get(source).map_or(&[][..], Vec::as_slice);

@@ -1,7 +1,7 @@
 //! UUIDs as servers and Java write them.
 
 /// Lower-case digits in five groups.
-pub(crate) fn uuid_text(bytes: &[u8; 16]) -> String {
+pub fn uuid_text(bytes: &[u8; 16]) -> String {
     let mut text = String::with_capacity(36);
     for (position, byte) in bytes.iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
@@ -15,7 +15,7 @@ pub(crate) fn uuid_text(bytes: &[u8; 16]) -> String {
 }
 
 /// A random one: version 4, variant 1.
-pub(crate) fn random_uuid() -> String {
+pub fn random_uuid() -> String {
     let mut bytes: [u8; 16] = rand::random();
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;

@@ -1,19 +1,19 @@
-//! What a connector asks of the server.
+//! What is asked of the server.
 
 use mysql_async::{Row, Value};
 use tidegate_relational::TableId;
 
-use crate::errors::BinlogError;
-use crate::flavor::Flavor;
+use crate::Flavor;
+use crate::MySqlError;
 use crate::sessions::{Session, SessionId};
 
 /// A name in back-quotes.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
 /// A table's name with its database's.
-pub(crate) fn quoted_id(id: &TableId) -> String {
+pub fn quoted_id(id: &TableId) -> String {
     let parts: Vec<String> = id.parts().map(quoted).collect();
     parts.join(".")
 }
@@ -31,10 +31,7 @@ fn text(row: &Row, index: usize) -> Option<String> {
 }
 
 /// A global variable; `None` if the server does not have it.
-pub(crate) async fn variable(
-    conn: &mut Session,
-    name: &str,
-) -> Result<Option<String>, BinlogError> {
+pub async fn variable(conn: &mut Session, name: &str) -> Result<Option<String>, MySqlError> {
     let row: Option<Row> = conn
         .query_first(format!("SHOW GLOBAL VARIABLES LIKE '{name}'"))
         .await?;
@@ -42,7 +39,7 @@ pub(crate) async fn variable(
 }
 
 /// A session as the server lists it; `None` if the server does not tell.
-pub(crate) async fn own_session(conn: &mut Session) -> Result<Option<SessionId>, BinlogError> {
+pub async fn own_session(conn: &mut Session) -> Result<Option<SessionId>, MySqlError> {
     let sql = "SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()";
     let row: Option<Row> = match conn.query_first(sql).await {
         Ok(row) => row,
@@ -58,7 +55,7 @@ pub(crate) async fn own_session(conn: &mut Session) -> Result<Option<SessionId>,
 }
 
 /// Ends a session; `false` if it has ended already.
-pub(crate) async fn kill(conn: &mut Session, id: &SessionId) -> Result<bool, BinlogError> {
+pub async fn kill(conn: &mut Session, id: &SessionId) -> Result<bool, MySqlError> {
     let listed = "SELECT ID FROM information_schema.PROCESSLIST WHERE ID = ? AND HOST = ?";
     let found: Option<Row> = conn.exec_first(listed, (id.number, &id.host)).await?;
     if found.is_none() {
@@ -73,18 +70,19 @@ pub(crate) async fn kill(conn: &mut Session, id: &SessionId) -> Result<bool, Bin
 
 const ER_NO_SUCH_THREAD: u16 = 1094;
 
-/// Where the server writes now.
+/// Where the server writes its log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MasterStatus {
-    pub(crate) file: String,
-    pub(crate) pos: u64,
-    pub(crate) gtids: Option<String>,
+pub struct MasterStatus {
+    pub file: String,
+    pub pos: u64,
+    pub gtids: Option<String>,
 }
 
-pub(crate) async fn master_status(
+/// Where the server writes now; `None` if it writes no log, or does not tell this user.
+pub async fn master_status(
     conn: &mut Session,
     flavor: Flavor,
-) -> Result<MasterStatus, BinlogError> {
+) -> Result<Option<MasterStatus>, MySqlError> {
     let row: Option<Row> = match conn.query_first("SHOW MASTER STATUS").await {
         Ok(row) => row,
         // The name since MySQL 8.4.
@@ -93,7 +91,9 @@ pub(crate) async fn master_status(
         }
         Err(error) => return Err(error.into()),
     };
-    let row = row.ok_or(BinlogError::NoBinlog)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
     let gtids = match flavor {
         Flavor::MySql => text(&row, 4)
             .map(|set| set.replace(['\n', ' '], ""))
@@ -102,47 +102,47 @@ pub(crate) async fn master_status(
             .await?
             .filter(|set| !set.is_empty()),
     };
-    Ok(MasterStatus {
+    Ok(Some(MasterStatus {
         file: text(&row, 0).unwrap_or_default(),
         pos: text(&row, 1).and_then(|pos| pos.parse().ok()).unwrap_or(4),
         gtids,
-    })
+    }))
 }
 
 /// MySQL's transactions whose logs are gone.
-pub(crate) async fn gtid_purged(conn: &mut Session) -> Result<Option<String>, BinlogError> {
+pub async fn gtid_purged(conn: &mut Session) -> Result<Option<String>, MySqlError> {
     let row: Option<Row> = conn.query_first("SELECT @@global.gtid_purged").await?;
     Ok(row.and_then(|row| text(&row, 0)))
 }
 
 /// The server's clock, in whole seconds since 1970.
-pub(crate) async fn unix_seconds(conn: &mut Session) -> Result<i64, BinlogError> {
+pub async fn unix_seconds(conn: &mut Session) -> Result<i64, MySqlError> {
     let row: Option<Row> = conn.query_first("SELECT UNIX_TIMESTAMP()").await?;
     let seconds = row.and_then(|row| text(&row, 0)?.parse().ok());
     Ok(seconds.unwrap_or(0))
 }
 
 /// Names of the binary logs that are still there.
-pub(crate) async fn binary_logs(conn: &mut Session) -> Result<Vec<String>, BinlogError> {
+pub async fn binary_logs(conn: &mut Session) -> Result<Vec<String>, MySqlError> {
     let rows: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
     Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
 /// MariaDB's transactions before a binary log: the last one of each domain; empty if there are none.
-pub(crate) async fn gtids_before(conn: &mut Session, file: &str) -> Result<String, BinlogError> {
+pub async fn gtids_before(conn: &mut Session, file: &str) -> Result<String, MySqlError> {
     let row: Option<Row> = conn
         .exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,))
         .await?;
     Ok(row.and_then(|row| text(&row, 0)).unwrap_or_default())
 }
 
-pub(crate) async fn databases(conn: &mut Session) -> Result<Vec<String>, BinlogError> {
+pub async fn databases(conn: &mut Session) -> Result<Vec<String>, MySqlError> {
     let rows: Vec<Row> = conn.query("SHOW DATABASES").await?;
     Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
 }
 
 /// Tables of a database, without views.
-pub(crate) async fn tables(conn: &mut Session, database: &str) -> Result<Vec<String>, BinlogError> {
+pub async fn tables(conn: &mut Session, database: &str) -> Result<Vec<String>, MySqlError> {
     let sql = format!(
         "SHOW FULL TABLES IN {} WHERE Table_Type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
         quoted(database)
@@ -152,21 +152,18 @@ pub(crate) async fn tables(conn: &mut Session, database: &str) -> Result<Vec<Str
 }
 
 /// The statement that makes a table.
-pub(crate) async fn show_create_table(
-    conn: &mut Session,
-    id: &TableId,
-) -> Result<String, BinlogError> {
+pub async fn show_create_table(conn: &mut Session, id: &TableId) -> Result<String, MySqlError> {
     let sql = format!("SHOW CREATE TABLE {}", quoted_id(id));
     let row: Option<Row> = conn.query_first(sql).await?;
     row.and_then(|row| text(&row, 1))
-        .ok_or_else(|| BinlogError::Server(format!("Table '{id}' has no definition")))
+        .ok_or_else(|| MySqlError::Server(format!("Table '{id}' has no definition")))
 }
 
 /// The character sets of collations by their numbers.
-pub(crate) async fn collations(
+pub async fn collations(
     conn: &mut Session,
     flavor: Flavor,
-) -> Result<Vec<(u16, String)>, BinlogError> {
+) -> Result<Vec<(u16, String)>, MySqlError> {
     let table = match flavor {
         // COLLATIONS has no numbers of those that belong to several character sets.
         Flavor::MariaDb => "COLLATION_CHARACTER_SET_APPLICABILITY",
@@ -189,9 +186,7 @@ pub(crate) async fn collations(
 const ER_BAD_FIELD: u16 = 1054;
 
 /// Each database and its charset.
-pub(crate) async fn database_charsets(
-    conn: &mut Session,
-) -> Result<Vec<(String, String)>, BinlogError> {
+pub async fn database_charsets(conn: &mut Session) -> Result<Vec<(String, String)>, MySqlError> {
     let sql = "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA";
     let rows: Vec<Row> = conn.query(sql).await?;
     let named = |row: &Row| text(row, 0).zip(text(row, 1));
@@ -199,10 +194,10 @@ pub(crate) async fn database_charsets(
 }
 
 /// Charset and collation of a database.
-pub(crate) async fn database_charset(
+pub async fn database_charset(
     conn: &mut Session,
     database: &str,
-) -> Result<Option<(String, String)>, BinlogError> {
+) -> Result<Option<(String, String)>, MySqlError> {
     let sql = "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?";
     let row: Option<Row> = conn.exec_first(sql, (database,)).await?;
     Ok(row.and_then(|row| text(&row, 0).zip(text(&row, 1))))

@@ -31,7 +31,7 @@ pub(crate) enum Origin {
 
 /// What a column becomes.
 #[derive(Debug, Clone)]
-pub(crate) enum Target {
+pub enum Target {
     Boolean,
     Int16,
     Int32,
@@ -81,7 +81,7 @@ pub(crate) enum Target {
 
 /// How binary columns appear, and the length that BINARY is padded to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BytesForm {
+pub struct BytesForm {
     pub handling: BinaryHandling,
     pub padded_to: usize,
 }

@@ -7,7 +7,7 @@ use tidegate_api::Str;
 
 /// How bytes of a text column become text. Malformed bytes become U+FFFD, as in Java.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Charset {
+pub enum Charset {
     Utf8,
     Ascii,
     /// `binary`: each byte is the code point of its number.
@@ -23,7 +23,7 @@ pub(crate) enum Charset {
 
 impl Charset {
     /// `None` for a name without a decoder.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         Some(match name.as_str() {
             "utf8" | "utf8mb3" | "utf8mb4" => Self::Utf8,
@@ -39,7 +39,7 @@ impl Charset {
         })
     }
 
-    pub(crate) fn decode(self, bytes: &[u8]) -> Str {
+    pub fn decode(self, bytes: &[u8]) -> Str {
         match self {
             Self::Utf8 => match std::str::from_utf8(bytes) {
                 Ok(text) => Str::new(text),
