@@ -10,7 +10,7 @@ use tidegate_api::{
 };
 use tidegate_cdc::envelope::{self, Operation};
 use tidegate_cdc::headers;
-use tidegate_relational::table_plan::Row;
+use tidegate_relational::Row;
 
 use tidegate_mysql::rows::TablePlan;
 

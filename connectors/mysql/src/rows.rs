@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bitvec::slice::BitSlice;
 use mysql_async::binlog::events::TableMapEvent;
 use tidegate_api::Value;
-use tidegate_relational::Column;
-use tidegate_relational::table_plan::{self, PlanError, Row, RowValues};
+use tidegate_relational::table_plan::{self, PlanError, RowValues};
+use tidegate_relational::{Column, Row};
 
 use crate::values::convert::{Origin, Target, is_unsigned};
 use crate::values::raw::Raw;

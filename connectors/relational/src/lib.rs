@@ -4,10 +4,13 @@
 //! Source: Debezium `io.debezium.relational.{TableId,Table,Column}`.
 
 pub mod masking;
+mod row;
 pub mod table_plan;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use row::Row;
 
 /// Name of a table. MySQL and MariaDB have a catalog (their "database") and no schema; SQL Server has both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tidegate_api::{Schema, SchemaBuilder, Struct, Value};
 
 use crate::masking::Masking;
-use crate::{Column, Table};
+use crate::{Column, Row, Table};
 
 /// What a column of one database product becomes.
 pub trait FieldType: Sized {
@@ -125,13 +125,6 @@ enum Place {
     Row(usize),
     /// Field of the key alone: `column.exclude.list` does not reach keys.
     KeyOnly,
-}
-
-/// A decoded row. `key` is `None` for a table without key.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    pub key: Option<Struct>,
-    pub value: Struct,
 }
 
 impl<F: FieldType> TablePlan<F> {
