@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let props: Props = [("schemas.enable".to_owned(), schemas.to_owned())]
             .into_iter()
             .collect();
-        let converter = JsonConverter::new(&props)?;
+        let mut converter = JsonConverter::new(&props)?;
         let mut out = BytesMut::with_capacity(1 << 20);
         let (mut bytes, start) = (0, Instant::now());
         for _ in 0..events {

@@ -1,13 +1,14 @@
 //! The converter: settings, and the plans that it keeps.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use tidegate_api::schema::Schema;
 use tidegate_api::{
-    AsHeaderConverter, ConnectError, Converter, Plugins, Props, RecentMap, SchemaAndValue, Value,
+    AsHeaderConverter, ConnectError, Converter, Plugins, Props, RecentMap, SchemaAndValue,
+    SchemaCache, Value,
 };
 
 use crate::encode::{self, DecimalFormat, Format};
@@ -105,13 +106,13 @@ pub fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: VERSION,
         config_def,
-        create: |props, _| Ok(Box::new(JsonConverter::new(props)?)),
+        create: Arc::new(|props, _| Ok(Box::new(JsonConverter::new(props)?))),
     });
     plugins.header_converters.push(HeaderConverterPlugin {
         class: CLASS,
         version: VERSION,
         config_def,
-        create: |props| Ok(Box::new(AsHeaderConverter(JsonConverter::new(props)?))),
+        create: Arc::new(|props| Ok(Box::new(AsHeaderConverter(JsonConverter::new(props)?)))),
     });
 }
 
@@ -122,24 +123,27 @@ pub struct JsonConverter {
     format: Format,
     /// `schema.content`: payloads come and go without their schema, which is this one.
     fixed: Option<decode::Plan>,
-    encoders: Mutex<Encoders>,
-    decoders: Mutex<Decoders>,
-}
-
-/// Plans by the address of their schema, which they keep alive. Not by its structure: a plan compares the schemas of structs
-/// with its own, which costs nothing only if they are the same.
-#[derive(Debug)]
-struct Encoders {
-    last: Option<Arc<Encoder>>,
-    all: RecentMap<usize, Arc<Encoder>>,
-    /// What a record is written into. One instance serves one task, so that nobody waits for it.
+    encoders: SchemaCache<Encoder>,
+    decoders: Decoders,
+    /// What a record is written into.
     buffer: Out,
 }
 
+/// What is written for a schema.
 #[derive(Debug)]
 struct Encoder {
     head: Bytes,
     plan: encode::Plan,
+}
+
+impl Encoder {
+    fn of(schema: &Arc<Schema>, format: Format) -> Result<Self, ConnectError> {
+        let plan = encode::Plan::of(schema, format)?;
+        Ok(Self {
+            head: envelope_head(schema, format)?,
+            plan,
+        })
+    }
 }
 
 /// Plans by the bytes before the payload. What came last, and what came last from the same topic, is found by comparing these
@@ -152,9 +156,52 @@ struct Decoders {
 }
 
 impl Decoders {
-    fn found(&mut self, topic: &str, decoder: &Arc<Decoder>) {
-        self.by_topic.insert(Box::from(topic), Arc::clone(decoder));
-        self.last = Some(Arc::clone(decoder));
+    /// `None` if the payload is not the second member.
+    fn get(
+        &mut self,
+        topic: &str,
+        bytes: &[u8],
+        format: Format,
+    ) -> Result<Option<&Decoder>, ConnectError> {
+        let is_last = |last: &Arc<Decoder>| bytes.starts_with(&last.head);
+        if !self.last.as_ref().is_some_and(is_last) {
+            let Some(found) = self.find(topic, bytes, format)? else {
+                return Ok(None);
+            };
+            self.last = Some(found);
+        }
+        Ok(self.last.as_deref())
+    }
+
+    fn find(
+        &mut self,
+        topic: &str,
+        bytes: &[u8],
+        format: Format,
+    ) -> Result<Option<Arc<Decoder>>, ConnectError> {
+        if let Some(known) = self.by_topic.get(topic)
+            && bytes.starts_with(&known.head)
+        {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some((schema, payload)) = envelope(bytes)? else {
+            return Ok(None);
+        };
+        let head = &bytes[..payload];
+        let decoder = match self.all.get(head) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let schema = schema_text::parse(&bytes[schema])?;
+                let new = Arc::new(Decoder {
+                    head: Bytes::copy_from_slice(head),
+                    plan: schema.map(|schema| decoding(&schema, format)),
+                });
+                self.all.insert(new.head.clone(), Arc::clone(&new));
+                new
+            }
+        };
+        self.by_topic.insert(Box::from(topic), Arc::clone(&decoder));
+        Ok(Some(decoder))
     }
 }
 
@@ -192,83 +239,17 @@ impl JsonConverter {
                 replace_null_with_default: replace_null,
             },
             fixed: fixed.map(|schema| decode::Plan::of(&schema, replace_null)),
-            encoders: Mutex::new(Encoders {
-                last: None,
-                all: RecentMap::new(cache_size),
-                buffer: Out::default(),
-            }),
-            decoders: Mutex::new(Decoders {
+            encoders: SchemaCache::by_address(cache_size),
+            decoders: Decoders {
                 last: None,
                 by_topic: RecentMap::new(cache_size),
                 all: RecentMap::new(cache_size),
-            }),
+            },
+            buffer: Out::default(),
         })
     }
 
-    fn encoder(
-        &self,
-        encoders: &mut Encoders,
-        schema: &Arc<Schema>,
-    ) -> Result<Arc<Encoder>, ConnectError> {
-        if let Some(last) = &encoders.last
-            && Arc::ptr_eq(last.plan.schema(), schema)
-        {
-            return Ok(Arc::clone(last));
-        }
-        let address = Arc::as_ptr(schema).addr();
-        if let Some(known) = encoders.all.get(&address).cloned() {
-            encoders.last = Some(Arc::clone(&known));
-            return Ok(known);
-        }
-        let plan = encode::Plan::of(schema, self.format)?;
-        let encoder = Arc::new(Encoder {
-            head: envelope_head(schema, self.format)?,
-            plan,
-        });
-        encoders.all.insert(address, Arc::clone(&encoder));
-        encoders.last = Some(Arc::clone(&encoder));
-        Ok(encoder)
-    }
-
-    fn plan(&self, schema: &Arc<Schema>) -> decode::Plan {
-        decode::Plan::of(schema, self.format.replace_null_with_default)
-    }
-
-    /// `None` if the payload is not the second member.
-    fn decoder(&self, topic: &str, bytes: &[u8]) -> Result<Option<Arc<Decoder>>, ConnectError> {
-        let mut decoders = self.decoders.lock().expect("no holder panics");
-        if let Some(last) = &decoders.last
-            && bytes.starts_with(&last.head)
-        {
-            return Ok(Some(Arc::clone(last)));
-        }
-        if let Some(known) = decoders.by_topic.get(topic).cloned()
-            && bytes.starts_with(&known.head)
-        {
-            decoders.last = Some(Arc::clone(&known));
-            return Ok(Some(known));
-        }
-        let Some((schema, payload)) = envelope(bytes)? else {
-            return Ok(None);
-        };
-        let head = &bytes[..payload];
-        if let Some(known) = decoders.all.get(head).cloned() {
-            decoders.found(topic, &known);
-            return Ok(Some(known));
-        }
-        let schema = schema_text::parse(&bytes[schema])?;
-        let decoder = Arc::new(Decoder {
-            head: Bytes::copy_from_slice(head),
-            plan: schema.map(|schema| self.plan(&schema)),
-        });
-        decoders
-            .all
-            .insert(decoder.head.clone(), Arc::clone(&decoder));
-        decoders.found(topic, &decoder);
-        Ok(Some(decoder))
-    }
-
-    fn read(&self, topic: &str, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
+    fn read(&mut self, topic: &str, bytes: &[u8]) -> Result<SchemaAndValue, ConnectError> {
         if let Some(plan) = &self.fixed {
             let mut reader = Reader::new(bytes)?;
             let value = plan.read(&mut reader)?;
@@ -279,15 +260,12 @@ impl JsonConverter {
             });
         }
         if !self.schemas_enable {
-            let mut reader = Reader::new(bytes)?;
-            let value = decode::read_schemaless(&mut reader)?;
-            reader.finish()?;
-            return Ok(SchemaAndValue::schemaless(value));
+            return Ok(SchemaAndValue::schemaless(payload_alone(bytes)?));
         }
         if !starts_in_order(bytes) {
             return self.read_in_any_order(bytes);
         }
-        let Some(decoder) = self.decoder(topic, bytes)? else {
+        let Some(decoder) = self.decoders.get(topic, bytes, self.format)? else {
             return self.read_in_any_order(bytes);
         };
         let mut reader = Reader::at(bytes, decoder.head.len(), 1)?;
@@ -304,21 +282,21 @@ impl JsonConverter {
         })
     }
 
-    fn write(&self, data: &SchemaAndValue, out: &mut BytesMut) -> Result<bool, ConnectError> {
-        let mut encoders = self.encoders.lock().expect("no holder panics");
+    fn write(&mut self, data: &SchemaAndValue, out: &mut BytesMut) -> Result<bool, ConnectError> {
+        let format = self.format;
         let encoder = match &data.schema {
-            Some(schema) => Some(self.encoder(&mut encoders, schema)?),
+            Some(schema) => Some(self.encoders.get(schema, || Encoder::of(schema, format))?),
             None => None,
         };
-        let payload = &mut encoders.buffer;
+        let payload = &mut self.buffer;
         payload.clear();
-        match &encoder {
+        match encoder {
             Some(encoder) => encoder.plan.put(payload, &data.value)?,
-            None => encode::put_schemaless(payload, &data.value, self.format)?,
+            None => encode::put_schemaless(payload, &data.value, format)?,
         }
         let payload = payload.as_slice();
         if self.schemas_enable && self.fixed.is_none() {
-            let head: &[u8] = match &encoder {
+            let head: &[u8] = match encoder {
                 Some(encoder) => &encoder.head,
                 None => b"{\"schema\":null,\"payload\":",
             };
@@ -355,13 +333,48 @@ impl JsonConverter {
         let (Some(schema), Some(payload)) = (schema, payload) else {
             return Err(ConnectError::data(NOT_AN_ENVELOPE));
         };
-        let plan = schema_text::parse(&bytes[schema])?.map(|schema| self.plan(&schema));
+        let plan = schema_text::parse(&bytes[schema])?.map(|schema| decoding(&schema, self.format));
         let value = read_payload(plan.as_ref(), &mut Reader::at(bytes, payload, 1)?)?;
         Ok(SchemaAndValue {
             schema: plan.map(|plan| Arc::clone(plan.schema())),
             value,
         })
     }
+}
+
+/// A value without schema in the form of a converter with `schemas.enable=false`. Null is nothing.
+///
+/// # Errors
+/// `Data` for what JSON cannot hold.
+pub fn write_schemaless(value: &Value) -> Result<Bytes, ConnectError> {
+    let mut out = Out::default();
+    if !value.is_null() {
+        let format = Format {
+            decimals: DecimalFormat::Base64,
+            replace_null_with_default: true,
+        };
+        encode::put_schemaless(&mut out, value, format)
+            .map_err(|error| serialization_error(error, NOT_WRITTEN))?;
+    }
+    Ok(out.to_bytes())
+}
+
+/// Reads what [`write_schemaless`] wrote, and all other JSON.
+///
+/// # Errors
+/// `Data` for what is no JSON.
+pub fn read_schemaless(bytes: &[u8]) -> Result<Value, ConnectError> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    payload_alone(bytes).map_err(|error| serialization_error(error, NOT_READ))
+}
+
+fn payload_alone(bytes: &[u8]) -> Result<Value, ConnectError> {
+    let mut reader = Reader::new(bytes)?;
+    let value = decode::read_schemaless(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
 }
 
 /// Everything of an envelope before the payload. The schema's plan was made before, so that it is not too deep.
@@ -371,6 +384,10 @@ fn envelope_head(schema: &Schema, format: Format) -> Result<Bytes, ConnectError>
     schema_text::put(&mut head, schema, None, format)?;
     head.put_slice(b",\"payload\":");
     Ok(head.to_bytes())
+}
+
+fn decoding(schema: &Arc<Schema>, format: Format) -> decode::Plan {
+    decode::Plan::of(schema, format.replace_null_with_default)
 }
 
 fn read_payload(
@@ -402,7 +419,7 @@ fn envelope(bytes: &[u8]) -> Result<Option<(std::ops::Range<usize>, usize)>, Con
 
 impl Converter for JsonConverter {
     fn from_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         data: &SchemaAndValue,
         out: &mut BytesMut,
@@ -410,30 +427,27 @@ impl Converter for JsonConverter {
         if data.is_null() {
             return Ok(false);
         }
-        self.write(data, out).map_err(|error| {
-            serialization_error(
-                error,
-                "Converting Kafka Connect data to byte[] failed due to serialization error: ",
-            )
-        })
+        self.write(data, out)
+            .map_err(|error| serialization_error(error, NOT_WRITTEN))
     }
 
     fn to_connect_data(
-        &self,
+        &mut self,
         topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError> {
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
             return Ok(SchemaAndValue::default());
         };
-        self.read(topic, bytes).map_err(|error| {
-            serialization_error(
-                error,
-                "Converting byte[] to Kafka Connect data failed due to serialization error: ",
-            )
-        })
+        self.read(topic, bytes)
+            .map_err(|error| serialization_error(error, NOT_READ))
     }
 }
+
+const NOT_WRITTEN: &str =
+    "Converting Kafka Connect data to byte[] failed due to serialization error: ";
+const NOT_READ: &str =
+    "Converting byte[] to Kafka Connect data failed due to serialization error: ";
 
 /// What Jackson throws comes as the cause of a `DataException`.
 fn serialization_error(error: ConnectError, text: &str) -> ConnectError {

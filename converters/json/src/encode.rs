@@ -145,10 +145,6 @@ impl Plan {
         Ok(plan)
     }
 
-    pub(crate) fn schema(&self) -> &Arc<Schema> {
-        &self.schema
-    }
-
     pub(crate) fn put(&self, out: &mut Out, value: &Value) -> Result<(), ConnectError> {
         match (&self.shape, value) {
             (_, Value::Null) => match &self.null {

@@ -10,4 +10,4 @@ mod schema_text;
 mod text;
 mod tree;
 
-pub use converter::{JsonConverter, register};
+pub use converter::{JsonConverter, read_schemaless, register, write_schemaless};

@@ -2,6 +2,8 @@
 //!
 //! Source: `org.apache.kafka.connect.converters.ByteArrayConverter`.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tidegate_api::config::ConfigDef;
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
@@ -20,13 +22,13 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |_, _| Ok(Box::new(ByteArrayConverter)),
+        create: Arc::new(|_, _| Ok(Box::new(ByteArrayConverter))),
     });
     plugins.header_converters.push(HeaderConverterPlugin {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |_| Ok(Box::new(AsHeaderConverter(ByteArrayConverter))),
+        create: Arc::new(|_| Ok(Box::new(AsHeaderConverter(ByteArrayConverter)))),
     });
 }
 
@@ -34,7 +36,7 @@ struct ByteArrayConverter;
 
 impl Converter for ByteArrayConverter {
     fn from_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         data: &SchemaAndValue,
         out: &mut BytesMut,
@@ -63,7 +65,7 @@ impl Converter for ByteArrayConverter {
     }
 
     fn to_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError> {

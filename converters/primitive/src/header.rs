@@ -2,6 +2,8 @@
 //!
 //! Source: `org.apache.kafka.connect.storage.SimpleHeaderConverter`, `org.apache.kafka.connect.data.Values`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -25,7 +27,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |_| Ok(Box::new(SimpleHeaderConverter)),
+        create: Arc::new(|_| Ok(Box::new(SimpleHeaderConverter))),
     });
 }
 
@@ -35,7 +37,7 @@ pub struct SimpleHeaderConverter;
 
 impl HeaderConverter for SimpleHeaderConverter {
     fn from_connect_header(
-        &self,
+        &mut self,
         _topic: &str,
         _key: &str,
         data: &SchemaAndValue,
@@ -49,7 +51,7 @@ impl HeaderConverter for SimpleHeaderConverter {
     }
 
     fn to_connect_header(
-        &self,
+        &mut self,
         topic: &str,
         key: &str,
         bytes: Option<&Bytes>,

@@ -24,13 +24,13 @@ macro_rules! fixed {
                     class: concat!("org.apache.kafka.connect.converters.", $class),
                     version: crate::VERSION,
                     config_def,
-                    create: |_, _| Ok(Box::new($make())),
+                    create: Arc::new(|_, _| Ok(Box::new($make()))),
                 });
                 plugins.header_converters.push(HeaderConverterPlugin {
                     class: concat!("org.apache.kafka.connect.converters.", $class),
                     version: crate::VERSION,
                     config_def,
-                    create: |_| Ok(Box::new(AsHeaderConverter($make()))),
+                    create: Arc::new(|_| Ok(Box::new(AsHeaderConverter($make())))),
                 });
             )*
         }
@@ -81,7 +81,7 @@ impl FixedConverter {
 
 impl Converter for FixedConverter {
     fn from_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         data: &SchemaAndValue,
         out: &mut BytesMut,
@@ -106,7 +106,7 @@ impl Converter for FixedConverter {
     }
 
     fn to_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError> {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn values_come_back_from_their_bytes() {
-        fn check(converter: FixedConverter, value: Value, bytes: &'static [u8]) {
+        fn check(mut converter: FixedConverter, value: Value, bytes: &'static [u8]) {
             let mut out = BytesMut::new();
             assert!(
                 converter

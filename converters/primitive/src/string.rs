@@ -2,6 +2,8 @@
 //!
 //! Source: `org.apache.kafka.connect.storage.StringConverter`.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
 use tidegate_api::plugin::{ConverterPlugin, HeaderConverterPlugin};
@@ -42,19 +44,19 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |props, _| Ok(Box::new(StringConverter::new(props)?)),
+        create: Arc::new(|props, _| Ok(Box::new(StringConverter::new(props)?))),
     });
     plugins.header_converters.push(HeaderConverterPlugin {
         class: CLASS,
         version: crate::VERSION,
         config_def,
-        create: |props| Ok(Box::new(AsHeaderConverter(StringConverter::new(props)?))),
+        create: Arc::new(|props| Ok(Box::new(AsHeaderConverter(StringConverter::new(props)?)))),
     });
 }
 
 struct StringConverter {
     charset: Charset,
-    schema: std::sync::Arc<tidegate_api::Schema>,
+    schema: Arc<tidegate_api::Schema>,
 }
 
 impl StringConverter {
@@ -76,7 +78,7 @@ impl StringConverter {
 
 impl Converter for StringConverter {
     fn from_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         data: &SchemaAndValue,
         out: &mut BytesMut,
@@ -97,7 +99,7 @@ impl Converter for StringConverter {
     }
 
     fn to_connect_data(
-        &self,
+        &mut self,
         _topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError> {
@@ -105,7 +107,7 @@ impl Converter for StringConverter {
             Value::String(Str::from(self.charset.decode(bytes)))
         });
         Ok(SchemaAndValue {
-            schema: Some(std::sync::Arc::clone(&self.schema)),
+            schema: Some(Arc::clone(&self.schema)),
             value,
         })
     }
@@ -113,16 +115,14 @@ impl Converter for StringConverter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tidegate_api::{Struct, logical};
 
     use super::*;
 
     #[test]
     fn values_become_their_texts() {
-        let converter = StringConverter::new(&Props::new()).expect("a converter");
-        let text = |value: Value| {
+        let mut converter = StringConverter::new(&Props::new()).expect("a converter");
+        let mut text = |value: Value| {
             let mut out = BytesMut::new();
             let some = converter
                 .from_connect_data("t", &SchemaAndValue::schemaless(value), &mut out)
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn other_encodings_are_used_and_unknown_ones_refused() {
         let props = Props::from([("converter.encoding", "ISO-8859-1")]);
-        let converter = StringConverter::new(&props).expect("a converter");
+        let mut converter = StringConverter::new(&props).expect("a converter");
         let read = converter
             .to_connect_data("t", Some(&Bytes::from_static(b"caf\xe9")))
             .expect("text");
@@ -175,8 +175,8 @@ mod tests {
             Value::Map(vec![("k".into(), Value::Int32(0))]),
         ];
         let row = Value::Struct(Struct::new(Arc::clone(&schema), values));
-        let converter = StringConverter::new(&Props::new()).expect("a converter");
-        let text = |schema: &Arc<tidegate_api::Schema>, value: Value| {
+        let mut converter = StringConverter::new(&Props::new()).expect("a converter");
+        let mut text = |schema: &Arc<tidegate_api::Schema>, value: Value| {
             let mut out = BytesMut::new();
             let data = SchemaAndValue::new(Arc::clone(schema), value);
             converter

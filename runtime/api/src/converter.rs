@@ -7,14 +7,15 @@ use bytes::{Bytes, BytesMut};
 use crate::error::ConnectError;
 use crate::value::SchemaAndValue;
 
-/// Turns keys or values into bytes and back. One instance serves one task; plans per schema are cached inside.
-pub trait Converter: Send + Sync {
+/// Turns keys or values into bytes and back. One instance serves one task, one record at a time: what it keeps per schema
+/// are plain fields.
+pub trait Converter: Send {
     /// Appends the serialised form to `out`. `Ok(false)` stands for Kafka's null: nothing was appended.
     ///
     /// # Errors
     /// `Data` if the value does not fit its schema; `out` may then hold a part of the value, which the caller cuts off.
     fn from_connect_data(
-        &self,
+        &mut self,
         topic: &str,
         data: &SchemaAndValue,
         out: &mut BytesMut,
@@ -25,22 +26,22 @@ pub trait Converter: Send + Sync {
     /// # Errors
     /// `Data` if the bytes cannot be read.
     fn to_connect_data(
-        &self,
+        &mut self,
         topic: &str,
         bytes: Option<&Bytes>,
     ) -> Result<SchemaAndValue, ConnectError>;
 }
 
-/// Turns header values into bytes and back.
-pub trait HeaderConverter: Send + Sync {
+/// Turns header values into bytes and back. One instance serves one task.
+pub trait HeaderConverter: Send {
     fn from_connect_header(
-        &self,
+        &mut self,
         topic: &str,
         key: &str,
         data: &SchemaAndValue,
     ) -> Result<Option<Bytes>, ConnectError>;
     fn to_connect_header(
-        &self,
+        &mut self,
         topic: &str,
         key: &str,
         bytes: Option<&Bytes>,
@@ -53,7 +54,7 @@ pub struct AsHeaderConverter<C>(pub C);
 
 impl<C: Converter> HeaderConverter for AsHeaderConverter<C> {
     fn from_connect_header(
-        &self,
+        &mut self,
         topic: &str,
         _key: &str,
         data: &SchemaAndValue,
@@ -63,7 +64,7 @@ impl<C: Converter> HeaderConverter for AsHeaderConverter<C> {
         Ok(some.then(|| out.freeze()))
     }
     fn to_connect_header(
-        &self,
+        &mut self,
         topic: &str,
         _key: &str,
         bytes: Option<&Bytes>,

@@ -42,14 +42,20 @@ pub struct ConnectorPlugin {
     pub create: Arc<dyn Fn() -> Box<dyn Connector> + Send + Sync>,
 }
 
+/// Makes a converter from its options, whose prefix is stripped, and whether it serves keys.
+pub type CreateConverter =
+    Arc<dyn Fn(&Props, bool) -> Result<Box<dyn Converter>, ConnectError> + Send + Sync>;
+
+/// Makes another plugin from its options, whose prefix is stripped.
+pub type Create<P> = Arc<dyn Fn(&Props) -> Result<Box<P>, ConnectError> + Send + Sync>;
+
 /// A converter class for keys and values.
 #[derive(Clone)]
 pub struct ConverterPlugin {
     pub class: &'static str,
     pub version: &'static str,
     pub config_def: fn() -> ConfigDef,
-    /// Makes one from its options (prefix stripped) and whether it serves keys.
-    pub create: fn(&Props, bool) -> Result<Box<dyn Converter>, ConnectError>,
+    pub create: CreateConverter,
 }
 
 /// A converter class for headers.
@@ -58,7 +64,7 @@ pub struct HeaderConverterPlugin {
     pub class: &'static str,
     pub version: &'static str,
     pub config_def: fn() -> ConfigDef,
-    pub create: fn(&Props) -> Result<Box<dyn HeaderConverter>, ConnectError>,
+    pub create: Create<dyn HeaderConverter>,
 }
 
 /// A transformation class.
@@ -68,7 +74,7 @@ pub struct TransformPlugin {
     pub class: &'static str,
     pub version: &'static str,
     pub config_def: fn() -> ConfigDef,
-    pub create: fn(&Props) -> Result<Box<dyn Transform>, ConnectError>,
+    pub create: Create<dyn Transform>,
 }
 
 /// A predicate class.
@@ -77,7 +83,7 @@ pub struct PredicatePlugin {
     pub class: &'static str,
     pub version: &'static str,
     pub config_def: fn() -> ConfigDef,
-    pub create: fn(&Props) -> Result<Box<dyn Predicate>, ConnectError>,
+    pub create: Create<dyn Predicate>,
 }
 
 /// Everything that a configuration can name.

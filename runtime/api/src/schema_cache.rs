@@ -34,6 +34,14 @@ impl<K: Eq + Hash, V> RecentMap<K, V> {
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
+        self.get_mut(key).map(|value| &*value)
+    }
+
+    pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         self.now += 1;
         let (value, used) = self.entries.get_mut(key)?;
         *used = self.now;
@@ -66,15 +74,15 @@ impl<K: Eq + Hash, V> RecentMap<K, V> {
     }
 }
 
-/// What was made of schemas: by the address of the schema, which is kept alive, and behind that by its structure. So
+/// What was made of schemas: by the address of the schema, which is kept alive, and behind that mostly by its structure. So
 /// schemas that are equal have one result, whichever of them comes.
 #[derive(Debug)]
 pub struct SchemaCache<T> {
     /// Records of one schema follow each other.
     last: Option<(Arc<Schema>, Arc<T>)>,
     by_address: RecentMap<usize, (Arc<Schema>, Arc<T>)>,
-    /// By the hash of the structure; of two with one hash the later one.
-    by_structure: RecentMap<u64, (Arc<Schema>, Arc<T>)>,
+    /// By the hash of the structure; of two with one hash the later one. `None` if equal schemas have a result each.
+    by_structure: Option<RecentMap<u64, (Arc<Schema>, Arc<T>)>>,
 }
 
 impl<T> SchemaCache<T> {
@@ -82,7 +90,17 @@ impl<T> SchemaCache<T> {
         Self {
             last: None,
             by_address: RecentMap::new(capacity),
-            by_structure: RecentMap::new(capacity),
+            by_structure: Some(RecentMap::new(capacity)),
+        }
+    }
+
+    /// By the address alone: for results that hold parts of their schema and compare them with those of each record, which
+    /// costs nothing only if they are the same.
+    pub fn by_address(capacity: usize) -> Self {
+        Self {
+            last: None,
+            by_address: RecentMap::new(capacity),
+            by_structure: None,
         }
     }
 
@@ -94,19 +112,24 @@ impl<T> SchemaCache<T> {
         &mut self,
         schema: &Arc<Schema>,
         make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Arc<T>, E> {
-        if let Some((known, result)) = &self.last
-            && Arc::ptr_eq(known, schema)
-        {
-            return Ok(Arc::clone(result));
-        }
-        let address = Arc::as_ptr(schema).addr();
-        let result = match self.by_address.get(&address) {
-            Some((_, result)) => Arc::clone(result),
-            None => self.add(schema, make)?,
+    ) -> Result<&T, E> {
+        let last = match self.last.take() {
+            Some(last) if Arc::ptr_eq(&last.0, schema) => last,
+            _ => (Arc::clone(schema), self.known_or_made(schema, make)?),
         };
-        self.last = Some((Arc::clone(schema), Arc::clone(&result)));
-        Ok(result)
+        Ok(&self.last.insert(last).1)
+    }
+
+    fn known_or_made<E>(
+        &mut self,
+        schema: &Arc<Schema>,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        let address = Arc::as_ptr(schema).addr();
+        match self.by_address.get(&address) {
+            Some((_, result)) => Ok(Arc::clone(result)),
+            None => self.add(schema, make),
+        }
     }
 
     fn add<E>(
@@ -114,16 +137,21 @@ impl<T> SchemaCache<T> {
         schema: &Arc<Schema>,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        let mut hasher = DefaultHasher::new();
-        schema.hash(&mut hasher);
-        let structure = hasher.finish();
-        let result = match self.by_structure.get(&structure) {
-            Some((known, result)) if known == schema => Arc::clone(result),
-            _ => {
-                let result = Arc::new(make()?);
-                let entry = (Arc::clone(schema), Arc::clone(&result));
-                self.by_structure.insert(structure, entry);
-                result
+        let result = match &mut self.by_structure {
+            None => Arc::new(make()?),
+            Some(by_structure) => {
+                let mut hasher = DefaultHasher::new();
+                schema.hash(&mut hasher);
+                let structure = hasher.finish();
+                match by_structure.get(&structure) {
+                    Some((known, result)) if known == schema => Arc::clone(result),
+                    _ => {
+                        let result = Arc::new(make()?);
+                        let entry = (Arc::clone(schema), Arc::clone(&result));
+                        by_structure.insert(structure, entry);
+                        result
+                    }
+                }
             }
         };
         let entry = (Arc::clone(schema), Arc::clone(&result));
@@ -146,16 +174,12 @@ mod tests {
             .build()
     }
 
-    fn name_of(
-        cache: &mut SchemaCache<String>,
-        schema: &Arc<Schema>,
-        made: &mut usize,
-    ) -> Arc<String> {
+    fn name_of(cache: &mut SchemaCache<String>, schema: &Arc<Schema>, made: &mut usize) -> String {
         let result = cache.get(schema, || {
             *made += 1;
             Ok::<_, Infallible>(schema.name.as_deref().unwrap_or_default().to_owned())
         });
-        result.unwrap()
+        result.unwrap().clone()
     }
 
     #[test]
@@ -163,10 +187,21 @@ mod tests {
         let (mut cache, mut made) = (SchemaCache::new(4), 0);
         let first = name_of(&mut cache, &schema(1), &mut made);
         for _ in 0..20 {
-            let again = name_of(&mut cache, &schema(1), &mut made);
-            assert!(Arc::ptr_eq(&first, &again));
+            assert_eq!(name_of(&mut cache, &schema(1), &mut made), first);
         }
         assert_eq!(made, 1);
+    }
+
+    #[test]
+    fn by_address_each_schema_has_its_own_result() {
+        let (mut cache, mut made) = (SchemaCache::by_address(4), 0);
+        let schemas = [schema(1), schema(1)];
+        for _ in 0..3 {
+            for schema in &schemas {
+                assert_eq!(name_of(&mut cache, schema, &mut made), "s1");
+            }
+        }
+        assert_eq!(made, 2);
     }
 
     #[test]
@@ -177,14 +212,15 @@ mod tests {
         for round in 0..1_000 {
             for schema in &hot {
                 assert_eq!(
-                    *name_of(&mut cache, schema, &mut made),
-                    schema.name.as_deref().unwrap()
+                    name_of(&mut cache, schema, &mut made),
+                    *schema.name.as_deref().unwrap()
                 );
             }
             name_of(&mut cache, &schema(CAPACITY + round), &mut made);
         }
         assert_eq!(made, CAPACITY / 4 + 1_000);
-        assert!(cache.by_address.len() <= CAPACITY && cache.by_structure.len() <= CAPACITY);
+        let by_structure = cache.by_structure.expect("two ways");
+        assert!(cache.by_address.len() <= CAPACITY && by_structure.len() <= CAPACITY);
     }
 
     #[test]
@@ -192,6 +228,6 @@ mod tests {
         let mut cache = SchemaCache::<u8>::new(4);
         let schema = schema(1);
         assert_eq!(cache.get(&schema, || Err("no")), Err("no"));
-        assert_eq!(cache.get(&schema, || Ok::<_, &str>(7)).as_deref(), Ok(&7));
+        assert_eq!(cache.get(&schema, || Ok::<_, &str>(7)), Ok(&7));
     }
 }

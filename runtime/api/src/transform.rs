@@ -5,16 +5,16 @@
 use crate::error::ConnectError;
 use crate::record::Record;
 
-/// Changes a record or drops it. One instance serves one task; caches live behind interior mutability.
-pub trait Transform: Send + Sync {
+/// Changes a record or drops it. One instance serves one task, one record at a time: what it keeps are plain fields.
+pub trait Transform: Send {
     /// The record to go on with; `None` drops it and ends the chain.
     ///
     /// # Errors
     /// `Data` if the record does not fit the transformation; the task's tolerance decides what follows.
-    fn apply(&self, record: Record) -> Result<Option<Record>, ConnectError>;
+    fn apply(&mut self, record: Record) -> Result<Option<Record>, ConnectError>;
 }
 
-/// Says whether a transformation applies to a record.
-pub trait Predicate: Send + Sync {
-    fn test(&self, record: &Record) -> Result<bool, ConnectError>;
+/// Says whether a transformation applies to a record. One instance serves all transformations of one task that name it.
+pub trait Predicate: Send {
+    fn test(&mut self, record: &Record) -> Result<bool, ConnectError>;
 }

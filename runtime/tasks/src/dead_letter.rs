@@ -25,7 +25,7 @@ use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
 use crate::environment::TaskEnvironment;
-use crate::pipeline::{Pipeline, Scratch};
+use crate::pipeline::Converters;
 use crate::producers::Producers;
 use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 
@@ -159,7 +159,8 @@ async fn ensure(log: &dyn Log, topic: &NewTopic) -> Result<(), LogError> {
 pub(crate) struct Reporter {
     errors: ErrorHandling,
     queue: Option<DeadLetterQueue>,
-    pipeline: Arc<Pipeline>,
+    /// For records of earlier batches. Of its own: those of the task convert the next batch meanwhile.
+    converters: tokio::sync::Mutex<Converters>,
     /// The batch at hand as it was consumed.
     consumed: Mutex<Vec<ConsumedRecord>>,
     /// Why a record that the plugin reported ends the task.
@@ -170,12 +171,12 @@ impl Reporter {
     pub(crate) fn new(
         errors: ErrorHandling,
         queue: Option<DeadLetterQueue>,
-        pipeline: Arc<Pipeline>,
+        converters: Converters,
     ) -> Self {
         Self {
             errors,
             queue,
-            pipeline,
+            converters: tokio::sync::Mutex::new(converters),
             consumed: Mutex::default(),
             refusal: Mutex::default(),
         }
@@ -238,10 +239,10 @@ impl Reporter {
     }
 
     /// A record of an earlier batch, as the converters write it.
-    fn written_again(&self, record: &SinkRecord) -> Result<ConsumedRecord, ConnectError> {
-        let serialized = self
-            .pipeline
-            .serialize(&record.record, &mut Scratch::default())
+    async fn written_again(&self, record: &SinkRecord) -> Result<ConsumedRecord, ConnectError> {
+        let mut converters = self.converters.lock().await;
+        let serialized = converters
+            .serialize(&record.record)
             .map_err(|failure| failure.error.context("a failed record cannot be reported"))?;
         Ok(ConsumedRecord {
             topic: Arc::clone(&record.original.topic),
@@ -286,7 +287,7 @@ impl ErrantRecordReporter for Reporter {
         };
         let consumed = match self.consumed(&record.original) {
             Some(consumed) => consumed,
-            None => self.written_again(record)?,
+            None => self.written_again(record).await?,
         };
         let reported = self.failed(&consumed, failure).await;
         if let Err(refusal) = &reported {

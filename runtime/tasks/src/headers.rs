@@ -29,7 +29,7 @@ impl KnownHeaders<Header, RecordHeader> {
     /// As the log keeps them.
     pub(crate) fn to_log(
         &mut self,
-        converter: &dyn HeaderConverter,
+        converter: &mut dyn HeaderConverter,
         topic: &Arc<str>,
         headers: &[Header],
     ) -> Result<Vec<RecordHeader>, ConnectError> {
@@ -46,7 +46,7 @@ impl KnownHeaders<RecordHeader, Header> {
     /// As plugins see them.
     pub(crate) fn to_connect(
         &mut self,
-        converter: &dyn HeaderConverter,
+        converter: &mut dyn HeaderConverter,
         topic: &Arc<str>,
         headers: &[RecordHeader],
     ) -> Result<Vec<Header>, ConnectError> {
@@ -65,7 +65,7 @@ impl<From: Clone + PartialEq, To: Clone> KnownHeaders<From, To> {
         &mut self,
         topic: &Arc<str>,
         headers: &[From],
-        convert: impl Fn(&From) -> Result<To, ConnectError>,
+        mut convert: impl FnMut(&From) -> Result<To, ConnectError>,
     ) -> Result<Vec<To>, ConnectError> {
         if self.topic.as_ref() != Some(topic) {
             self.topic = Some(Arc::clone(topic));
@@ -89,8 +89,6 @@ impl<From: Clone + PartialEq, To: Clone> KnownHeaders<From, To> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use bytes::Bytes;
     use tidegate_api::SchemaAndValue;
 
@@ -98,26 +96,26 @@ mod tests {
 
     /// Counts; its answer depends on the topic.
     #[derive(Default)]
-    struct Counting(AtomicUsize);
+    struct Counting(usize);
 
     impl HeaderConverter for Counting {
         fn from_connect_header(
-            &self,
+            &mut self,
             topic: &str,
             _: &str,
             data: &SchemaAndValue,
         ) -> Result<Option<Bytes>, ConnectError> {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.0 += 1;
             let text = data.value.as_str().unwrap_or_default();
             Ok(Some(Bytes::from(format!("{topic}/{text}"))))
         }
         fn to_connect_header(
-            &self,
+            &mut self,
             topic: &str,
             _: &str,
             bytes: Option<&Bytes>,
         ) -> Result<SchemaAndValue, ConnectError> {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.0 += 1;
             let text = String::from_utf8_lossy(bytes.map_or(&[], |bytes| bytes)).into_owned();
             Ok(SchemaAndValue::schemaless(
                 format!("{topic}/{text}").as_str(),
@@ -134,10 +132,10 @@ mod tests {
 
     #[test]
     fn what_is_the_same_is_converted_once_for_each_topic() {
-        let (converter, mut known) = (Counting::default(), KnownHeaders::default());
+        let (mut converter, mut known) = (Counting::default(), KnownHeaders::default());
         let headers = [header("a", "1"), header("b", "1"), header("a", "2")];
         for topic in ["t", "t", "u"] {
-            let found = known.to_log(&converter, &Arc::from(topic), &headers);
+            let found = known.to_log(&mut converter, &Arc::from(topic), &headers);
             let values: Vec<_> = found
                 .expect("converted")
                 .into_iter()
@@ -148,12 +146,12 @@ mod tests {
                 ["1", "1", "2"].map(|text| format!("{topic}/{text}"))
             );
         }
-        assert_eq!(converter.0.load(Ordering::Relaxed), 6);
+        assert_eq!(converter.0, 6);
     }
 
     #[test]
     fn more_than_are_remembered_are_right_all_the_same() {
-        let (converter, mut known) = (Counting::default(), KnownHeaders::default());
+        let (mut converter, mut known) = (Counting::default(), KnownHeaders::default());
         let topic = Arc::from("t");
         for _ in 0..2 {
             for value in 0..3 * KNOWN {
@@ -161,7 +159,7 @@ mod tests {
                     key: Arc::from("h"),
                     value: Some(Bytes::from(value.to_string())),
                 };
-                let found = known.to_connect(&converter, &topic, &[header]);
+                let found = known.to_connect(&mut converter, &topic, &[header]);
                 let found = found.expect("converted").remove(0);
                 assert_eq!(found.value.value.as_str(), Some(&*format!("t/{value}")));
             }

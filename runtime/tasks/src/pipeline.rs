@@ -20,29 +20,38 @@ struct Named<T: ?Sized> {
     plugin: Box<T>,
 }
 
-struct StageOfChain {
-    transform: Named<dyn Transform>,
-    predicate: Option<(Arc<dyn Predicate>, bool)>,
-}
-
 /// Everything between a plugin's records and the log's bytes.
 pub(crate) struct Pipeline {
+    converters: Converters,
+    chain: Chain,
+}
+
+/// The converters of a task, and what they keep from record to record.
+pub(crate) struct Converters {
     key: Named<dyn Converter>,
     value: Named<dyn Converter>,
     header: Named<dyn HeaderConverter>,
-    chain: Vec<StageOfChain>,
+    /// Where keys and values are written.
+    buffer: BytesMut,
+    to_log: KnownHeaders<Header, RecordHeader>,
+    to_connect: KnownHeaders<RecordHeader, Header>,
+}
+
+/// Transformations in their order.
+struct Chain {
+    /// Each once, however many transformations name it.
+    predicates: Vec<Box<dyn Predicate>>,
+    stages: Vec<StageOfChain>,
+}
+
+struct StageOfChain {
+    transform: Named<dyn Transform>,
+    /// The predicate's place in the list, and whether the transformation is for the records of which it does not hold.
+    predicate: Option<(usize, bool)>,
 }
 
 /// Space reserved at a time for converted records.
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// What is of use from record to record.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    /// Where keys and values are written.
-    buffer: BytesMut,
-    headers: KnownHeaders<Header, RecordHeader>,
-}
 
 /// What the log is given of a record.
 pub(crate) struct Serialized {
@@ -56,7 +65,7 @@ pub(crate) const PRODUCER_CLASS: &str = "org.apache.kafka.clients.producer.Kafka
 
 const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-impl Pipeline {
+impl Converters {
     /// # Errors
     /// `Config` for classes that do not exist and settings that they refuse.
     pub(crate) fn new(
@@ -80,56 +89,56 @@ impl Pipeline {
                 class: header.class,
                 plugin: (header.create)(&options)?,
             },
-            chain: chain(connector, plugins)?,
+            buffer: BytesMut::new(),
+            to_log: KnownHeaders::default(),
+            to_connect: KnownHeaders::default(),
         })
     }
 
-    /// The record after all transformations; `None` if one dropped it.
-    fn transform(&self, mut record: Record) -> Result<Option<Record>, Failure> {
-        for stage in &self.chain {
-            let failed = |error| Failure {
-                stage: Stage::Transformation,
-                class: stage.transform.class,
-                error,
-            };
-            if let Some((predicate, negate)) = &stage.predicate
-                && predicate.test(&record).map_err(failed)? == *negate
-            {
-                continue;
-            }
-            match stage.transform.plugin.apply(record).map_err(failed)? {
-                Some(next) => record = next,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(record))
-    }
-
     /// A record's key, value and headers as bytes.
-    pub(crate) fn serialize(
-        &self,
-        record: &Record,
-        scratch: &mut Scratch,
-    ) -> Result<Serialized, Failure> {
+    pub(crate) fn serialize(&mut self, record: &Record) -> Result<Serialized, Failure> {
         let topic = &record.topic;
-        let headers = scratch
-            .headers
-            .to_log(&*self.header.plugin, topic, &record.headers);
+        let headers = self
+            .to_log
+            .to_log(&mut *self.header.plugin, topic, &record.headers);
         let headers = headers.map_err(|error| self.header_failure(error))?;
-        let buffer = &mut scratch.buffer;
+        let buffer = &mut self.buffer;
         if buffer.capacity() < BUFFER_BYTES / 4 {
             buffer.reserve(BUFFER_BYTES);
         }
         Ok(Serialized {
-            key: write(&self.key, Stage::KeyConverter, topic, &record.key, buffer)?,
+            key: write(
+                &mut self.key,
+                Stage::KeyConverter,
+                topic,
+                &record.key,
+                buffer,
+            )?,
             value: write(
-                &self.value,
+                &mut self.value,
                 Stage::ValueConverter,
                 topic,
                 &record.value,
                 buffer,
             )?,
             headers,
+        })
+    }
+
+    /// A record of the log as plugins see it.
+    fn deserialize(&mut self, consumed: &ConsumedRecord) -> Result<Record, Failure> {
+        let topic = &consumed.topic;
+        let (key, value) = (consumed.key.as_ref(), consumed.value.as_ref());
+        Ok(Record {
+            topic: Arc::clone(topic),
+            kafka_partition: Some(consumed.partition),
+            key: read(&mut self.key, Stage::KeyConverter, topic, key)?,
+            value: read(&mut self.value, Stage::ValueConverter, topic, value)?,
+            timestamp: consumed.timestamp,
+            headers: self
+                .to_connect
+                .to_connect(&mut *self.header.plugin, topic, &consumed.headers)
+                .map_err(|error| self.header_failure(error))?,
         })
     }
 
@@ -140,20 +149,54 @@ impl Pipeline {
             error,
         }
     }
+}
 
-    /// A source's record as bytes. `None` if it was dropped.
-    pub(crate) fn produce(
-        &self,
-        record: Record,
-        scratch: &mut Scratch,
-    ) -> Result<Option<ProducerRecord>, Failure> {
-        let record = if self.chain.is_empty() {
-            record
-        } else {
-            match self.transform(record)? {
-                Some(record) => record,
+impl Chain {
+    /// The record after all transformations; `None` if one dropped it.
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, Failure> {
+        for StageOfChain {
+            transform,
+            predicate,
+        } in &mut self.stages
+        {
+            let class = transform.class;
+            let failed = |error| Failure {
+                stage: Stage::Transformation,
+                class,
+                error,
+            };
+            if let Some((place, negate)) = predicate
+                && self.predicates[*place].test(&record).map_err(failed)? == *negate
+            {
+                continue;
+            }
+            match transform.plugin.apply(record).map_err(failed)? {
+                Some(next) => record = next,
                 None => return Ok(None),
             }
+        }
+        Ok(Some(record))
+    }
+}
+
+impl Pipeline {
+    /// # Errors
+    /// `Config` for classes that do not exist and settings that they refuse.
+    pub(crate) fn new(
+        connector: &Props,
+        worker: &Props,
+        plugins: &Plugins,
+    ) -> Result<Self, ConnectError> {
+        Ok(Self {
+            converters: Converters::new(connector, worker, plugins)?,
+            chain: chain(connector, plugins)?,
+        })
+    }
+
+    /// A source's record as bytes. `None` if it was dropped.
+    pub(crate) fn produce(&mut self, record: Record) -> Result<Option<ProducerRecord>, Failure> {
+        let Some(record) = self.chain.apply(record)? else {
+            return Ok(None);
         };
         let timestamp = match record.timestamp {
             Some(-1) => None,
@@ -170,7 +213,7 @@ impl Pipeline {
             key,
             value,
             headers,
-        } = self.serialize(&record, scratch)?;
+        } = self.converters.serialize(&record)?;
         Ok(Some(ProducerRecord {
             topic: record.topic,
             partition: record.kafka_partition,
@@ -183,31 +226,11 @@ impl Pipeline {
 
     /// A consumed record for the sink; `None` if it was dropped.
     pub(crate) fn consume(
-        &self,
+        &mut self,
         consumed: &ConsumedRecord,
-        headers: &mut KnownHeaders<RecordHeader, Header>,
     ) -> Result<Option<SinkRecord>, Failure> {
-        let read = |converter: &Named<dyn Converter>, stage, bytes: Option<&Bytes>| {
-            converter
-                .plugin
-                .to_connect_data(&consumed.topic, bytes)
-                .map_err(|error| Failure {
-                    stage,
-                    class: converter.class,
-                    error,
-                })
-        };
-        let record = Record {
-            topic: Arc::clone(&consumed.topic),
-            kafka_partition: Some(consumed.partition),
-            key: read(&self.key, Stage::KeyConverter, consumed.key.as_ref())?,
-            value: read(&self.value, Stage::ValueConverter, consumed.value.as_ref())?,
-            timestamp: consumed.timestamp,
-            headers: headers
-                .to_connect(&*self.header.plugin, &consumed.topic, &consumed.headers)
-                .map_err(|error| self.header_failure(error))?,
-        };
-        Ok(self.transform(record)?.map(|record| SinkRecord {
+        let record = self.converters.deserialize(consumed)?;
+        Ok(self.chain.apply(record)?.map(|record| SinkRecord {
             record,
             original: tidegate_api::TopicPartitionOffset {
                 topic: Arc::clone(&consumed.topic),
@@ -219,9 +242,23 @@ impl Pipeline {
     }
 }
 
+fn read(
+    converter: &mut Named<dyn Converter>,
+    stage: Stage,
+    topic: &str,
+    bytes: Option<&Bytes>,
+) -> Result<SchemaAndValue, Failure> {
+    let data = converter.plugin.to_connect_data(topic, bytes);
+    data.map_err(|error| Failure {
+        stage,
+        class: converter.class,
+        error,
+    })
+}
+
 /// What was half written by a failed conversion is cut off.
 fn write(
-    converter: &Named<dyn Converter>,
+    converter: &mut Named<dyn Converter>,
     stage: Stage,
     topic: &str,
     data: &SchemaAndValue,
@@ -283,8 +320,9 @@ fn converter(
     })
 }
 
-fn chain(props: &Props, plugins: &Plugins) -> Result<Vec<StageOfChain>, ConnectError> {
-    let mut predicates: HashMap<String, Arc<dyn Predicate>> = HashMap::new();
+fn chain(props: &Props, plugins: &Plugins) -> Result<Chain, ConnectError> {
+    let mut predicates: Vec<Box<dyn Predicate>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for alias in props.get(&PREDICATES)? {
         let name = format!("predicates.{alias}.type");
         let class = required(props, &name)?;
@@ -293,7 +331,8 @@ fn chain(props: &Props, plugins: &Plugins) -> Result<Vec<StageOfChain>, ConnectE
             .ok_or_else(|| unknown(&name, &class))?;
         let mut options = props.with_prefix(&format!("predicates.{alias}."));
         options.remove("type");
-        predicates.insert(alias, Arc::from((plugin.create)(&options)?));
+        places.insert(alias, predicates.len());
+        predicates.push((plugin.create)(&options)?);
     }
     let build = |alias: String| {
         let name = format!("transforms.{alias}.type");
@@ -309,15 +348,15 @@ fn chain(props: &Props, plugins: &Plugins) -> Result<Vec<StageOfChain>, ConnectE
         let predicate = options.remove("predicate").filter(|name| !name.is_empty());
         let predicate = predicate
             .map(|predicate| {
-                let found = predicates.get(&predicate).ok_or_else(|| {
+                let place = places.get(&predicate).ok_or_else(|| {
                     ConnectError::config(format!(
                         "Config 'transforms.{alias}.predicate' names the predicate '{predicate}', which is not in 'predicates'."
                     ))
                 })?;
-                Ok::<_, ConnectError>((Arc::clone(found), negate))
+                Ok::<_, ConnectError>((*place, negate))
             })
             .transpose()?;
-        Ok(StageOfChain {
+        Ok::<_, ConnectError>(StageOfChain {
             transform: Named {
                 class: plugin.class,
                 plugin: (plugin.create)(&options)?,
@@ -325,7 +364,12 @@ fn chain(props: &Props, plugins: &Plugins) -> Result<Vec<StageOfChain>, ConnectE
             predicate,
         })
     };
-    props.get(&TRANSFORMS)?.into_iter().map(build).collect()
+    let stages = props
+        .get(&TRANSFORMS)?
+        .into_iter()
+        .map(build)
+        .collect::<Result<_, _>>()?;
+    Ok(Chain { predicates, stages })
 }
 
 fn required(props: &Props, name: &str) -> Result<String, ConnectError> {

@@ -16,10 +16,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tidegate_api::connector::SinkTaskRequests;
 use tidegate_api::{
-    ConnectError, ErrantRecordReporter, Header, SinkRecord, SinkTask, SinkTaskContext,
-    TopicPartition,
+    ConnectError, ErrantRecordReporter, SinkRecord, SinkTask, SinkTaskContext, TopicPartition,
 };
-use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, RecordHeader, Subscription};
+use tidegate_log::{ConsumedRecord, Consumer, ConsumerEvent, LogError, Subscription};
 use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
@@ -33,8 +32,7 @@ use crate::client_settings;
 use crate::connector_config::{TOPICS, TOPICS_REGEX};
 use crate::dead_letter::{DeadLetterQueue, Reporter};
 use crate::environment::{TargetState, TaskEnvironment};
-use crate::headers::KnownHeaders;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Converters, Pipeline};
 use crate::producers::Producers;
 use crate::tolerance::{ErrorHandling, pause_for};
 use crate::tracked_topics::TrackedTopics;
@@ -59,11 +57,14 @@ pub(crate) async fn run(
     producers: &Producers,
 ) -> Result<(), ConnectError> {
     let errors = ErrorHandling::new(environment.id.clone(), &environment.connector_props)?;
-    let pipeline = Arc::new(pipeline);
     let reporter = Arc::new(Reporter::new(
         errors,
         DeadLetterQueue::open(environment, producers).await?,
-        Arc::clone(&pipeline),
+        Converters::new(
+            &environment.connector_props,
+            &environment.settings.worker_props,
+            &environment.plugins,
+        )?,
     ));
     let requests = Arc::new(Requests::default());
     let context = SinkTaskContext {
@@ -97,7 +98,6 @@ pub(crate) async fn run(
         paused: false,
         log_backoff: Backoff::new(RETRY.0, RETRY.1),
         tracked: TrackedTopics::default(),
-        headers: KnownHeaders::default(),
     };
     let result = work.run(task).await;
     // Also after a failure: what the plugin has taken need not be repeated.
@@ -151,7 +151,7 @@ enum Next {
 
 struct Work<'a> {
     environment: &'a mut TaskEnvironment,
-    pipeline: Arc<Pipeline>,
+    pipeline: Pipeline,
     reporter: Arc<Reporter>,
     requests: Arc<Requests>,
     consumer: Box<dyn Consumer>,
@@ -167,7 +167,6 @@ struct Work<'a> {
     waiting: Arc<Waiting>,
     log_backoff: Backoff,
     tracked: TrackedTopics,
-    headers: KnownHeaders<RecordHeader, Header>,
 }
 
 impl Work<'_> {
@@ -386,7 +385,7 @@ impl Work<'_> {
     ) -> Result<Option<SinkRecord>, ConnectError> {
         let (started, mut attempt) = (Instant::now(), 0);
         loop {
-            let failure = match self.pipeline.consume(record, &mut self.headers) {
+            let failure = match self.pipeline.consume(record) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };

@@ -31,7 +31,7 @@ use self::offset_writer::{OffsetWriter, Positions, advance};
 use crate::backoff::Backoff;
 use crate::client_settings;
 use crate::environment::{OffsetBackingStore, TargetState, TaskEnvironment};
-use crate::pipeline::{PRODUCER_CLASS, Pipeline, Scratch};
+use crate::pipeline::{PRODUCER_CLASS, Pipeline};
 use crate::producers::Producers;
 use crate::record_text;
 use crate::tolerance::{ErrorHandling, Failure, Stage, pause_for};
@@ -110,7 +110,6 @@ pub(crate) async fn run(
         progress: Instant::now(),
         waiting,
         tracked: TrackedTopics::default(),
-        scratch: Scratch::default(),
     };
     let result = work.run(task).await;
     // Also after a failure: what the log has acknowledged need not be repeated.
@@ -131,7 +130,6 @@ struct Work<'a> {
     waiting: Arc<Waiting>,
     offsets: OffsetWriter,
     tracked: TrackedTopics,
-    scratch: Scratch,
 }
 
 impl Work<'_> {
@@ -253,7 +251,7 @@ impl Work<'_> {
         let (started, mut attempt) = (Instant::now(), 0);
         let mut next = record;
         loop {
-            let failure = match self.pipeline.produce(next, &mut self.scratch) {
+            let failure = match self.pipeline.produce(next) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };

@@ -354,7 +354,7 @@ impl Connector for NoConnector {
 struct RefuseX;
 
 impl Transform for RefuseX {
-    fn apply(&self, record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, record: Record) -> Result<Option<Record>, ConnectError> {
         match &record.value.value {
             Value::String(text) if &**text == "x" => Err(ConnectError::data("an x")),
             _ => Ok(Some(record)),
@@ -406,7 +406,7 @@ impl Stage {
             class: "RefuseX",
             version: "1",
             config_def: || ConfigDef::new(&[]),
-            create: |_| Ok(Box::new(RefuseX)),
+            create: Arc::new(|_| Ok(Box::new(RefuseX))),
         });
         plugins.connectors.push(ConnectorPlugin {
             class: "Tested",

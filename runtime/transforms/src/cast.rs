@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance};
 use tidegate_api::{
-    ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
-    date_format, java_text,
+    ConnectError, Kind, Plugins, Props, Record, Schema, SchemaBuilder, SchemaCache, Struct,
+    Transform, Value, date_format, java_text,
 };
 
 use crate::part::{Part, register_parts};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static SPEC: ConfigKey<Vec<String>> = ConfigKey::required("spec")
     .importance(Importance::High)
@@ -193,7 +193,10 @@ fn text(value: &Value, schema: Option<&Schema>) -> Result<String, ConnectError> 
 }
 
 /// Fields and what they become, or what the whole becomes.
-type Casts = (Vec<(String, Target)>, Option<Target>);
+struct Casts {
+    fields: Vec<(String, Target)>,
+    whole: Option<Target>,
+}
 
 fn casts(spec: &[String]) -> Result<Casts, ConnectError> {
     if spec.is_empty() {
@@ -221,7 +224,7 @@ fn casts(spec: &[String]) -> Result<Casts, ConnectError> {
             "Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec",
         ));
     }
-    Ok((fields, whole))
+    Ok(Casts { fields, whole })
 }
 
 fn castable(_name: &str, value: &ConfigValue) -> Result<(), String> {
@@ -235,10 +238,9 @@ fn castable(_name: &str, value: &ConfigValue) -> Result<(), String> {
 
 struct Cast {
     part: Part,
-    fields: Vec<(String, Target)>,
-    whole: Option<Target>,
+    casts: Casts,
     replace_null: bool,
-    schemas: Cache<Plan>,
+    schemas: SchemaCache<Plan>,
 }
 
 struct Plan {
@@ -248,16 +250,16 @@ struct Plan {
 
 impl Cast {
     fn new(props: &Props, part: Part) -> Result<Self, ConnectError> {
-        let (fields, whole) = casts(&props.get(&SPEC)?)?;
         Ok(Self {
             part,
-            fields,
-            whole,
+            casts: casts(&props.get(&SPEC)?)?,
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
+}
 
+impl Casts {
     fn target(&self, field: &str) -> Option<Target> {
         self.fields
             .iter()
@@ -311,17 +313,18 @@ impl Cast {
 }
 
 impl Transform for Cast {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let casts = &self.casts;
         let data = self.part.get(&mut record);
         if data.value.is_null() {
             return Ok(Some(record));
         }
         let Some(schema) = data.schema.clone() else {
-            data.value = match (&self.whole, &data.value) {
+            data.value = match (&casts.whole, &data.value) {
                 (Some(target), value) => target.cast(value, None)?,
                 (None, Value::Map(entries)) => {
                     let mut entries = entries.clone();
-                    for (name, target) in &self.fields {
+                    for (name, target) in &casts.fields {
                         match entries
                             .iter_mut()
                             .find(|(key, _)| key.as_str() == Some(name))
@@ -336,8 +339,8 @@ impl Transform for Cast {
             };
             return Ok(Some(record));
         };
-        let plan = self.schemas.get(&schema, || self.plan(&schema))?;
-        data.value = match (&self.whole, &data.value) {
+        let plan = self.schemas.get(&schema, || casts.plan(&schema))?;
+        data.value = match (&casts.whole, &data.value) {
             (Some(target), value) => target.cast(value, Some(&schema))?,
             (None, Value::Struct(structure)) => {
                 let values = plan.targets.iter().enumerate().map(|(index, target)| {
@@ -514,7 +517,7 @@ mod tests {
             )
             .field("id", SchemaBuilder::int32().build())
             .build();
-        let plan = cast.plan(&schema).expect("a plan");
+        let plan = cast.casts.plan(&schema).expect("a plan");
         let field = &plan.schema.fields()[0].schema;
         assert_eq!(
             (&field.kind, field.optional, &field.name),

@@ -51,7 +51,7 @@ impl ExtractField {
 }
 
 impl Transform for ExtractField {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         let data = self.part.get(&mut record);
         match (&data.schema, &data.value) {
             (Some(_), value) if !matches!(value, Value::Null | Value::Struct(_)) => {
@@ -99,7 +99,7 @@ mod tests {
     fn what_has_no_fields_is_named() {
         fn check(value: SchemaAndValue, expected: &str) {
             let props = Props::from([("field", "a")]);
-            let transform = ExtractField::new(&props, Part::Value).expect("valid");
+            let mut transform = ExtractField::new(&props, Part::Value).expect("valid");
             let record = Record {
                 topic: Arc::from("t"),
                 kafka_partition: None,

@@ -2,17 +2,17 @@
 //!
 //! Source: `io.debezium.transforms.ExtractNewRecordState`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tidegate_api::config::{
     ConfigDef, ConfigKey, ConfigValue, Importance, Width, enumerated, invalid,
 };
 use tidegate_api::{
     ConnectError, Header, Headers, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder,
-    Struct, Transform, TransformPlugin, Value,
+    SchemaCache, Struct, Transform, TransformPlugin, Value,
 };
 
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static MODE: ConfigKey<String> = ConfigKey::new("delete.tombstone.handling.mode", "")
     .importance(Importance::Medium)
@@ -151,7 +151,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: "io.debezium.transforms.ExtractNewRecordState",
         version: crate::DEBEZIUM_VERSION,
         config_def,
-        create: |props| Ok(Box::new(ExtractNewRecordState::new(props)?)),
+        create: Arc::new(|props| Ok(Box::new(ExtractNewRecordState::new(props)?))),
     });
 }
 
@@ -252,9 +252,9 @@ struct ExtractNewRecordState {
     route_by_field: String,
     replace_null: bool,
     /// By the envelope's schema.
-    schemas: Cache<Arc<Schema>>,
+    schemas: SchemaCache<Arc<Schema>>,
     /// What was added to the last delete event of a source.
-    last_delete: Mutex<Option<LastDelete>>,
+    last_delete: Option<LastDelete>,
 }
 
 /// A delete event of a source and the tombstone behind it have one list of headers in the original, so that what is added to
@@ -305,23 +305,19 @@ impl ExtractNewRecordState {
             headers: references(&ADD_HEADERS, &ADD_HEADERS_PREFIX)?,
             route_by_field: props.get(&ROUTE_BY_FIELD)?,
             replace_null: props.get(&REPLACE_NULL)?,
-            schemas: Cache::default(),
-            last_delete: Mutex::default(),
+            schemas: shape::cache(),
+            last_delete: None,
         })
     }
 
     /// Adds the headers, and those that the original's record shares with the one before it.
-    fn add_all_headers(&self, record: &mut Record) {
+    fn add_all_headers(&mut self, record: &mut Record) {
         // Records of the log have a time, those of a source do not yet.
         let may_share = record.timestamp.is_none() && !self.headers.is_empty();
         if !may_share {
             return self.add_headers(record);
         }
-        let mut last = self
-            .last_delete
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let before = last.take();
+        let before = self.last_delete.take();
         if record.value.value.is_null() {
             if let Some(before) = before
                 && before.topic == record.topic
@@ -333,7 +329,7 @@ impl ExtractNewRecordState {
         }
         let own = record.headers.len();
         self.add_headers(record);
-        *last = is_delete(record).then(|| LastDelete {
+        self.last_delete = is_delete(record).then(|| LastDelete {
             topic: Arc::clone(&record.topic),
             key: record.key.value.clone(),
             added: record.headers[own..].to_vec(),
@@ -384,7 +380,7 @@ impl ExtractNewRecordState {
 
     /// The row with everything that is added to it.
     fn rebuilt(
-        &self,
+        &mut self,
         envelope: &Struct,
         row: &Struct,
         deleted: bool,
@@ -415,8 +411,8 @@ impl ExtractNewRecordState {
         }
         values.extend(found.into_iter().map(|(_, (_, value))| value));
         Ok(SchemaAndValue {
-            value: Value::Struct(Struct::new(Arc::clone(&schema), values)),
-            schema: Some(Arc::clone(&schema)),
+            value: Value::Struct(Struct::new(Arc::clone(schema), values)),
+            schema: Some(Arc::clone(schema)),
         })
     }
 }
@@ -430,7 +426,7 @@ fn is_delete(record: &Record) -> bool {
 }
 
 impl Transform for ExtractNewRecordState {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         if record.value.value.is_null() {
             self.add_all_headers(&mut record);
             return Ok(self.keep_tombstones.then_some(record));

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, invalid};
 use tidegate_api::{
-    ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value, logical,
+    ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, SchemaCache, Struct, Transform,
+    Value, logical,
 };
 
 use crate::part::{Part, register_parts, unsupported};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static TOPIC: ConfigKey<Option<String>> = ConfigKey::nullable("topic.field").doc(
     "Name of a field for the record's topic. A '!' behind it makes the field required, a \
@@ -81,7 +82,7 @@ struct InsertField {
     part: Part,
     insertions: Vec<Insertion>,
     replace_null: bool,
-    schemas: Cache<Arc<Schema>>,
+    schemas: SchemaCache<Arc<Schema>>,
 }
 
 impl InsertField {
@@ -118,7 +119,7 @@ impl InsertField {
             part,
             insertions,
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
 }
@@ -143,7 +144,7 @@ impl Insertion {
 }
 
 impl Transform for InsertField {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         let (topic, partition, timestamp) = (
             Arc::clone(&record.topic),
             record.kafka_partition,
@@ -175,10 +176,10 @@ impl Transform for InsertField {
                     .insertions
                     .iter()
                     .map(|one| one.value(&topic, partition, timestamp));
-                let result = Struct::new(Arc::clone(&extended), old.chain(new).collect::<Vec<_>>());
+                let result = Struct::new(Arc::clone(extended), old.chain(new).collect::<Vec<_>>());
                 result.validate()?;
                 data.value = Value::Struct(result);
-                data.schema = Some(Arc::clone(&extended));
+                data.schema = Some(Arc::clone(extended));
             }
             (None, Value::Map(entries)) => {
                 let mut entries = entries.clone();

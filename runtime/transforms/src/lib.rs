@@ -16,6 +16,8 @@ mod shape;
 mod timestamp_converter;
 mod value_to_key;
 
+use std::sync::Arc;
+
 use tidegate_api::config::ConfigDef;
 use tidegate_api::{ConnectError, Plugins, Record, Transform, TransformPlugin};
 
@@ -41,7 +43,7 @@ pub fn register(plugins: &mut Plugins) {
         class: "org.apache.kafka.connect.transforms.Filter",
         version: VERSION,
         config_def: || ConfigDef::new(&[]),
-        create: |_| Ok(Box::new(Filter)),
+        create: Arc::new(|_| Ok(Box::new(Filter))),
     });
 }
 
@@ -49,7 +51,7 @@ pub fn register(plugins: &mut Plugins) {
 struct Filter;
 
 impl Transform for Filter {
-    fn apply(&self, _record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, _record: Record) -> Result<Option<Record>, ConnectError> {
         Ok(None)
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! Source: `io.debezium.transforms.ByLogicalTableRouter`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, Width, invalid};
 use tidegate_api::{
-    ConnectError, Plugins, Props, RecentMap, Record, Schema, SchemaAndValue, SchemaBuilder, Struct,
-    Transform, TransformPlugin, Value,
+    ConnectError, Plugins, Props, RecentMap, Record, Schema, SchemaAndValue, SchemaBuilder,
+    SchemaCache, Struct, Transform, TransformPlugin, Value,
 };
 
 use crate::regex_router::{TopicReplacer, valid_regex};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static TOPIC_REGEX: ConfigKey<String> = ConfigKey::required("topic.regex")
     .importance(Importance::Low)
@@ -97,23 +97,40 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: "io.debezium.transforms.ByLogicalTableRouter",
         version: crate::DEBEZIUM_VERSION,
         config_def,
-        create: |props| Ok(Box::new(ByLogicalTableRouter::new(props)?)),
+        create: Arc::new(|props| Ok(Box::new(ByLogicalTableRouter::new(props)?))),
     });
 }
-
-/// New schemas of an old one, by the new topic.
-type ByTopic = Mutex<RecentMap<Arc<str>, Arc<Schema>>>;
 
 struct ByLogicalTableRouter {
     topic: TopicReplacer,
     unique_keys: bool,
     key_field: String,
     key_value: Option<TopicReplacer>,
-    schemas: Cache<ByTopic>,
+    schemas: RenamedSchemas,
 }
 
-/// Topics that tables of one schema go to.
+/// Topics whose schemas are kept.
 const TOPICS: usize = 1_024;
+
+/// By the new topic, which is in their names, what became of the schemas of its tables.
+struct RenamedSchemas(RecentMap<Arc<str>, SchemaCache<Arc<Schema>>>);
+
+impl RenamedSchemas {
+    fn get(
+        &mut self,
+        old: &Arc<Schema>,
+        topic: &Arc<str>,
+        make: impl FnOnce() -> Result<Arc<Schema>, ConnectError>,
+    ) -> Result<Arc<Schema>, ConnectError> {
+        if let Some(known) = self.0.get_mut(topic) {
+            return known.get(old, make).map(Arc::clone);
+        }
+        let mut new = shape::cache();
+        let made = new.get(old, make).map(Arc::clone)?;
+        self.0.insert(Arc::clone(topic), new);
+        Ok(made)
+    }
+}
 
 impl ByLogicalTableRouter {
     fn new(props: &Props) -> Result<Self, ConnectError> {
@@ -134,30 +151,12 @@ impl ByLogicalTableRouter {
             key_value: (!pattern.is_empty())
                 .then(|| TopicReplacer::new(&pattern, &replacement))
                 .transpose()?,
-            schemas: Cache::default(),
+            schemas: RenamedSchemas(RecentMap::new(TOPICS)),
         })
     }
 
-    fn schema(
-        &self,
-        old: &Arc<Schema>,
-        topic: &Arc<str>,
-        make: impl FnOnce() -> Result<Arc<Schema>, ConnectError>,
-    ) -> Result<Arc<Schema>, ConnectError> {
-        let by_topic = self
-            .schemas
-            .get(old, || Ok(Mutex::new(RecentMap::new(TOPICS))))?;
-        let mut known = by_topic.lock().expect("no holder panics");
-        if let Some(schema) = known.get(topic) {
-            return Ok(Arc::clone(schema));
-        }
-        let schema = make()?;
-        known.insert(Arc::clone(topic), Arc::clone(&schema));
-        Ok(schema)
-    }
-
     fn key(
-        &self,
+        &mut self,
         key: &SchemaAndValue,
         old_topic: &Arc<str>,
         topic: &Arc<str>,
@@ -171,7 +170,7 @@ impl ByLogicalTableRouter {
                 key.value.java_class()
             )));
         };
-        let renamed = self.schema(schema, topic, || {
+        let renamed = self.schemas.get(schema, topic, || {
             let mut builder =
                 shape::basics(schema, SchemaBuilder::structure()).name(format!("{topic}.Key"));
             for field in schema.fields() {
@@ -184,7 +183,7 @@ impl ByLogicalTableRouter {
         })?;
         let mut values = structure.values().to_vec();
         if self.unique_keys {
-            let identifier = match &self.key_value {
+            let identifier = match &mut self.key_value {
                 Some(replacer) => replacer.replace(old_topic)?,
                 None => None,
             };
@@ -198,7 +197,7 @@ impl ByLogicalTableRouter {
     }
 
     fn envelope(
-        &self,
+        &mut self,
         value: &SchemaAndValue,
         topic: &Arc<str>,
     ) -> Result<Option<SchemaAndValue>, ConnectError> {
@@ -213,7 +212,7 @@ impl ByLogicalTableRouter {
             return Ok(None);
         }
         let is_row = |name: &str| matches!(name, "before" | "after");
-        let envelope = self.schema(schema, topic, || {
+        let envelope = self.schemas.get(schema, topic, || {
             let row = schema.field("before").map(|field| {
                 let old = &field.schema;
                 let mut builder = shape::basics(old, SchemaBuilder::structure())
@@ -254,7 +253,7 @@ impl ByLogicalTableRouter {
 }
 
 impl Transform for ByLogicalTableRouter {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         let Some(topic) = self
             .topic
             .replace(&record.topic)?

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance, filled_list};
 use tidegate_api::{
-    ConnectError, Decimal, Plugins, Props, Record, Schema, Struct, Transform, Value, logical,
+    ConnectError, Decimal, Plugins, Props, Record, Schema, SchemaCache, Struct, Transform, Value,
+    logical,
 };
 
 use crate::part::{Part, not_empty, register_parts, unsupported};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
     .importance(Importance::High)
@@ -32,10 +33,15 @@ pub(crate) fn register(plugins: &mut Plugins) {
 
 struct MaskField {
     part: Part,
+    mask: Mask,
+    replace_null: bool,
+    schemas: SchemaCache<Box<[Field]>>,
+}
+
+/// Fields that are masked, and with what.
+struct Mask {
     fields: Vec<String>,
     replacement: Option<String>,
-    replace_null: bool,
-    schemas: Cache<Box<[Field]>>,
 }
 
 /// What becomes of a field.
@@ -52,13 +58,17 @@ impl MaskField {
         config_def().check(props)?;
         Ok(Self {
             part,
-            fields: props.get(&FIELDS)?,
-            replacement: props.get(&REPLACEMENT)?,
+            mask: Mask {
+                fields: props.get(&FIELDS)?,
+                replacement: props.get(&REPLACEMENT)?,
+            },
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
+}
 
+impl Mask {
     fn plan(&self, schema: &Schema) -> Box<[Field]> {
         let dates = [logical::DATE, logical::TIME, logical::TIMESTAMP];
         let fields = schema.fields().iter();
@@ -143,18 +153,21 @@ fn not_replaceable(class: &str) -> ConnectError {
 }
 
 impl Transform for MaskField {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let mask = &self.mask;
         let data = self.part.get(&mut record);
         data.value = match &data.value {
             Value::Struct(structure) => {
                 let schema = structure.schema();
-                let plan = self.schemas.get(schema, || Ok(self.plan(schema)))?;
+                let plan = self
+                    .schemas
+                    .get(schema, || Ok::<_, ConnectError>(mask.plan(schema)))?;
                 let values = plan.iter().enumerate().map(|(index, field)| {
                     let value = shape::value_of(structure, index, self.replace_null);
                     let masked = match field {
                         Field::Kept => return Ok(value),
-                        Field::Masked => self.masked(&value, false),
-                        Field::MaskedDate => self.masked(&value, true),
+                        Field::Masked => mask.masked(&value, false),
+                        Field::MaskedDate => mask.masked(&value, true),
                     };
                     masked.map_err(|error| {
                         let name = &schema.fields()[index].name;
@@ -166,12 +179,12 @@ impl Transform for MaskField {
             }
             Value::Map(entries) if data.schema.is_none() => {
                 let mut entries = entries.clone();
-                for field in &self.fields {
+                for field in &mask.fields {
                     match entries
                         .iter_mut()
                         .find(|(name, _)| name.as_str() == Some(field))
                     {
-                        Some((_, value)) => *value = self.masked(value, false)?,
+                        Some((_, value)) => *value = mask.masked(value, false)?,
                         None => entries.push((Value::string(field), Value::Null)),
                     }
                 }
@@ -199,7 +212,8 @@ mod tests {
         if let Some(replacement) = replacement {
             props.set("replacement", replacement);
         }
-        let transform = MaskField::new(&props, Part::Value).map_err(|it| it.text().to_owned())?;
+        let mut transform =
+            MaskField::new(&props, Part::Value).map_err(|it| it.text().to_owned())?;
         let schema = SchemaBuilder::structure()
             .field("f", schema.build())
             .build();

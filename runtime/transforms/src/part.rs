@@ -49,13 +49,17 @@ macro_rules! register_parts {
             class: concat!("org.apache.kafka.connect.transforms.", $class, "$Key"),
             version: crate::VERSION,
             config_def: $config_def,
-            create: |props| Ok(Box::new($create(props, crate::part::Part::Key)?)),
+            create: std::sync::Arc::new(|props| {
+                Ok(Box::new($create(props, crate::part::Part::Key)?))
+            }),
         });
         $plugins.transforms.push(tidegate_api::TransformPlugin {
             class: concat!("org.apache.kafka.connect.transforms.", $class, "$Value"),
             version: crate::VERSION,
             config_def: $config_def,
-            create: |props| Ok(Box::new($create(props, crate::part::Part::Value)?)),
+            create: std::sync::Arc::new(|props| {
+                Ok(Box::new($create(props, crate::part::Part::Value)?))
+            }),
         });
     };
 }

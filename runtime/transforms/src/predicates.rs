@@ -1,5 +1,7 @@
 //! Predicates.
 
+use std::sync::Arc;
+
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance};
 use tidegate_api::{ConnectError, JavaRegex, Plugins, Predicate, PredicatePlugin, Record};
 
@@ -23,45 +25,45 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: "org.apache.kafka.connect.transforms.predicates.HasHeaderKey",
         version: crate::VERSION,
         config_def: || ConfigDef::new(&[&NAME]),
-        create: |props| {
+        create: Arc::new(|props| {
             ConfigDef::new(&[&NAME]).check(props)?;
             Ok(Box::new(HasHeaderKey(props.get(&NAME)?)))
-        },
+        }),
     });
     plugins.predicates.push(PredicatePlugin {
         class: "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone",
         version: crate::VERSION,
         config_def: || ConfigDef::new(&[]),
-        create: |_| Ok(Box::new(RecordIsTombstone)),
+        create: Arc::new(|_| Ok(Box::new(RecordIsTombstone))),
     });
     plugins.predicates.push(PredicatePlugin {
         class: "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
         version: crate::VERSION,
         config_def: || ConfigDef::new(&[&PATTERN]),
-        create: |props| {
+        create: Arc::new(|props| {
             let pattern = JavaRegex::new(&props.get(&PATTERN)?)?;
             Ok(Box::new(TopicNameMatches(pattern)))
-        },
+        }),
     });
 }
 
 struct HasHeaderKey(String);
 impl Predicate for HasHeaderKey {
-    fn test(&self, record: &Record) -> Result<bool, ConnectError> {
+    fn test(&mut self, record: &Record) -> Result<bool, ConnectError> {
         Ok(record.headers.iter().any(|header| *header.key == *self.0))
     }
 }
 
 struct RecordIsTombstone;
 impl Predicate for RecordIsTombstone {
-    fn test(&self, record: &Record) -> Result<bool, ConnectError> {
+    fn test(&mut self, record: &Record) -> Result<bool, ConnectError> {
         Ok(record.is_tombstone())
     }
 }
 
 struct TopicNameMatches(JavaRegex);
 impl Predicate for TopicNameMatches {
-    fn test(&self, record: &Record) -> Result<bool, ConnectError> {
+    fn test(&mut self, record: &Record) -> Result<bool, ConnectError> {
         Ok(self.0.matches(&record.topic)?)
     }
 }

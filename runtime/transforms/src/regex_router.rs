@@ -1,6 +1,6 @@
 //! `RegexRouter`: renames topics.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, invalid};
 use tidegate_api::java_regex::Replacer;
@@ -35,7 +35,7 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: "org.apache.kafka.connect.transforms.RegexRouter",
         version: crate::VERSION,
         config_def,
-        create: |props| Ok(Box::new(RegexRouter::new(props)?)),
+        create: Arc::new(|props| Ok(Box::new(RegexRouter::new(props)?))),
     });
 }
 
@@ -52,7 +52,7 @@ impl RegexRouter {
 }
 
 impl Transform for RegexRouter {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         if let Some(topic) = self.0.replace(&record.topic)? {
             record.topic = topic;
         }
@@ -65,27 +65,26 @@ impl Transform for RegexRouter {
 pub(crate) struct TopicReplacer {
     replacer: Replacer,
     /// The last topic and what became of it.
-    last: Mutex<Option<(Arc<str>, Option<Arc<str>>)>>,
+    last: Option<(Arc<str>, Option<Arc<str>>)>,
 }
 
 impl TopicReplacer {
     pub(crate) fn new(pattern: &str, replacement: &str) -> Result<Self, ConnectError> {
         Ok(Self {
             replacer: Replacer::new(pattern, replacement)?,
-            last: Mutex::default(),
+            last: None,
         })
     }
 
     /// `None` if the topic does not match as a whole.
-    pub(crate) fn replace(&self, topic: &Arc<str>) -> Result<Option<Arc<str>>, ConnectError> {
-        let mut last = self.last.lock().expect("no holder panics");
-        if let Some((known, replaced)) = &*last
+    pub(crate) fn replace(&mut self, topic: &Arc<str>) -> Result<Option<Arc<str>>, ConnectError> {
+        if let Some((known, replaced)) = &self.last
             && (Arc::ptr_eq(known, topic) || known == topic)
         {
             return Ok(replaced.clone());
         }
         let replaced = self.replacer.replace(topic)?.map(Arc::from);
-        *last = Some((Arc::clone(topic), replaced.clone()));
+        self.last = Some((Arc::clone(topic), replaced.clone()));
         Ok(replaced)
     }
 }
@@ -97,7 +96,7 @@ mod tests {
     #[test]
     fn topics_are_named_as_java_names_them() {
         fn check(regex: &str, replacement: &str, topics: &[(&str, Option<&str>)]) {
-            let replacer = TopicReplacer::new(regex, replacement).expect(regex);
+            let mut replacer = TopicReplacer::new(regex, replacement).expect(regex);
             for (topic, expected) in topics {
                 for _ in 0..2 {
                     let replaced = replacer.replace(&Arc::from(*topic)).expect("matched");

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, invalid, valid_list};
 use tidegate_api::{
-    ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, Struct, Transform, Value,
+    ConnectError, Plugins, Props, Record, Schema, SchemaBuilder, SchemaCache, Struct, Transform,
+    Value,
 };
 
 use crate::part::{Part, register_parts, unsupported};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static EXCLUDE: ConfigKey<Vec<String>> = ConfigKey::new("exclude", "")
     .validator(valid_list)
@@ -56,11 +57,16 @@ fn renamable(name: &str, value: &ConfigValue) -> Result<(), String> {
 
 struct ReplaceField {
     part: Part,
+    names: Names,
+    replace_null: bool,
+    schemas: SchemaCache<(Arc<Schema>, Vec<usize>)>,
+}
+
+/// Which fields stay, and under which names.
+struct Names {
     exclude: Vec<String>,
     include: Vec<String>,
     renames: Vec<(String, String)>,
-    replace_null: bool,
-    schemas: Cache<(Arc<Schema>, Vec<usize>)>,
 }
 
 impl ReplaceField {
@@ -77,14 +83,18 @@ impl ReplaceField {
         let pairs = renames.iter().filter_map(|rename| pair(rename));
         Ok(Self {
             part,
-            exclude: list(&EXCLUDE, &BLACKLIST)?,
-            include: list(&INCLUDE, &WHITELIST)?,
-            renames: pairs.collect(),
+            names: Names {
+                exclude: list(&EXCLUDE, &BLACKLIST)?,
+                include: list(&INCLUDE, &WHITELIST)?,
+                renames: pairs.collect(),
+            },
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
+}
 
+impl Names {
     fn keeps(&self, name: &str) -> bool {
         let listed = |list: &[String]| list.iter().any(|known| known == name);
         !listed(&self.exclude) && (self.include.is_empty() || listed(&self.include))
@@ -98,7 +108,8 @@ impl ReplaceField {
 }
 
 impl Transform for ReplaceField {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let names = &self.names;
         let data = self.part.get(&mut record);
         match (&data.schema, &data.value) {
             (_, Value::Null) => {}
@@ -107,17 +118,17 @@ impl Transform for ReplaceField {
                     let kept: Vec<usize> = schema
                         .fields()
                         .iter()
-                        .filter(|field| self.keeps(&field.name))
+                        .filter(|field| names.keeps(&field.name))
                         .map(|field| field.index)
                         .collect();
                     let builder = kept.iter().fold(
                         shape::basics(schema, SchemaBuilder::structure()),
                         |builder, index| {
                             let field = &schema.fields()[*index];
-                            builder.field(self.renamed(&field.name), Arc::clone(&field.schema))
+                            builder.field(names.renamed(&field.name), Arc::clone(&field.schema))
                         },
                     );
-                    Ok((builder.try_build()?, kept))
+                    Ok::<_, ConnectError>((builder.try_build()?, kept))
                 })?;
                 let values: Vec<Value> = plan
                     .1
@@ -130,9 +141,9 @@ impl Transform for ReplaceField {
             (None, Value::Map(entries)) => {
                 let kept = entries
                     .iter()
-                    .filter(|(name, _)| name.as_str().is_none_or(|name| self.keeps(name)));
+                    .filter(|(name, _)| name.as_str().is_none_or(|name| names.keeps(name)));
                 let renamed = kept.map(|(name, value)| match name.as_str() {
-                    Some(text) => (Value::string(self.renamed(text)), value.clone()),
+                    Some(text) => (Value::string(names.renamed(text)), value.clone()),
                     None => (name.clone(), value.clone()),
                 });
                 data.value = Value::Map(renamed.collect());

@@ -1,8 +1,8 @@
 //! Schemas that a transformation makes of others, made once per schema.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tidegate_api::{ConfigKey, ConnectError, Schema, SchemaBuilder, SchemaCache, Struct, Value};
+use tidegate_api::{ConfigKey, Schema, SchemaBuilder, SchemaCache, Struct, Value};
 
 /// Of all of Kafka's transformations that copy fields.
 pub(crate) static REPLACE_NULL: ConfigKey<bool> =
@@ -11,27 +11,12 @@ pub(crate) static REPLACE_NULL: ConfigKey<bool> =
          fields are copied. With 'false' it stays null.",
     );
 
-/// What a transformation makes of schemas.
-#[derive(Debug)]
-pub(crate) struct Cache<T>(Mutex<SchemaCache<T>>);
-
 /// Schemas kept. A task of a source has two for each of its tables.
 const SIZE: usize = 4_096;
 
-impl<T> Default for Cache<T> {
-    fn default() -> Self {
-        Self(Mutex::new(SchemaCache::new(SIZE)))
-    }
-}
-
-impl<T> Cache<T> {
-    pub(crate) fn get(
-        &self,
-        schema: &Arc<Schema>,
-        make: impl FnOnce() -> Result<T, ConnectError>,
-    ) -> Result<Arc<T>, ConnectError> {
-        self.0.lock().expect("no holder panics").get(schema, make)
-    }
+/// For what a transformation makes of schemas.
+pub(crate) fn cache<T>() -> SchemaCache<T> {
+    SchemaCache::new(SIZE)
 }
 
 /// A struct schema with name, version, doc and parameters of another, without its fields, optionality and default.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, ConfigValue, Importance, valid_string};
 use tidegate_api::{
-    ConnectError, DateFormat, Kind, Plugins, Props, Record, Schema, SchemaBuilder, Struct,
-    Transform, Value, logical,
+    ConnectError, DateFormat, Kind, Plugins, Props, Record, Schema, SchemaBuilder, SchemaCache,
+    Struct, Transform, Value, logical,
 };
 
 use crate::part::{Part, register_parts, unsupported};
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static FIELD: ConfigKey<String> = ConfigKey::new("field", "")
     .importance(Importance::High)
@@ -79,13 +79,18 @@ const DAY: i64 = 86_400_000;
 
 struct TimestampConverter {
     part: Part,
+    times: Times,
+    replace_null: bool,
+    schemas: SchemaCache<Plan>,
+}
+
+/// Which timestamps become what.
+struct Times {
     field: String,
     target: Form,
     pattern: String,
     format: Option<DateFormat>,
     precision: Precision,
-    replace_null: bool,
-    schemas: Cache<Plan>,
 }
 
 /// What becomes of values of one schema.
@@ -134,21 +139,25 @@ impl TimestampConverter {
             .transpose()?;
         Ok(Self {
             part,
-            field: props.get(&FIELD)?,
-            target,
-            pattern,
-            format,
-            precision: match props.get(&UNIX_PRECISION)?.as_str() {
-                "seconds" => Precision::Seconds,
-                "microseconds" => Precision::Micros,
-                "nanoseconds" => Precision::Nanos,
-                _ => Precision::Millis,
+            times: Times {
+                field: props.get(&FIELD)?,
+                target,
+                pattern,
+                format,
+                precision: match props.get(&UNIX_PRECISION)?.as_str() {
+                    "seconds" => Precision::Seconds,
+                    "microseconds" => Precision::Micros,
+                    "nanoseconds" => Precision::Nanos,
+                    _ => Precision::Millis,
+                },
             },
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
+}
 
+impl Times {
     fn form_of(schema: &Schema) -> Result<Form, ConnectError> {
         Ok(match (schema.name.as_deref(), &schema.kind) {
             (Some(logical::TIMESTAMP), _) => Form::Timestamp,
@@ -276,20 +285,23 @@ impl TimestampConverter {
 }
 
 impl Transform for TimestampConverter {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+        let times = &self.times;
         let data = self.part.get(&mut record);
         let Some(schema) = data.schema.clone() else {
             data.value = match &data.value {
                 Value::Null => Value::Null,
-                value if self.field.is_empty() => self.convert(value, Self::guessed(value)?)?,
+                value if times.field.is_empty() => times.convert(value, Times::guessed(value)?)?,
                 Value::Map(entries) => {
                     let mut entries = entries.clone();
                     match entries
                         .iter_mut()
-                        .find(|(name, _)| name.as_str() == Some(&self.field))
+                        .find(|(name, _)| name.as_str() == Some(&times.field))
                     {
-                        Some((_, value)) => *value = self.convert(value, Self::guessed(value)?)?,
-                        None => entries.push((Value::string(&self.field), Value::Null)),
+                        Some((_, value)) => {
+                            *value = times.convert(value, Times::guessed(value)?)?;
+                        }
+                        None => entries.push((Value::string(&times.field), Value::Null)),
                     }
                     Value::Map(entries)
                 }
@@ -297,12 +309,12 @@ impl Transform for TimestampConverter {
             };
             return Ok(Some(record));
         };
-        let plan = self.schemas.get(&schema, || self.plan(&schema))?;
-        let result = match (&*plan, &data.value) {
+        let plan = self.schemas.get(&schema, || times.plan(&schema))?;
+        let result = match (plan, &data.value) {
             (Plan::Unchanged, _) => return Ok(Some(record)),
             (Plan::Whole(result, _) | Plan::Field { schema: result, .. }, Value::Null) => result,
             (Plan::Whole(result, form), value) => {
-                data.value = self.convert(value, *form)?;
+                data.value = times.convert(value, *form)?;
                 result
             }
             (
@@ -317,7 +329,7 @@ impl Transform for TimestampConverter {
                     .map(|index| shape::value_of(structure, index, self.replace_null))
                     .collect();
                 if let Some(value) = values.get_mut(*index) {
-                    *value = self.convert(value, *form)?;
+                    *value = times.convert(value, *form)?;
                 }
                 data.value = Value::Struct(Struct::new(Arc::clone(result), values));
                 result
@@ -336,7 +348,7 @@ mod tests {
     fn convert(props: &[(&str, &str)], form: Form, value: Value) -> Result<Value, ConnectError> {
         let props = props.iter().copied().collect();
         let converter = TimestampConverter::new(&props, Part::Value).expect("a converter");
-        converter.convert(&value, form)
+        converter.times.convert(&value, form)
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tidegate_api::config::{ConfigDef, ConfigKey, Importance, filled_list};
 use tidegate_api::{
-    ConnectError, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, Struct, Transform,
-    TransformPlugin, Value,
+    ConnectError, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder, SchemaCache,
+    Struct, Transform, TransformPlugin, Value,
 };
 
 use crate::part::unsupported;
-use crate::shape::{self, Cache};
+use crate::shape;
 
 static FIELDS: ConfigKey<Vec<String>> = ConfigKey::required("fields")
     .importance(Importance::High)
@@ -28,14 +28,14 @@ pub(crate) fn register(plugins: &mut Plugins) {
         class: "org.apache.kafka.connect.transforms.ValueToKey",
         version: crate::VERSION,
         config_def,
-        create: |props| Ok(Box::new(ValueToKey::new(props)?)),
+        create: Arc::new(|props| Ok(Box::new(ValueToKey::new(props)?))),
     });
 }
 
 struct ValueToKey {
     fields: Vec<String>,
     replace_null: bool,
-    schemas: Cache<(Arc<Schema>, Vec<usize>)>,
+    schemas: SchemaCache<(Arc<Schema>, Vec<usize>)>,
 }
 
 impl ValueToKey {
@@ -49,13 +49,13 @@ impl ValueToKey {
         Ok(Self {
             fields,
             replace_null: props.get(&shape::REPLACE_NULL)?,
-            schemas: Cache::default(),
+            schemas: shape::cache(),
         })
     }
 }
 
 impl Transform for ValueToKey {
-    fn apply(&self, mut record: Record) -> Result<Option<Record>, ConnectError> {
+    fn apply(&mut self, mut record: Record) -> Result<Option<Record>, ConnectError> {
         record.key = match (&record.value.schema, &record.value.value) {
             (Some(schema), Value::Struct(structure)) => {
                 let plan = self.schemas.get(schema, || {
@@ -68,7 +68,7 @@ impl Transform for ValueToKey {
                         builder = builder.field(name.as_str(), Arc::clone(&field.schema));
                         indexes.push(field.index);
                     }
-                    Ok((builder.try_build()?, indexes))
+                    Ok::<_, ConnectError>((builder.try_build()?, indexes))
                 })?;
                 let values: Vec<Value> = plan
                     .1

@@ -7,7 +7,7 @@ fn converter(props: &[(&str, &str)]) -> JsonConverter {
     JsonConverter::new(&props.iter().copied().collect()).expect("a converter")
 }
 
-fn write(converter: &JsonConverter, data: &SchemaAndValue) -> Option<String> {
+fn write(converter: &mut JsonConverter, data: &SchemaAndValue) -> Option<String> {
     let mut out = BytesMut::new();
     let some = converter
         .from_connect_data("t", data, &mut out)
@@ -15,7 +15,7 @@ fn write(converter: &JsonConverter, data: &SchemaAndValue) -> Option<String> {
     some.then(|| String::from_utf8(out.to_vec()).expect("text"))
 }
 
-fn read(converter: &JsonConverter, text: &str) -> Result<SchemaAndValue, ConnectError> {
+fn read(converter: &mut JsonConverter, text: &str) -> Result<SchemaAndValue, ConnectError> {
     converter.to_connect_data("t", Some(&Bytes::copy_from_slice(text.as_bytes())))
 }
 
@@ -68,11 +68,11 @@ const ROW: &str = concat!(
 
 #[test]
 fn an_envelope_is_written_as_by_the_original_and_read_back() {
-    let converter = converter(&[]);
-    assert_eq!(write(&converter, &row()).as_deref(), Some(ROW));
-    let first = read(&converter, ROW).expect("readable");
+    let mut converter = converter(&[]);
+    assert_eq!(write(&mut converter, &row()).as_deref(), Some(ROW));
+    let first = read(&mut converter, ROW).expect("readable");
     assert_eq!(first, row());
-    let second = read(&converter, ROW).expect("readable");
+    let second = read(&mut converter, ROW).expect("readable");
     let (first, second) = (
         first.schema.expect("a schema"),
         second.schema.expect("a schema"),
@@ -85,27 +85,27 @@ fn an_envelope_is_written_as_by_the_original_and_read_back() {
 
 #[test]
 fn payloads_alone_are_written_without_schemas() {
-    let converter = converter(&[("schemas.enable", "false"), ("decimal.format", "numeric")]);
+    let mut converter = converter(&[("schemas.enable", "false"), ("decimal.format", "numeric")]);
     assert_eq!(
-        write(&converter, &row()).as_deref(),
+        write(&mut converter, &row()).as_deref(),
         Some(r#"{"id":1,"doc":null,"price":2.00,"m":{"a":1}}"#)
     );
 }
 
 #[test]
 fn nulls_are_tombstones_only_without_schema() {
-    let with = converter(&[]);
-    let without = converter(&[("schemas.enable", "false")]);
+    let mut with = converter(&[]);
+    let mut without = converter(&[("schemas.enable", "false")]);
     let optional = SchemaAndValue {
         schema: Some(SchemaBuilder::string().optional().build()),
         value: Value::Null,
     };
-    assert_eq!(write(&with, &SchemaAndValue::default()), None);
+    assert_eq!(write(&mut with, &SchemaAndValue::default()), None);
     assert_eq!(
-        write(&with, &optional).as_deref(),
+        write(&mut with, &optional).as_deref(),
         Some(r#"{"schema":{"type":"string","optional":true},"payload":null}"#)
     );
-    assert_eq!(write(&without, &optional).as_deref(), Some("null"));
+    assert_eq!(write(&mut without, &optional).as_deref(), Some("null"));
     assert_eq!(
         with.to_connect_data("t", None).expect("null"),
         SchemaAndValue::default()
@@ -123,14 +123,14 @@ fn a_null_becomes_the_default_unless_told_otherwise() {
         value: Value::Null,
     };
     assert_eq!(
-        write(&converter(&[("schemas.enable", "false")]), &data).as_deref(),
+        write(&mut converter(&[("schemas.enable", "false")]), &data).as_deref(),
         Some("7")
     );
-    let keeping = converter(&[
+    let mut keeping = converter(&[
         ("schemas.enable", "false"),
         ("replace.null.with.default", "false"),
     ]);
-    assert_eq!(write(&keeping, &data).as_deref(), Some("null"));
+    assert_eq!(write(&mut keeping, &data).as_deref(), Some("null"));
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn a_missing_required_value_is_an_error() {
 #[test]
 fn values_are_written_as_jackson_writes_them() {
     fn check(value: Value, text: &str) {
-        let converter = converter(&[("schemas.enable", "false")]);
+        let mut converter = converter(&[("schemas.enable", "false")]);
         assert_eq!(
-            write(&converter, &SchemaAndValue::schemaless(value)).as_deref(),
+            write(&mut converter, &SchemaAndValue::schemaless(value)).as_deref(),
             Some(text)
         );
     }
@@ -183,9 +183,9 @@ fn values_are_written_as_jackson_writes_them() {
 #[test]
 fn schemaless_texts_are_read() {
     fn check(text: &str, value: Value) {
-        let converter = converter(&[("schemas.enable", "false")]);
+        let mut converter = converter(&[("schemas.enable", "false")]);
         assert_eq!(
-            read(&converter, text).expect("readable"),
+            read(&mut converter, text).expect("readable"),
             SchemaAndValue::schemaless(value)
         );
     }
@@ -207,7 +207,7 @@ fn schemaless_texts_are_read() {
 
 #[test]
 fn what_is_no_envelope_is_refused_with_the_originals_text() {
-    let converter = converter(&[]);
+    let mut converter = converter(&[]);
     for text in [
         "{}",
         "1",
@@ -216,7 +216,7 @@ fn what_is_no_envelope_is_refused_with_the_originals_text() {
         r#"{"a":1}"#,
     ] {
         assert_eq!(
-            read(&converter, text).expect_err(text).text(),
+            read(&mut converter, text).expect_err(text).text(),
             NOT_AN_ENVELOPE,
             "{text}"
         );
@@ -229,7 +229,7 @@ fn what_is_no_envelope_is_refused_with_the_originals_text() {
         r#"{"schema":null,"payload":1"#,
         r#"{"schema":null,"payload":1}x"#,
     ] {
-        let error = read(&converter, text).expect_err(text);
+        let error = read(&mut converter, text).expect_err(text);
         assert_eq!(
             error.text(),
             "Converting byte[] to Kafka Connect data failed due to serialization error: ",
@@ -240,9 +240,12 @@ fn what_is_no_envelope_is_refused_with_the_originals_text() {
 
 #[test]
 fn members_may_come_in_any_order() {
-    let converter = converter(&[]);
-    let data =
-        read(&converter, r#"{ "payload": 5, "schema": {"type":"int8"} }"#).expect("readable");
+    let mut converter = converter(&[]);
+    let data = read(
+        &mut converter,
+        r#"{ "payload": 5, "schema": {"type":"int8"} }"#,
+    )
+    .expect("readable");
     assert_eq!(data.value, Value::Int8(5));
 }
 
@@ -253,23 +256,23 @@ fn null_stays_null_where_it_is_not_to_become_the_default() {
         ("true", [Value::Int32(3), Value::Int32(4)]),
         ("false", [Value::Null, Value::Null]),
     ] {
-        let converter = converter(&[("replace.null.with.default", replace)]);
-        let data = read(&converter, text).expect("readable");
+        let mut converter = converter(&[("replace.null.with.default", replace)]);
+        let data = read(&mut converter, text).expect("readable");
         assert_eq!(data.value.as_struct().expect("a struct").values(), expected);
     }
 }
 
 #[test]
 fn absent_fields_take_their_default() {
-    let converter = converter(&[]);
+    let mut converter = converter(&[]);
     let text = r#"{"schema":{"type":"struct","fields":[{"type":"int32","default":3,"field":"a"},{"type":"string","optional":true,"field":"b"}]},"payload":{"extra":[1]}}"#;
-    let data = read(&converter, text).expect("readable");
+    let data = read(&mut converter, text).expect("readable");
     assert_eq!(
         data.value.as_struct().expect("a struct").values(),
         [Value::Int32(3), Value::Null]
     );
     let missing = text.replace("\"default\":3,", "");
-    let error = read(&converter, &missing).expect_err("required");
+    let error = read(&mut converter, &missing).expect_err("required");
     assert_eq!(
         error.text(),
         "Invalid null value for required INT32 field (field 'a')"
@@ -279,12 +282,12 @@ fn absent_fields_take_their_default() {
 /// However the members of a struct are written, they are the same struct.
 #[test]
 fn fields_are_found_by_name() {
-    let converter = converter(&[]);
-    let read_payload = |payload: &str| {
+    let mut converter = converter(&[]);
+    let mut read_payload = |payload: &str| {
         let fields = r#"{"type":"int32","field":"a"},{"type":"string","optional":true,"field":"b\"é"},{"type":"boolean","optional":true,"field":"c"}"#;
         let text =
             format!(r#"{{"schema":{{"type":"struct","fields":[{fields}]}},"payload":{payload}}}"#);
-        let data = read(&converter, &text).expect(payload);
+        let data = read(&mut converter, &text).expect(payload);
         data.value.as_struct().expect("a struct").values().to_vec()
     };
     let all = [Value::Int32(7), Value::string("x"), Value::Boolean(true)];
@@ -309,7 +312,7 @@ fn fields_are_found_by_name() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_with_their_place() {
-    let converter = JsonConverter::new(&Props::default()).expect("a converter");
+    let mut converter = JsonConverter::new(&Props::default()).expect("a converter");
     let bytes = Bytes::from_static(b"{\"schema\":null,\"payload\":\"\xff\"}");
     let error = converter
         .to_connect_data("t", Some(&bytes))
@@ -353,8 +356,8 @@ const TOO_DEEP: &str = "Document nesting depth (1001) exceeds the maximum allowe
 #[test]
 fn texts_may_be_nested_as_deep_as_jackson_reads_them() {
     with_workers_stack(|| {
-        let with = converter(&[]);
-        let without = converter(&[("schemas.enable", "false")]);
+        let mut with = converter(&[]);
+        let mut without = converter(&[("schemas.enable", "false")]);
         let list = |levels| nested("[", "", "]", levels);
         let object = |levels| nested(r#"{"a":"#, "1", "}", levels);
         let lists = |levels| {
@@ -369,27 +372,27 @@ fn texts_may_be_nested_as_deep_as_jackson_reads_them() {
             |schema: &str, payload: &str| format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
         let empty = r#"{"type":"struct","fields":[]}"#;
         let unknown = |levels| envelope(empty, &format!(r#"{{"x":{}}}"#, list(levels)));
-        let readable = |converter: &JsonConverter, text: &str| {
+        let readable = |converter: &mut JsonConverter, text: &str| {
             read(converter, text).expect("not too deep");
         };
-        readable(&without, &list(1000));
-        readable(&without, &object(1000));
-        readable(&with, &envelope("null", &list(999)));
-        readable(&with, &unknown(998));
-        readable(&with, &envelope(&lists(998), &list(998)));
+        readable(&mut without, &list(1000));
+        readable(&mut without, &object(1000));
+        readable(&mut with, &envelope("null", &list(999)));
+        readable(&mut with, &unknown(998));
+        readable(&mut with, &envelope(&lists(998), &list(998)));
         let payload = nested(r#"{"a":"#, "{}", "}", 498);
-        readable(&with, &envelope(&structs(499), &payload));
+        readable(&mut with, &envelope(&structs(499), &payload));
         for levels in [1001, 100_000] {
-            let too_deep = |converter: &JsonConverter, text: &str| {
+            let too_deep = |converter: &mut JsonConverter, text: &str| {
                 check_cause(read(converter, text), READING, TOO_DEEP);
             };
-            too_deep(&without, &list(levels));
-            too_deep(&without, &"[".repeat(levels));
-            too_deep(&without, &object(levels));
-            too_deep(&with, &list(levels));
-            too_deep(&with, &envelope("null", &list(levels - 1)));
-            too_deep(&with, &unknown(levels - 2));
-            too_deep(&with, &envelope(&lists(levels - 2), "[]"));
+            too_deep(&mut without, &list(levels));
+            too_deep(&mut without, &"[".repeat(levels));
+            too_deep(&mut without, &object(levels));
+            too_deep(&mut with, &list(levels));
+            too_deep(&mut with, &envelope("null", &list(levels - 1)));
+            too_deep(&mut with, &unknown(levels - 2));
+            too_deep(&mut with, &envelope(&lists(levels - 2), "[]"));
             let content = lists(levels);
             let props = [("schema.content", content.as_str())].into_iter().collect();
             JsonConverter::new(&props).expect_err("too deep");
@@ -400,7 +403,7 @@ fn texts_may_be_nested_as_deep_as_jackson_reads_them() {
 #[test]
 fn values_may_be_nested_as_deep_as_jackson_writes_them() {
     with_workers_stack(|| {
-        let without = converter(&[("schemas.enable", "false")]);
+        let mut without = converter(&[("schemas.enable", "false")]);
         let deep = |levels: usize| {
             let start = (SchemaBuilder::int32().build(), Value::Int32(1));
             (0..levels).fold(start, |(schema, value), _| {
@@ -413,9 +416,9 @@ fn values_may_be_nested_as_deep_as_jackson_writes_them() {
         let text = nested("[", "1", "]", 1000);
         let (schema, value) = deep(1000);
         let schemaless = SchemaAndValue::schemaless(value.clone());
-        assert_eq!(write(&without, &schemaless).as_ref(), Some(&text));
+        assert_eq!(write(&mut without, &schemaless).as_ref(), Some(&text));
         let whole = SchemaAndValue::new(schema, value);
-        assert_eq!(write(&without, &whole).as_ref(), Some(&text));
+        assert_eq!(write(&mut without, &whole).as_ref(), Some(&text));
         let (schema, value) = deep(1001);
         let schemaless = SchemaAndValue::schemaless(value.clone());
         for data in [schemaless, SchemaAndValue::new(schema, value)] {
@@ -427,8 +430,8 @@ fn values_may_be_nested_as_deep_as_jackson_writes_them() {
 
 #[test]
 fn numbers_of_more_digits_than_jackson_reads_are_errors() {
-    let without = converter(&[("schemas.enable", "false")]);
-    let longest = read(&without, &"9".repeat(1000)).expect("a number");
+    let mut without = converter(&[("schemas.enable", "false")]);
+    let longest = read(&mut without, &"9".repeat(1000)).expect("a number");
     assert_eq!(longest.value, Value::Int64(-1));
     for text in [
         "9".repeat(1001),
@@ -436,16 +439,16 @@ fn numbers_of_more_digits_than_jackson_reads_are_errors() {
         format!("-1e{}", "0".repeat(1000)),
     ] {
         let cause = "Number value length (1001) exceeds the maximum allowed (1000)";
-        check_cause(read(&without, &text), READING, cause);
+        check_cause(read(&mut without, &text), READING, cause);
     }
 }
 
 #[test]
 fn exponents_are_read_exactly_and_within_bounds() {
-    let with = converter(&[]);
-    let read_as = |schema: &str, payload: &str| {
+    let mut with = converter(&[]);
+    let mut read_as = |schema: &str, payload: &str| {
         read(
-            &with,
+            &mut with,
             &format!(r#"{{"schema":{schema},"payload":{payload}}}"#),
         )
     };
@@ -462,7 +465,7 @@ fn exponents_are_read_exactly_and_within_bounds() {
         assert!(matches!(double, Value::Float64(0.0 | f64::INFINITY)));
     }
     let long = r#"{"type":"int64"}"#;
-    let value = |text: &str| read_as(long, text).map(|read| read.value).ok();
+    let mut value = |text: &str| read_as(long, text).map(|read| read.value).ok();
     assert_eq!(value("1e2"), Some(Value::Int64(100)));
     assert_eq!(value("-1.9"), Some(Value::Int64(-1)));
     assert_eq!(
@@ -477,9 +480,9 @@ fn exponents_are_read_exactly_and_within_bounds() {
 #[test]
 fn defaults_of_decimals_are_written_in_the_format_of_values() {
     const SCHEMA: &str = r#"{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":"#;
-    let numeric = converter(&[("decimal.format", "NUMERIC")]);
-    let base64 = converter(&[]);
-    let check = |converter: &JsonConverter, default: &str, parameters: &str, written: &str| {
+    let mut numeric = converter(&[("decimal.format", "NUMERIC")]);
+    let mut base64 = converter(&[]);
+    let check = |converter: &mut JsonConverter, default: &str, parameters: &str, written: &str| {
         let default: Decimal = default.parse().expect(default);
         let schema = logical::decimal(default.scale())
             .optional()
@@ -494,20 +497,20 @@ fn defaults_of_decimals_are_written_in_the_format_of_values() {
         let read = read(converter, &text).expect("readable");
         assert_eq!(read, SchemaAndValue::new(schema, Value::Decimal(default)));
     };
-    check(&numeric, "1.50", r#"{"scale":"2"}"#, "1.50");
-    check(&numeric, "1E+3", r#"{"scale":"-3"}"#, "1E+3");
-    check(&numeric, "0.00000010", r#"{"scale":"8"}"#, "1.0E-7");
+    check(&mut numeric, "1.50", r#"{"scale":"2"}"#, "1.50");
+    check(&mut numeric, "1E+3", r#"{"scale":"-3"}"#, "1E+3");
+    check(&mut numeric, "0.00000010", r#"{"scale":"8"}"#, "1.0E-7");
     let long = "12345678901234567890.1000000000000000000";
-    check(&numeric, long, r#"{"scale":"19"}"#, long);
-    check(&base64, "1.50", r#"{"scale":"2"}"#, "\"AJY=\"");
-    check(&base64, "-1.5", r#"{"scale":"1"}"#, "\"8Q==\"");
+    check(&mut numeric, long, r#"{"scale":"19"}"#, long);
+    check(&mut base64, "1.50", r#"{"scale":"2"}"#, "\"AJY=\"");
+    check(&mut base64, "-1.5", r#"{"scale":"1"}"#, "\"8Q==\"");
 }
 
 #[test]
 fn only_unscaled_bytes_need_the_scale_of_their_schema() {
     let data = SchemaAndValue::new(logical::decimal(3).build(), Decimal::new(25, 1));
     let props = [("schemas.enable", "false"), ("decimal.format", "NUMERIC")];
-    assert_eq!(write(&converter(&props), &data).as_deref(), Some("2.5"));
+    assert_eq!(write(&mut converter(&props), &data).as_deref(), Some("2.5"));
     let error = converter(&[]).from_connect_data("t", &data, &mut BytesMut::new());
     let error = error.expect_err("another scale");
     let text = "Decimal value has mismatching scale for given Decimal schema. Schema has scale 3, value has scale 1.";
@@ -517,12 +520,12 @@ fn only_unscaled_bytes_need_the_scale_of_their_schema() {
 /// As recorded from the original.
 #[test]
 fn maps_whose_keys_are_texts_are_objects() {
-    let converter = converter(&[("schemas.enable", "false")]);
+    let mut converter = converter(&[("schemas.enable", "false")]);
     let map = |keys: &Arc<Schema>, key: Value| {
         let schema = SchemaBuilder::map(Arc::clone(keys), SchemaBuilder::int32().build()).build();
         SchemaAndValue::new(schema, Value::Map(vec![(key, Value::Int32(1))]))
     };
-    let written = |keys: &Arc<Schema>, key: Value| {
+    let mut written = |keys: &Arc<Schema>, key: Value| {
         let mut out = BytesMut::new();
         converter
             .from_connect_data("t", &map(keys, key), &mut out)
@@ -556,12 +559,12 @@ fn maps_whose_keys_are_texts_are_objects() {
 
 #[test]
 fn maps_are_read_in_the_form_of_their_keys() {
-    let converter = converter(&[]);
-    let value = |keys: &str, payload: &str| {
+    let mut converter = converter(&[]);
+    let mut value = |keys: &str, payload: &str| {
         let text = format!(
             r#"{{"schema":{{"type":"map","keys":{keys},"values":{{"type":"int32"}}}},"payload":{payload}}}"#
         );
-        let read = read(&converter, &text).map(|read| read.value);
+        let read = read(&mut converter, &text).map(|read| read.value);
         read.map_err(|error| error.text().to_owned())
     };
     let entries = |key: Value| Ok(Value::Map(vec![(key, Value::Int32(1))]));
@@ -585,10 +588,10 @@ fn maps_are_read_in_the_form_of_their_keys() {
 #[test]
 fn of_two_members_of_one_name_the_last_counts() {
     fn check(text: &str, expected: &[(&str, i64)]) {
-        let converter = converter(&[("schemas.enable", "false")]);
+        let mut converter = converter(&[("schemas.enable", "false")]);
         let entries = expected.iter();
         let entries = entries.map(|(name, number)| (Value::string(name), Value::Int64(*number)));
-        let value = read(&converter, text).expect(text).value;
+        let value = read(&mut converter, text).expect(text).value;
         assert_eq!(value, Value::Map(entries.collect()), "{text}");
     }
     check(r#"{"id":1,"id":2}"#, &[("id", 2)]);
@@ -599,7 +602,7 @@ fn of_two_members_of_one_name_the_last_counts() {
     let names: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
     let last: Vec<(&str, i64)> = names.iter().map(String::as_str).zip(900..).collect();
     check(&format!("{{{}}}", many.join(",")), &last);
-    let read = |text: &str| read(&converter(&[]), text).expect(text).value;
+    let read = |text: &str| read(&mut converter(&[]), text).expect(text).value;
     let map = r#"{"schema":{"type":"map","keys":{"type":"string"},"values":{"type":"int32"}},"payload":{"a":1,"a":2}}"#;
     assert_eq!(read(map), Value::Map(vec![("a".into(), Value::Int32(2))]));
     let pairs = r#"{"schema":{"type":"map","keys":{"type":"int32"},"values":{"type":"int32"}},"payload":[[1,1],[1,2]]}"#;
@@ -638,16 +641,16 @@ fn of_two_members_of_one_name_the_last_counts() {
 
 #[test]
 fn topics_that_alternate_keep_their_schemas() {
-    let converter = converter(&[("schemas.cache.size", "8")]);
+    let mut converter = converter(&[("schemas.cache.size", "8")]);
     let text = |table: usize| {
         format!(r#"{{"schema":{{"type":"int32","name":"t{table}"}},"payload":{table}}}"#)
     };
-    let read = |topic: usize| {
+    let mut read = |topic: usize| {
         let bytes = Bytes::from(text(topic));
         let data = converter.to_connect_data(&format!("t{topic}"), Some(&bytes));
         data.expect("a value").schema.expect("a schema")
     };
-    let first: Vec<_> = (0..3).map(read).collect();
+    let first: Vec<_> = (0..3).map(&mut read).collect();
     for round in 0..50 {
         for (table, schema) in first.iter().enumerate() {
             assert!(Arc::ptr_eq(schema, &read(table)), "{round}");
@@ -674,9 +677,9 @@ proptest::proptest! {
     ) {
         let text = pieces.concat();
         for settings in [[("schemas.enable", "true")], [("schemas.enable", "false")]] {
-            if let Ok(data) = read(&converter(&settings), &text) {
+            if let Ok(data) = read(&mut converter(&settings), &text) {
                 proptest::prop_assert!(data.value.approximate_size() <= 100 * (text.len() + 1));
-                drop(write_any(&converter(&settings), &data));
+                drop(write_any(&mut converter(&settings), &data));
             }
         }
     }
@@ -684,10 +687,10 @@ proptest::proptest! {
     #[test]
     fn any_payload_of_a_schema_is_read_or_refused(payload in r#"[\[\]{},:\"a-c0-9eE.+\- nul]{0,40}"#) {
         let schema = ROW.split_once(r#","payload""#).expect("an envelope").0;
-        drop(read(&converter(&[]), &format!("{schema},\"payload\":{payload}}}")));
+        drop(read(&mut converter(&[]), &format!("{schema},\"payload\":{payload}}}")));
     }
 }
 
-fn write_any(converter: &JsonConverter, data: &SchemaAndValue) -> Result<bool, ConnectError> {
+fn write_any(converter: &mut JsonConverter, data: &SchemaAndValue) -> Result<bool, ConnectError> {
     converter.from_connect_data("t", data, &mut BytesMut::new())
 }

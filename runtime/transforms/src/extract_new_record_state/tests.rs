@@ -147,7 +147,8 @@ fn other_records_pass_untouched() {
 
 /// Headers of a delete event and of the tombstone behind it, as text; `None` for what is dropped.
 fn headers_of_a_delete(props: &[(&str, &str)], timestamp: Option<i64>) -> [Option<String>; 2] {
-    let transform = ExtractNewRecordState::new(&props.iter().copied().collect()).expect("valid");
+    let mut transform =
+        ExtractNewRecordState::new(&props.iter().copied().collect()).expect("valid");
     let own = Header {
         key: Arc::from("own"),
         value: SchemaAndValue {
@@ -215,8 +216,9 @@ fn headers_of_a_delete_reach_its_own_tombstone_alone() {
         ("delete.tombstone.handling.mode", "rewrite-with-tombstone"),
         ("add.headers", "op,table"),
     ];
-    let transform = ExtractNewRecordState::new(&props.iter().copied().collect()).expect("valid");
-    let apply = |record| transform.apply(record).expect("applied").expect("kept");
+    let mut transform =
+        ExtractNewRecordState::new(&props.iter().copied().collect()).expect("valid");
+    let mut apply = |record| transform.apply(record).expect("applied").expect("kept");
     let tombstone = Record {
         value: SchemaAndValue::default(),
         ..envelope(None, None, "d")

@@ -236,7 +236,7 @@ impl ConfigStore {
     async fn write(&self, records: Vec<(String, Option<Value>)>) -> Result<(), ConnectError> {
         let mut bytes = Vec::with_capacity(records.len());
         for (key, value) in records {
-            bytes.push((key, value.map(json::write).transpose()?));
+            bytes.push((key, value.as_ref().map(json::write).transpose()?));
         }
         match &self.topic {
             None => {
@@ -463,7 +463,7 @@ mod tests {
             replay(&[CONNECTOR, ("target-state-a", None)]).targets["a"],
             TargetState::Started
         );
-        let bytes = json::write(target_value(TargetState::Stopped)).expect("json");
+        let bytes = json::write(&target_value(TargetState::Stopped)).expect("json");
         assert_eq!(&bytes[..], br#"{"state":"PAUSED","state.v2":"STOPPED"}"#);
     }
 }

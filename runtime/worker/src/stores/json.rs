@@ -1,27 +1,17 @@
 //! Connect's JSON without schemas: the form of all internal records, and of maps in REST.
 
-use std::sync::LazyLock;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde_json::Value as Json;
-use tidegate_api::{ConnectError, Converter as _, Props, SchemaAndValue, Str, Value};
-use tidegate_json::JsonConverter;
-
-#[allow(clippy::expect_used, reason = "the settings are constants")]
-static CONVERTER: LazyLock<JsonConverter> = LazyLock::new(|| {
-    JsonConverter::new(&Props::from([("schemas.enable", "false")])).expect("valid settings")
-});
+use tidegate_api::{ConnectError, Props, Str, Value};
 
 /// # Errors
 /// If the value holds something that JSON cannot.
-pub(crate) fn write(value: Value) -> Result<Bytes, ConnectError> {
-    let mut out = BytesMut::new();
-    CONVERTER.from_connect_data("", &SchemaAndValue::schemaless(value), &mut out)?;
-    Ok(out.freeze())
+pub(crate) fn write(value: &Value) -> Result<Bytes, ConnectError> {
+    tidegate_json::write_schemaless(value)
 }
 
 pub(crate) fn read(bytes: &Bytes) -> Result<Value, ConnectError> {
-    Ok(CONVERTER.to_connect_data("", Some(bytes))?.value)
+    tidegate_json::read_schemaless(bytes)
 }
 
 /// A map with text keys.
@@ -76,7 +66,7 @@ pub(crate) fn to_fields(value: Value) -> Option<Vec<(Str, Value)>> {
 
 /// For REST answers.
 pub(crate) fn to_json(value: &Value) -> Json {
-    let bytes = write(value.clone()).unwrap_or_default();
+    let bytes = write(value).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or(Json::Null)
 }
 

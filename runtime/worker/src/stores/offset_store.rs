@@ -91,7 +91,7 @@ fn parse_key(key: &Bytes) -> Option<(String, SourcePartition)> {
 }
 
 fn key_of(connector: &str, partition: &SourcePartition) -> Result<Bytes, ConnectError> {
-    json::write(Value::Array(vec![
+    json::write(&Value::Array(vec![
         Value::string(connector),
         fields(&partition.0),
     ]))
@@ -248,7 +248,7 @@ impl OffsetBackingStore for OffsetStore {
                 None => key_of(connector, &partition)?,
             };
             let value = offset
-                .map(|offset| json::write(fields(&offset)))
+                .map(|offset| json::write(&fields(&offset)))
                 .transpose()?;
             records.push((key, value));
         }
@@ -281,7 +281,7 @@ impl OffsetStore {
             let value = entry
                 .offset
                 .as_ref()
-                .map(|offset| json::write(fields(offset)))
+                .map(|offset| json::write(&fields(offset)))
                 .transpose()?;
             Ok((entry.key.to_vec(), value.map(|value| value.to_vec())))
         });

@@ -133,7 +133,7 @@ fn render(status: &Status) -> Option<Bytes> {
     if let Some(version) = &status.version {
         fields.push(("version", Value::string(version)));
     }
-    json::write(json::map(fields)).ok()
+    json::write(&json::map(fields)).ok()
 }
 
 /// The worker's store of states: memory, and a topic behind it in distributed mode.
@@ -339,7 +339,7 @@ impl TopicTracker for StatusStore {
         )]);
         self.put(
             format!("status-topic-{topic}:connector-{connector}"),
-            json::write(value).ok(),
+            json::write(&value).ok(),
         );
     }
 }
