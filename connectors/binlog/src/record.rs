@@ -56,12 +56,10 @@ impl RecordMaker {
             },
             None => SchemaAndValue::default(),
         };
-        let headers = match extra {
-            Some(extra) => std::iter::once(extra)
-                .chain(self.headers.iter().cloned())
-                .collect(),
-            None => self.headers.clone(),
-        };
+        let mut headers = self.headers.clone();
+        if let Some(extra) = extra {
+            headers.push_front(extra);
+        }
         SourceRecord {
             record: Record {
                 topic: Arc::clone(&table.topic),

@@ -75,7 +75,7 @@ impl SourceTask for BinlogTask {
         let limits = settings.queue;
         let source = SourceInfo::new(self.flavor, &settings.naming.prefix);
         let run = random_uuid();
-        let headers: Headers = if settings.extended_headers {
+        let headers = if settings.extended_headers {
             headers::context(
                 &settings.naming.prefix,
                 &context.task.task.to_string(),
@@ -83,7 +83,7 @@ impl SourceTask for BinlogTask {
                 &run,
             )
         } else {
-            Vec::new()
+            Headers::new()
         };
         let reader = |queue| Reader {
             connector: Arc::clone(&context.task.connector),

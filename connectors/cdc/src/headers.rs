@@ -11,10 +11,10 @@ pub const NEW_KEY: &str = "__debezium.newkey";
 /// The key that a row had, on the create event of its new key.
 pub const OLD_KEY: &str = "__debezium.oldkey";
 
-/// Headers that say where a record comes from (`extended.headers.enabled`).
+/// Headers that say where a record comes from (`extended.headers.enabled`); one list for all records of a task.
 pub fn context(logical_name: &str, task: &str, connector: &str, run: &str) -> Headers {
     let schema = SchemaBuilder::string().build();
-    [
+    let headers = [
         ("__debezium.context.connectorLogicalName", logical_name),
         ("__debezium.context.taskId", task),
         ("__debezium.context.connectorName", connector),
@@ -26,8 +26,8 @@ pub fn context(logical_name: &str, task: &str, connector: &str, run: &str) -> He
             schema: Some(Arc::clone(&schema)),
             value: Value::string(text),
         },
-    })
-    .into()
+    });
+    Headers::shared(headers)
 }
 
 /// A key in a header.

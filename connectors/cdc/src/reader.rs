@@ -143,7 +143,7 @@ pub(crate) mod tests {
                 key: null(),
                 value: null(),
                 timestamp: None,
-                headers: Vec::new(),
+                headers: tidegate_api::Headers::new(),
             },
             source_partition: Arc::new(tidegate_api::SourcePartition(Vec::new())),
             source_offset: SourceOffset::new(Vec::new()),

@@ -256,7 +256,7 @@ impl FileStreamSourceTask {
                     value: Value::String(line),
                 },
                 timestamp: Some(now()),
-                headers: Vec::new(),
+                headers: tidegate_api::Headers::new(),
             },
             source_partition: Arc::clone(&self.partition),
             source_offset: SourceOffset::new(offset),

@@ -81,7 +81,7 @@ fn record(id: i64, key: &Arc<Schema>, row: &Arc<Schema>, topic: &Arc<str>) -> Si
             key: SchemaAndValue::from(key),
             value: SchemaAndValue::from(Struct::new(Arc::clone(row), values)),
             timestamp: None,
-            headers: Vec::new(),
+            headers: tidegate_api::Headers::new(),
         },
         original: TopicPartitionOffset {
             topic: Arc::clone(topic),

@@ -610,7 +610,7 @@ mod tests {
                 key: SchemaAndValue::NULL,
                 value: Struct::new(schema, vec![Value::Int64(1)]).into(),
                 timestamp: None,
-                headers: Vec::new(),
+                headers: tidegate_api::Headers::new(),
             },
             original: TopicPartitionOffset {
                 topic,

@@ -150,7 +150,7 @@ fn rows(count: i64, note: &str) -> Vec<SinkRecord> {
             key: Struct::new(Arc::clone(&key), vec![Value::Int64(id)]).into(),
             value: Struct::new(Arc::clone(&schema), vec![Value::Int64(id), note.into()]).into(),
             timestamp: None,
-            headers: Vec::new(),
+            headers: tidegate_api::Headers::new(),
         },
         original: TopicPartitionOffset {
             topic: "rows".into(),

@@ -126,7 +126,7 @@ impl Case {
                 key: Struct::new(schema, vec![Value::Int64(id)]).into(),
                 value,
                 timestamp: None,
-                headers: Vec::new(),
+                headers: tidegate_api::Headers::new(),
             },
             original: TopicPartitionOffset {
                 topic,

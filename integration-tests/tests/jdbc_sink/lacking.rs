@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use tidegate_api::{
-    ErrorKind, Header, Schema, SchemaAndValue, SchemaBuilder, SinkRecord, Struct, Value,
+    ErrorKind, Header, Headers, Schema, SchemaAndValue, SchemaBuilder, SinkRecord, Struct, Value,
 };
 
 use super::case::{ALL, Case, structure};
@@ -207,13 +207,13 @@ async fn keys_in_headers_find_the_row_of_a_null() -> Result<()> {
             value: Value::Null,
         },
     );
-    record.record.headers = vec![Header {
+    record.record.headers = Headers::shared([Header {
         key: "id".into(),
         value: SchemaAndValue {
             schema: Some(SchemaBuilder::int64().build()),
             value: Value::Int64(1),
         },
-    }];
+    }]);
     case.task.put(&[record]).await?;
     case.check(ALL, &[&["7", "seven"]]).await
 }

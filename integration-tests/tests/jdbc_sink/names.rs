@@ -1,7 +1,9 @@
 //! Names that the database cuts, and names that become one.
 
 use anyhow::Result;
-use tidegate_api::{ErrorKind, Header, SchemaAndValue, SchemaBuilder, SinkRecord, Struct, Value};
+use tidegate_api::{
+    ErrorKind, Header, Headers, SchemaAndValue, SchemaBuilder, SinkRecord, Struct, Value,
+};
 
 use super::case::{Case, of_topic, structure};
 use super::confluent;
@@ -161,13 +163,13 @@ async fn keys_of_headers_and_values_with_long_names_are_cut_too() -> Result<()> 
             ]);
             let row = Struct::new(schema, vec![Value::Int64(1), note.into()]);
             let mut record = case.record(1, row.into());
-            record.record.headers = vec![Header {
+            record.record.headers = Headers::shared([Header {
                 key: long.as_str().into(),
                 value: SchemaAndValue {
                     schema: Some(SchemaBuilder::int64().build()),
                     value: Value::Int64(1),
                 },
-            }];
+            }]);
             case.task.put(&[record]).await?;
         }
         let sql = format!("SELECT {}::text, note FROM a_orders", cut(&long));

@@ -9,6 +9,7 @@ pub mod converter;
 pub mod date_format;
 pub mod decimal;
 pub mod error;
+pub mod header_list;
 pub mod java_regex;
 pub mod java_text;
 pub mod logical;
@@ -30,6 +31,7 @@ pub use converter::{AsHeaderConverter, Converter, HeaderConverter};
 pub use date_format::DateFormat;
 pub use decimal::Decimal;
 pub use error::{ConnectError, ErrorKind};
+pub use header_list::HeaderList;
 pub use java_regex::JavaRegex;
 pub use panics::{catch_panic, catch_panic_of};
 pub use plugin::{

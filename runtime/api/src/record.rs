@@ -5,17 +5,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::header_list::HeaderList;
 use crate::value::{SchemaAndValue, Str, Value};
 
-/// A header: keys may repeat, order is kept.
+/// A header.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
     pub key: Arc<str>,
     pub value: SchemaAndValue,
 }
 
-/// A record's headers. Empty costs nothing.
-pub type Headers = Vec<Header>;
+/// A record's headers.
+pub type Headers = HeaderList<Header>;
 
 /// What every record has; transformations see only this. Java's `ConnectRecord`, by composition.
 #[derive(Debug, Clone, PartialEq)]

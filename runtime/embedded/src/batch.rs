@@ -84,7 +84,7 @@ impl Records {
             timestamp_type: TimestampType::CreateTime,
             key,
             value,
-            headers,
+            headers: headers.into(),
         })
     }
 }

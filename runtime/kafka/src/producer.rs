@@ -4,6 +4,7 @@
 //! the tasks go on. A second thread serves the delivery reports; they count down per batch (see
 //! [`deliveries`](crate::deliveries)), so that no channel or future is touched per record.
 
+mod headers;
 mod lanes;
 mod queue;
 mod reports;

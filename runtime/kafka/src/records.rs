@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tidegate_log::{ConsumedRecord, Names, RecordHeader};
+use tidegate_log::{ConsumedRecord, Names, RecordHeader, RecordHeaders};
 
 use crate::native::MessageRef;
 
@@ -25,7 +25,7 @@ impl Records {
         let mut size = message.topic().len();
         let key = message.key().map(|key| self.copy(key, &mut size));
         let value = message.payload().map(|value| self.copy(value, &mut size));
-        let mut headers = Vec::new();
+        let mut headers = RecordHeaders::new();
         message.headers(|name, value| {
             size += name.len();
             headers.push(RecordHeader {

@@ -13,7 +13,7 @@ use tidegate_api::TopicPartition;
 
 use crate::{
     ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, Log, LogError, NewTopic, ProducerRecord,
-    RecordHeader, Subscription, TopicCreation, TopicLog, partitioner,
+    RecordHeader, RecordHeaders, Subscription, TopicCreation, TopicLog, partitioner,
 };
 
 /// Time for anything that a log does without a person's help.
@@ -34,6 +34,7 @@ macro_rules! conformance_tests {
     ($open:expr) => {
         $crate::conformance_tests!($open =>
             records_come_back_in_order_with_all_their_parts,
+            headers_that_records_share_keep_their_places,
             keyed_records_go_to_javas_partition,
             topics_are_created_once_with_their_settings,
             what_does_not_exist_is_not_found,
@@ -173,7 +174,7 @@ pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) 
     let topic = topic(&log, 1).await;
     let mut full = record(&topic, "k", "v");
     full.timestamp = Some(1_600_000_000_123);
-    full.headers = vec![
+    full.headers = RecordHeaders::from(vec![
         RecordHeader {
             key: Arc::from("h"),
             value: Some(Bytes::from_static(b"1")),
@@ -182,7 +183,7 @@ pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) 
             key: Arc::from("h"),
             value: None,
         },
-    ];
+    ]);
     let mut bare = ProducerRecord::new(Arc::clone(&topic), None, None);
     bare.partition = Some(0);
     let empty = ProducerRecord::new(Arc::clone(&topic), Some(Bytes::new()), Some(Bytes::new()));
@@ -213,6 +214,36 @@ pub async fn records_come_back_in_order_with_all_their_parts(log: Arc<dyn Log>) 
         (&read[2].key, &read[2].value),
         (&Some(Bytes::new()), &Some(Bytes::new()))
     );
+}
+
+pub async fn headers_that_records_share_keep_their_places(log: Arc<dyn Log>) {
+    let topic = topic(&log, 1).await;
+    let header = |key: &str, value: &'static str| RecordHeader {
+        key: Arc::from(key),
+        value: Some(Bytes::from(value)),
+    };
+    let shared: Arc<[_]> = Arc::from([header("s", "1"), header("own", "2")]);
+    let records: Vec<_> = (0..12)
+        .map(|n| {
+            let before = (n % 2 == 1).then(|| header("own", "0"));
+            let after = (n % 3 == 1).then(|| header("t", "3"));
+            let mut record = record(&topic, "k", "v");
+            record.headers = RecordHeaders::from_parts(
+                before.into_iter().collect(),
+                (n % 5 > 0).then(|| Arc::clone(&shared)),
+                after,
+            );
+            record
+        })
+        .collect();
+    let headers: Vec<_> = records
+        .iter()
+        .map(|record| record.headers.clone())
+        .collect();
+    append(&log, records).await;
+    let read = read(&log, &topic, 0, headers.len()).await;
+    let found: Vec<_> = read.into_iter().map(|record| record.headers).collect();
+    assert_eq!(found, headers);
 }
 
 pub async fn keyed_records_go_to_javas_partition(log: Arc<dyn Log>) {

@@ -15,7 +15,7 @@ pub use error::LogError;
 pub use names::Names;
 pub use port::{
     AppendReceipt, ClientConfig, ConsumedRecord, Consumer, ConsumerEvent, GroupClaim, Log,
-    LogProvider, NewTopic, Producer, ProducerRecord, Reader, RecordHeader, RecordMetadata,
-    Subscription, TopicCreation, TopicDescription,
+    LogProvider, NewTopic, Producer, ProducerRecord, Reader, RecordHeader, RecordHeaders,
+    RecordMetadata, Subscription, TopicCreation, TopicDescription,
 };
 pub use topic_log::TopicLog;

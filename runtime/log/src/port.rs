@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
-use tidegate_api::{TimestampType, TopicPartition};
+use tidegate_api::{HeaderList, TimestampType, TopicPartition};
 use tokio::sync::{oneshot, watch};
 
 use crate::error::LogError;
@@ -161,6 +161,9 @@ pub struct RecordHeader {
     pub value: Option<Bytes>,
 }
 
+/// A record's headers as stored.
+pub type RecordHeaders = HeaderList<RecordHeader>;
+
 /// A record to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerRecord {
@@ -171,7 +174,7 @@ pub struct ProducerRecord {
     pub timestamp: Option<i64>,
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
-    pub headers: Vec<RecordHeader>,
+    pub headers: RecordHeaders,
 }
 
 impl ProducerRecord {
@@ -182,7 +185,7 @@ impl ProducerRecord {
             timestamp: None,
             key,
             value,
-            headers: Vec::new(),
+            headers: RecordHeaders::new(),
         }
     }
     /// Bytes of key, value and headers.
@@ -247,7 +250,7 @@ pub struct ConsumedRecord {
     pub timestamp_type: TimestampType,
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
-    pub headers: Vec<RecordHeader>,
+    pub headers: RecordHeaders,
 }
 
 impl ConsumedRecord {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tidegate_api::{
-    ConnectError, Converter, Header, HeaderConverter, Plugins, Predicate, Props, Record,
-    SchemaAndValue, SinkRecord, Transform,
+    ConnectError, Converter, HeaderConverter, Plugins, Predicate, Props, Record, SchemaAndValue,
+    SinkRecord, Transform,
 };
-use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeader};
+use tidegate_log::{ConsumedRecord, ProducerRecord, RecordHeaders};
 
 use crate::connector_config::{PREDICATES, TRANSFORMS};
-use crate::headers::KnownHeaders;
+use crate::headers::{ToConnect, ToLog};
 use crate::tolerance::{Failure, Stage};
 
 /// One of the task's classes with its Java name.
@@ -33,8 +33,8 @@ pub(crate) struct Converters {
     header: Named<dyn HeaderConverter>,
     /// Where keys and values are written.
     buffer: BytesMut,
-    to_log: KnownHeaders<Header, RecordHeader>,
-    to_connect: KnownHeaders<RecordHeader, Header>,
+    to_log: ToLog,
+    to_connect: ToConnect,
 }
 
 /// Transformations in their order.
@@ -57,7 +57,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub(crate) struct Serialized {
     pub(crate) key: Option<Bytes>,
     pub(crate) value: Option<Bytes>,
-    pub(crate) headers: Vec<RecordHeader>,
+    pub(crate) headers: RecordHeaders,
 }
 
 /// Named where a record fails on its way into the log.
@@ -90,8 +90,8 @@ impl Converters {
                 plugin: (header.create)(&options)?,
             },
             buffer: BytesMut::new(),
-            to_log: KnownHeaders::default(),
-            to_connect: KnownHeaders::default(),
+            to_log: ToLog::default(),
+            to_connect: ToConnect::default(),
         })
     }
 
@@ -100,7 +100,7 @@ impl Converters {
         let topic = &record.topic;
         let headers = self
             .to_log
-            .to_log(&mut *self.header.plugin, topic, &record.headers);
+            .convert(&mut *self.header.plugin, topic, &record.headers);
         let headers = headers.map_err(|error| self.header_failure(error))?;
         let buffer = &mut self.buffer;
         if buffer.capacity() < BUFFER_BYTES / 4 {
@@ -137,7 +137,7 @@ impl Converters {
             timestamp: consumed.timestamp,
             headers: self
                 .to_connect
-                .to_connect(&mut *self.header.plugin, topic, &consumed.headers)
+                .convert(&mut *self.header.plugin, topic, &consumed.headers)
                 .map_err(|error| self.header_failure(error))?,
         })
     }

@@ -84,7 +84,7 @@ const WRITES: &str = "writing to a string never fails";
 mod tests {
     use std::sync::Arc;
 
-    use tidegate_api::{Header, SchemaBuilder, logical};
+    use tidegate_api::{Header, Headers, SchemaBuilder, logical};
 
     use super::*;
 
@@ -96,7 +96,7 @@ mod tests {
             key: SchemaAndValue::NULL,
             value: SchemaAndValue::new(SchemaBuilder::string().build(), Value::string("line")),
             timestamp: Some(7),
-            headers: Vec::new(),
+            headers: Headers::new(),
         };
         let partition = SourcePartition::single("filename", "f");
         let offset = SourceOffset::new(vec![(Str::new("position"), Value::Int64(5))]);
@@ -114,7 +114,10 @@ mod tests {
             "headers=ConnectHeaders(headers=[ConnectHeader(key=h, value=1, schema=null)])}"
         ));
         record.key = SchemaAndValue::new(logical::timestamp().build(), Value::Int64(86_400_000));
-        record.headers[0].value = SchemaAndValue::new(logical::date().build(), Value::Int32(0));
+        record.headers = Headers::shared([Header {
+            key: Arc::from("h"),
+            value: SchemaAndValue::new(logical::date().build(), Value::Int32(0)),
+        }]);
         let text = source_record(&record, &partition, &offset);
         for part in [
             "key=Fri Jan 02 00:00:00 UTC 1970, keySchema=Schema{org.apache.kafka.connect.data.Timestamp:INT64}",

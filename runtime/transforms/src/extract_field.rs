@@ -90,7 +90,7 @@ impl Transform for ExtractField {
 mod tests {
     use std::sync::Arc;
 
-    use tidegate_api::{SchemaAndValue, SchemaBuilder, Struct};
+    use tidegate_api::{Headers, SchemaAndValue, SchemaBuilder, Struct};
 
     use super::*;
 
@@ -106,7 +106,7 @@ mod tests {
                 key: SchemaAndValue::default(),
                 value,
                 timestamp: None,
-                headers: Vec::new(),
+                headers: Headers::new(),
             };
             let error = transform.apply(record).expect_err("refused");
             assert_eq!(error.text(), expected);

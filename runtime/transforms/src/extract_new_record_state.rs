@@ -8,7 +8,7 @@ use tidegate_api::config::{
     ConfigDef, ConfigKey, ConfigValue, Importance, Width, enumerated, invalid,
 };
 use tidegate_api::{
-    ConnectError, Header, Headers, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder,
+    ConnectError, Header, Plugins, Props, Record, Schema, SchemaAndValue, SchemaBuilder,
     SchemaCache, Struct, Transform, TransformPlugin, Value,
 };
 
@@ -264,7 +264,7 @@ struct ExtractNewRecordState {
 struct LastDelete {
     topic: Arc<str>,
     key: Value,
-    added: Headers,
+    added: Vec<Header>,
 }
 
 impl ExtractNewRecordState {
@@ -332,7 +332,7 @@ impl ExtractNewRecordState {
         self.last_delete = is_delete(record).then(|| LastDelete {
             topic: Arc::clone(&record.topic),
             key: record.key.value.clone(),
-            added: record.headers[own..].to_vec(),
+            added: record.headers.iter().skip(own).cloned().collect(),
         });
     }
 

@@ -198,7 +198,7 @@ impl Transform for MaskField {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_api::{Kind, SchemaAndValue, SchemaBuilder};
+    use tidegate_api::{Headers, Kind, SchemaAndValue, SchemaBuilder};
 
     use super::*;
 
@@ -227,7 +227,7 @@ mod tests {
                 value: Value::Struct(structure),
             },
             timestamp: None,
-            headers: Vec::new(),
+            headers: Headers::new(),
         };
         let masked = transform.apply(record).map_err(|it| it.text().to_owned())?;
         match masked.expect("a record").value.value {

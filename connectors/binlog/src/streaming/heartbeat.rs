@@ -60,7 +60,7 @@ fn heartbeat_record(
                 Value::Int64(chrono::Utc::now().timestamp_millis()),
             ),
             timestamp: None,
-            headers: Vec::new(),
+            headers: tidegate_api::Headers::new(),
         },
         source_partition: Arc::clone(&records.partition),
         source_offset: tidegate_api::SourceOffset::new(position),

@@ -200,7 +200,7 @@ async fn read(
         source: &source,
         records: &RecordMaker {
             partition: offsets::partition(prefix),
-            headers: Vec::new(),
+            headers: tidegate_api::Headers::new(),
             tombstones: settings.tombstones,
         },
         schema_changes: &SchemaChangeMaker::new(flavor, prefix, &source.schema),

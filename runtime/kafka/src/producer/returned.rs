@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rdkafka::error::RDKafkaErrorCode;
-use tidegate_log::{ProducerRecord, RecordHeader};
+use tidegate_log::{ProducerRecord, RecordHeader, RecordHeaders};
 
 use crate::deliveries::Ticket;
 use crate::native::MessageRef;
@@ -53,7 +53,7 @@ impl Return {
     /// A copy of what librdkafka has.
     pub(super) fn new(message: MessageRef<'_>, ticket: Ticket, cause: Cause) -> Self {
         let bytes = |slice: Option<&[u8]>| slice.map(Bytes::copy_from_slice);
-        let mut headers = Vec::new();
+        let mut headers = RecordHeaders::new();
         message.headers(|name, value| {
             headers.push(RecordHeader {
                 key: Arc::from(name),

@@ -19,13 +19,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 use tidegate_api::catch_panic_of;
-use tidegate_log::{LogError, ProducerRecord, RecordHeader};
+use tidegate_log::{LogError, ProducerRecord};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tracing::{debug, error, info, warn};
 
+use super::headers::NativeHeaders;
 use super::lanes::{Lanes, wire_size};
 use super::queue::{Batch, Queue};
 use super::reports::{self, Reporter};
@@ -156,6 +156,7 @@ pub(super) struct Sender {
     /// For clients whose question creates a topic.
     creating: rdkafka::ClientConfig,
     lanes: Lanes,
+    headers: NativeHeaders,
     /// Records in the window.
     in_window: usize,
     /// Records to hand over again, older than any other.
@@ -183,6 +184,7 @@ impl Sender {
             activity,
             creating,
             lanes: Lanes::new(request.saturating_sub(REQUEST_OVERHEAD)),
+            headers: NativeHeaders::new(),
             in_window: 0,
             again: VecDeque::new(),
             failed_clients: 0,
@@ -474,15 +476,13 @@ impl Sender {
         }
     }
 
-    fn send(&self, record: &ProducerRecord, ticket: Ticket) -> Result<(), KafkaError> {
+    fn send(&mut self, record: &ProducerRecord, ticket: Ticket) -> Result<(), KafkaError> {
         let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&record.topic, ticket.0);
         next.partition = record.partition;
         next.timestamp = record.timestamp;
         next.key = record.key.as_deref();
         next.payload = record.value.as_deref();
-        if !record.headers.is_empty() {
-            next.headers = Some(headers(&record.headers));
-        }
+        next.headers = self.headers.of(&record.headers);
         self.client.native.send(next).map_err(|(error, _)| error)
     }
 
@@ -603,17 +603,6 @@ fn doing(record: &ProducerRecord) -> String {
         Some(partition) => format!("append to partition {partition} of topic '{topic}'"),
         None => format!("append to topic '{topic}'"),
     }
-}
-
-fn headers(headers: &[RecordHeader]) -> OwnedHeaders {
-    let mut native = OwnedHeaders::new_with_capacity(headers.len());
-    for header in headers {
-        native = native.insert(Header {
-            key: &header.key,
-            value: header.value.as_deref(),
-        });
-    }
-    native
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn records(offsets: std::ops::Range<i64>) -> ConsumerEvent {
         timestamp_type: TimestampType::CreateTime,
         key: None,
         value: Some(Bytes::from_static(b"v")),
-        headers: Vec::new(),
+        headers: tidegate_log::RecordHeaders::new(),
     };
     ConsumerEvent::Records(offsets.map(record).collect())
 }

@@ -48,7 +48,7 @@ fn record(text: &str, position: i64) -> SourceRecord {
             key: SchemaAndValue::NULL,
             value: SchemaAndValue::new(SchemaBuilder::string().build(), Value::string(text)),
             timestamp: None,
-            headers: Vec::new(),
+            headers: tidegate_api::Headers::new(),
         },
         source_partition: Arc::new(SourcePartition::single("file", "f")),
         source_offset: SourceOffset::new(vec![(Str::new("at"), Value::Int64(position))]),

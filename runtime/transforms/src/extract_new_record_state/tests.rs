@@ -1,3 +1,5 @@
+use tidegate_api::Headers;
+
 use super::*;
 
 fn envelope(before: Option<i32>, after: Option<i32>, op: &str) -> Record {
@@ -43,7 +45,7 @@ fn envelope(before: Option<i32>, after: Option<i32>, op: &str) -> Record {
             value: Value::Struct(Struct::new(schema, values)),
         },
         timestamp: None,
-        headers: Vec::new(),
+        headers: Headers::new(),
     }
 }
 
@@ -80,7 +82,10 @@ fn rows_come_out_with_what_is_added() {
         fields(&record),
         expected.map(|(name, value)| (name.to_owned(), value))
     );
-    assert_eq!(&*record.headers[0].key, "__op");
+    assert_eq!(
+        record.headers.get(0).map(|header| &*header.key),
+        Some("__op")
+    );
     let schema = record.value.schema.expect("a schema");
     assert_eq!(
         (schema.name.as_deref(), schema.optional),
@@ -158,7 +163,7 @@ fn headers_of_a_delete(props: &[(&str, &str)], timestamp: Option<i64>) -> [Optio
     };
     let delete = Record {
         timestamp,
-        headers: vec![own],
+        headers: vec![own].into(),
         ..envelope(Some(1), None, "d")
     };
     let tombstone = Record {

@@ -179,7 +179,7 @@ impl Reader for MemoryReader {
                 timestamp_type: TimestampType::CreateTime,
                 key: None,
                 value: Some(value),
-                headers: Vec::new(),
+                headers: tidegate_log::RecordHeaders::new(),
             })
             .collect())
     }
