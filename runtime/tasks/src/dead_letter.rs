@@ -24,8 +24,8 @@ use crate::client_settings;
 use crate::connector_config::{
     ERRORS_DEAD_LETTER_HEADERS, ERRORS_DEAD_LETTER_REPLICATION, ERRORS_DEAD_LETTER_TOPIC,
 };
+use crate::converters::Converters;
 use crate::environment::TaskEnvironment;
-use crate::pipeline::Converters;
 use crate::producers::Producers;
 use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 

@@ -6,6 +6,7 @@
 mod backoff;
 mod client_settings;
 mod connector_config;
+mod converters;
 mod dead_letter;
 mod environment;
 mod headers;
