@@ -26,14 +26,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
 use tidegate_api::{SourceOffset, SourceRecord, Str, TaskWaits, Value};
 use tidegate_cdc::envelope::Operation;
 use tidegate_cdc::queue::BatchSender;
 use tidegate_mysql::connection::Server;
 use tidegate_mysql::queries::{self, MasterStatus, quoted, quoted_id};
 use tidegate_mysql::rows::{TablePlan, TablePlanExt as _};
-use tidegate_mysql::sessions::{Rows, Session};
+use tidegate_mysql::sessions::{Session, next_row};
 use tidegate_mysql::{Flavor, MySqlError};
 use tidegate_relational::{Table, TableId};
 use tracing::{info, warn};
@@ -668,25 +667,6 @@ fn unpadded(sql_mode: &str) -> String {
 async fn set_sql_mode(conn: &mut Session, mode: &str) -> Result<(), mysql_async::Error> {
     conn.query_drop(format!("SET SESSION sql_mode = '{mode}'"))
         .await
-}
-
-/// The next row, unless the server is silent for too long (`database.query.timeout.ms`).
-async fn next_row(
-    rows: &mut Rows<'_>,
-    limit: Option<Duration>,
-) -> Result<Option<mysql_async::Row>, BinlogError> {
-    if let Some(row) = rows.next().now_or_never() {
-        return Ok(row.transpose()?);
-    }
-    let Some(limit) = limit else {
-        return Ok(rows.next().await.transpose()?);
-    };
-    match tokio::time::timeout(limit, rows.next()).await {
-        Ok(row) => Ok(row.transpose()?),
-        Err(_) => Err(BinlogError::Connection(format!(
-            "The server has sent no row for {limit:?} (database.query.timeout.ms)"
-        ))),
-    }
 }
 
 async fn begin_transaction(conn: &mut Session) -> Result<(), mysql_async::Error> {

@@ -10,6 +10,7 @@ pub mod gtid;
 pub mod queries;
 pub mod rows;
 pub mod sessions;
+pub mod table_reader;
 pub mod tls;
 pub mod uuid;
 pub mod values;

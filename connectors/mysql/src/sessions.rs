@@ -143,10 +143,34 @@ impl Session {
         answered(self.limit, self.conn().query_stream(sql)).await
     }
 
+    /// How long the server may leave a query without an answer.
+    pub fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
     fn conn(&mut self) -> &mut Conn {
         self.conn
             .as_mut()
             .expect("a session has its connection until it is given up")
+    }
+}
+
+/// The next row, unless the server is silent for too long (`database.query.timeout.ms`).
+pub async fn next_row(
+    rows: &mut Rows<'_>,
+    limit: Option<Duration>,
+) -> Result<Option<Row>, MySqlError> {
+    if let Some(row) = rows.next().now_or_never() {
+        return Ok(row.transpose()?);
+    }
+    let Some(limit) = limit else {
+        return Ok(rows.next().await.transpose()?);
+    };
+    match timeout(limit, rows.next()).await {
+        Ok(row) => Ok(row.transpose()?),
+        Err(_) => Err(MySqlError::Connection(format!(
+            "The server has sent no row for {limit:?} (database.query.timeout.ms)"
+        ))),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod masking;
 mod row;
 pub mod table_plan;
+pub mod table_reader;
 
 use std::fmt;
 use std::sync::Arc;
