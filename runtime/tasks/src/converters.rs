@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tidegate_api::{
-    ConnectError, Converter, HeaderConverter, Plugins, Props, Record, SchemaAndValue,
+    ConnectError, Converter, HeaderConverter, Plugins, Props, Record, Schema, SchemaAndValue,
 };
 use tidegate_log::{ConsumedRecord, RecordHeaders};
 
@@ -14,9 +14,12 @@ use crate::tolerance::{Failure, Stage};
 
 /// The converters of a task, and what they keep from record to record.
 pub(crate) struct Converters {
-    key: Named<dyn Converter>,
-    value: Named<dyn Converter>,
+    key: ValueConverter,
+    value: ValueConverter,
     header: Named<dyn HeaderConverter>,
+    headers_prepared: Option<Preparation>,
+    /// Of any of them.
+    needs_preparation: bool,
     /// Where keys and values are written.
     buffer: BytesMut,
     to_log: ToLog,
@@ -52,21 +55,81 @@ impl Converters {
         let header = plugins
             .header_converter(&class)
             .ok_or_else(|| unknown("header.converter", &class))?;
+        let header = Named {
+            class: header.class,
+            plugin: (header.create)(&options)?,
+        };
+        let stages = [Stage::KeyConverter, Stage::ValueConverter];
+        let [key, value] =
+            stages.map(|stage| ValueConverter::new(stage, connector, worker, plugins));
+        let (key, value) = (key?, value?);
         Ok(Self {
-            key: converter("key.converter", true, connector, worker, plugins)?,
-            value: converter("value.converter", false, connector, worker, plugins)?,
-            header: Named {
-                class: header.class,
-                plugin: (header.create)(&options)?,
-            },
+            needs_preparation: header.plugin.needs_preparation()
+                || key.needs_preparation
+                || value.needs_preparation,
+            key,
+            value,
+            header,
+            headers_prepared: None,
             buffer: BytesMut::new(),
             to_log: ToLog::default(),
             to_connect: ToConnect::default(),
         })
     }
 
+    pub(crate) fn needs_preparation(&self) -> bool {
+        self.needs_preparation
+    }
+
+    /// Gets what is needed to write a record, unless it was the same for the one before.
+    pub(crate) async fn prepare(&mut self, record: &Record) -> Result<(), Failure> {
+        let topic = &record.topic;
+        if self.header.plugin.needs_preparation() {
+            for header in &record.headers {
+                let schema = header.value.schema.as_ref();
+                if is_prepared(self.headers_prepared.as_ref(), topic, schema) {
+                    continue;
+                }
+                let prepared = self.header.plugin.prepare(topic, schema).await;
+                prepared.map_err(|error| self.header_failure(error))?;
+                self.headers_prepared = Some((Arc::clone(topic), schema.cloned()));
+            }
+        }
+        self.key.prepare(topic, &record.key).await?;
+        self.value.prepare(topic, &record.value).await
+    }
+
+    /// Gets what is needed to read a record.
+    pub(crate) async fn prepare_read(&mut self, consumed: &ConsumedRecord) -> Result<(), Failure> {
+        let topic = &consumed.topic;
+        self.key.prepare_read(topic, consumed.key.as_ref()).await?;
+        let value = consumed.value.as_ref();
+        self.value.prepare_read(topic, value).await?;
+        if self.header.plugin.needs_preparation() {
+            for header in &consumed.headers {
+                if let Some(bytes) = &header.value
+                    && !self.header.plugin.can_read(topic, bytes)
+                {
+                    let prepared = self.header.plugin.prepare_read(topic, bytes).await;
+                    prepared.map_err(|error| self.header_failure(error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A record's key, value and headers as bytes.
     pub(crate) fn serialize(&mut self, record: &Record) -> Result<Serialized, Failure> {
+        let serialized = self.write(record);
+        if serialized.is_err() {
+            self.headers_prepared = None;
+            self.key.prepared = None;
+            self.value.prepared = None;
+        }
+        serialized
+    }
+
+    fn write(&mut self, record: &Record) -> Result<Serialized, Failure> {
         let topic = &record.topic;
         let headers = self
             .to_log
@@ -77,20 +140,8 @@ impl Converters {
             buffer.reserve(BUFFER_BYTES);
         }
         Ok(Serialized {
-            key: write(
-                &mut self.key,
-                Stage::KeyConverter,
-                topic,
-                &record.key,
-                buffer,
-            )?,
-            value: write(
-                &mut self.value,
-                Stage::ValueConverter,
-                topic,
-                &record.value,
-                buffer,
-            )?,
+            key: self.key.write(topic, &record.key, buffer)?,
+            value: self.value.write(topic, &record.value, buffer)?,
             headers,
         })
     }
@@ -102,8 +153,8 @@ impl Converters {
         Ok(Record {
             topic: Arc::clone(topic),
             kafka_partition: Some(consumed.partition),
-            key: read(&mut self.key, Stage::KeyConverter, topic, key)?,
-            value: read(&mut self.value, Stage::ValueConverter, topic, value)?,
+            key: self.key.read(topic, key)?,
+            value: self.value.read(topic, value)?,
             timestamp: consumed.timestamp,
             headers: self
                 .to_connect
@@ -121,38 +172,110 @@ impl Converters {
     }
 }
 
-fn read(
-    converter: &mut Named<dyn Converter>,
-    stage: Stage,
-    topic: &str,
-    bytes: Option<&Bytes>,
-) -> Result<SchemaAndValue, Failure> {
-    let data = converter.plugin.to_connect_data(topic, bytes);
-    data.map_err(|error| Failure {
-        stage,
-        class: converter.class,
-        error,
-    })
+/// What a converter was prepared for last.
+type Preparation = (Arc<str>, Option<Arc<Schema>>);
+
+fn is_prepared(last: Option<&Preparation>, topic: &Arc<str>, schema: Option<&Arc<Schema>>) -> bool {
+    let Some((known_topic, known_schema)) = last else {
+        return false;
+    };
+    let is_same_schema = match (known_schema, schema) {
+        (Some(known), Some(schema)) => Arc::ptr_eq(known, schema),
+        (known, schema) => known.is_none() && schema.is_none(),
+    };
+    is_same_schema && (Arc::ptr_eq(known_topic, topic) || known_topic == topic)
 }
 
-/// What was half written by a failed conversion is cut off.
-fn write(
-    converter: &mut Named<dyn Converter>,
+/// The converter of keys or of values.
+struct ValueConverter {
     stage: Stage,
-    topic: &str,
-    data: &SchemaAndValue,
-    buffer: &mut BytesMut,
-) -> Result<Option<Bytes>, Failure> {
-    match converter.plugin.from_connect_data(topic, data, buffer) {
-        Ok(true) => Ok(Some(buffer.split().freeze())),
-        Ok(false) => Ok(None),
-        Err(error) => {
-            buffer.clear();
-            Err(Failure {
-                stage,
-                class: converter.class,
-                error,
-            })
+    converter: Named<dyn Converter>,
+    needs_preparation: bool,
+    prepared: Option<Preparation>,
+}
+
+impl ValueConverter {
+    fn new(
+        stage: Stage,
+        connector: &Props,
+        worker: &Props,
+        plugins: &Plugins,
+    ) -> Result<Self, ConnectError> {
+        let is_key = stage == Stage::KeyConverter;
+        let name = if is_key {
+            "key.converter"
+        } else {
+            "value.converter"
+        };
+        let (class, options) = chosen(name, connector, worker, None)?;
+        let plugin = plugins
+            .converter(&class)
+            .ok_or_else(|| unknown(name, &class))?;
+        let converter = Named {
+            class: plugin.class,
+            plugin: (plugin.create)(&options, is_key)?,
+        };
+        Ok(Self {
+            stage,
+            needs_preparation: converter.plugin.needs_preparation(),
+            converter,
+            prepared: None,
+        })
+    }
+
+    async fn prepare(&mut self, topic: &Arc<str>, data: &SchemaAndValue) -> Result<(), Failure> {
+        let schema = data.schema.as_ref();
+        if !self.needs_preparation
+            || data.is_null()
+            || is_prepared(self.prepared.as_ref(), topic, schema)
+        {
+            return Ok(());
+        }
+        let prepared = self.converter.plugin.prepare(topic, schema).await;
+        prepared.map_err(|error| self.failure(error))?;
+        self.prepared = Some((Arc::clone(topic), schema.cloned()));
+        Ok(())
+    }
+
+    async fn prepare_read(&mut self, topic: &str, bytes: Option<&Bytes>) -> Result<(), Failure> {
+        let plugin = &mut self.converter.plugin;
+        let Some(bytes) = bytes else {
+            return Ok(());
+        };
+        if !self.needs_preparation || plugin.can_read(topic, bytes) {
+            return Ok(());
+        }
+        let prepared = plugin.prepare_read(topic, bytes).await;
+        prepared.map_err(|error| self.failure(error))
+    }
+
+    /// What was half written by a failed conversion is cut off.
+    fn write(
+        &mut self,
+        topic: &str,
+        data: &SchemaAndValue,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<Bytes>, Failure> {
+        match self.converter.plugin.from_connect_data(topic, data, buffer) {
+            Ok(true) => Ok(Some(buffer.split().freeze())),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                buffer.clear();
+                Err(self.failure(error))
+            }
+        }
+    }
+
+    fn read(&mut self, topic: &str, bytes: Option<&Bytes>) -> Result<SchemaAndValue, Failure> {
+        let data = self.converter.plugin.to_connect_data(topic, bytes);
+        data.map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: ConnectError) -> Failure {
+        Failure {
+            stage: self.stage,
+            class: self.converter.class,
+            error,
         }
     }
 }
@@ -174,21 +297,4 @@ fn chosen(
             "Missing required configuration \"{name}\" which has no default value."
         ))),
     }
-}
-
-fn converter(
-    name: &str,
-    is_key: bool,
-    connector: &Props,
-    worker: &Props,
-    plugins: &Plugins,
-) -> Result<Named<dyn Converter>, ConnectError> {
-    let (class, options) = chosen(name, connector, worker, None)?;
-    let plugin = plugins
-        .converter(&class)
-        .ok_or_else(|| unknown(name, &class))?;
-    Ok(Named {
-        class: plugin.class,
-        plugin: (plugin.create)(&options, is_key)?,
-    })
 }

@@ -15,7 +15,6 @@ use tidegate_api::{
 use tidegate_log::{
     ConsumedRecord, Log, LogError, NewTopic, Producer, ProducerRecord, RecordHeader,
 };
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -27,7 +26,7 @@ use crate::connector_config::{
 use crate::converters::Converters;
 use crate::environment::TaskEnvironment;
 use crate::producers::Producers;
-use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
+use crate::tolerance::{Attempts, ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 
 pub(crate) struct DeadLetterQueue {
     task: ConnectorTaskId,
@@ -187,13 +186,13 @@ impl Reporter {
         self.queue.is_some() || self.errors.log
     }
 
-    pub(crate) fn retry_after(
+    pub(crate) async fn wait_for_retry(
         &self,
         error: &ConnectError,
-        attempt: u32,
-        started: Instant,
-    ) -> Option<Duration> {
-        self.errors.retry_after(error, attempt, started)
+        attempts: &mut Attempts,
+        stop: &CancellationToken,
+    ) -> bool {
+        self.errors.wait_for_retry(error, attempts, stop).await
     }
 
     pub(crate) fn set_batch(&self, consumed: Vec<ConsumedRecord>) {
@@ -241,9 +240,9 @@ impl Reporter {
     /// A record of an earlier batch, as the converters write it.
     async fn written_again(&self, record: &SinkRecord) -> Result<ConsumedRecord, ConnectError> {
         let mut converters = self.converters.lock().await;
-        let serialized = converters
-            .serialize(&record.record)
-            .map_err(|failure| failure.error.context("a failed record cannot be reported"))?;
+        let failed = |failure: Failure| failure.error.context("a failed record cannot be reported");
+        converters.prepare(&record.record).await.map_err(failed)?;
+        let serialized = converters.serialize(&record.record).map_err(failed)?;
         Ok(ConsumedRecord {
             topic: Arc::clone(&record.original.topic),
             partition: record.original.partition,

@@ -80,11 +80,28 @@ impl Pipeline {
         })
     }
 
-    /// A source's record as bytes. `None` if it was dropped.
-    pub(crate) fn produce(&mut self, record: Record) -> Result<Option<ProducerRecord>, Failure> {
-        let Some(record) = self.chain.apply(record)? else {
-            return Ok(None);
-        };
+    /// Whether records have to be prepared at all.
+    pub(crate) fn needs_preparation(&self) -> bool {
+        self.converters.needs_preparation()
+    }
+
+    /// Gets what the converters need to write a record.
+    pub(crate) async fn prepare(&mut self, record: &Record) -> Result<(), Failure> {
+        self.converters.prepare(record).await
+    }
+
+    /// Gets what the converters need to read a record.
+    pub(crate) async fn prepare_read(&mut self, consumed: &ConsumedRecord) -> Result<(), Failure> {
+        self.converters.prepare_read(consumed).await
+    }
+
+    /// The record after all transformations; `None` if one dropped it.
+    pub(crate) fn transform(&mut self, record: Record) -> Result<Option<Record>, Failure> {
+        self.chain.apply(record)
+    }
+
+    /// A transformed record of a source as the log is given it.
+    pub(crate) fn serialize(&mut self, record: &Record) -> Result<ProducerRecord, Failure> {
         let timestamp = match record.timestamp {
             Some(-1) => None,
             Some(negative) if negative < 0 => {
@@ -100,15 +117,15 @@ impl Pipeline {
             key,
             value,
             headers,
-        } = self.converters.serialize(&record)?;
-        Ok(Some(ProducerRecord {
-            topic: record.topic,
+        } = self.converters.serialize(record)?;
+        Ok(ProducerRecord {
+            topic: Arc::clone(&record.topic),
             partition: record.kafka_partition,
             timestamp,
             key,
             value,
             headers,
-        }))
+        })
     }
 
     /// A consumed record for the sink; `None` if it was dropped.

@@ -35,7 +35,7 @@ use crate::dead_letter::{DeadLetterQueue, Reporter};
 use crate::environment::{TargetState, TaskEnvironment};
 use crate::pipeline::Pipeline;
 use crate::producers::Producers;
-use crate::tolerance::{ErrorHandling, pause_for};
+use crate::tolerance::{Attempts, ErrorHandling, pause_for, unless_stopped};
 use crate::tracked_topics::TrackedTopics;
 use crate::waiting::{Waiter, Waiting};
 
@@ -384,21 +384,23 @@ impl Work<'_> {
         &mut self,
         record: &ConsumedRecord,
     ) -> Result<Option<SinkRecord>, ConnectError> {
-        let (started, mut attempt) = (Instant::now(), 0);
+        let (mut attempts, stop) = (Attempts::default(), &self.environment.stop);
         loop {
-            let failure = match self.pipeline.consume(record) {
+            let prepared = if self.pipeline.needs_preparation() {
+                attempts.begin();
+                unless_stopped(stop, self.pipeline.prepare_read(record)).await?
+            } else {
+                Ok(())
+            };
+            let failure = match prepared.and_then(|()| self.pipeline.consume(record)) {
                 Ok(converted) => return Ok(converted),
                 Err(failure) => failure,
             };
-            attempt += 1;
-            match self.reporter.retry_after(&failure.error, attempt, started) {
-                Some(delay) if !self.environment.stop.is_cancelled() => {
-                    pause_for(delay, &self.environment.stop).await;
-                }
-                _ => {
-                    self.reporter.failed(record, failure).await?;
-                    return Ok(None);
-                }
+            let reporter = &self.reporter;
+            let again = reporter.wait_for_retry(&failure.error, &mut attempts, stop);
+            if !again.await {
+                reporter.failed(record, failure).await?;
+                return Ok(None);
             }
         }
     }

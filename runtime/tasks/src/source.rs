@@ -34,7 +34,7 @@ use crate::environment::{OffsetBackingStore, TargetState, TaskEnvironment};
 use crate::pipeline::{PRODUCER_CLASS, Pipeline};
 use crate::producers::Producers;
 use crate::record_text;
-use crate::tolerance::{ErrorHandling, Failure, Stage, pause_for};
+use crate::tolerance::{Attempts, ErrorHandling, Failure, Stage, pause_for, unless_stopped};
 use crate::topic_creation::TopicCreation;
 use crate::tracked_topics::TrackedTopics;
 use crate::waiting::{Waiter, Waiting};
@@ -248,36 +248,78 @@ impl Work<'_> {
         // A copy is needed only where another attempt or the record's text may follow.
         let copy = self.errors.needs_records().then(|| record.clone());
         let topic = Arc::clone(&record.topic);
-        let (started, mut attempt) = (Instant::now(), 0);
-        let mut next = record;
+        let converted = match self.transform(record, copy.as_ref()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(record)) => self.serialize(&record).await?,
+            Err(failure) => Err(failure),
+        };
+        let failure = match converted {
+            Ok(converted) => return Ok(Some(converted)),
+            Err(failure) => failure,
+        };
+        self.errors.report(&failure, || {
+            let text = copy
+                .as_ref()
+                .map(|record| record_text::source_record(record, partition, offset));
+            format!(", where source record is = {}", text.unwrap_or_default())
+        });
+        self.errors.tolerate(failure, || {
+            format!(
+                "the record for topic '{topic}' at {} of {}",
+                record_text::fields(&offset.fields()),
+                record_text::fields(&partition.0)
+            )
+        })?;
+        Ok(None)
+    }
+
+    /// The record after all transformations, `None` if one dropped it. Another attempt begins with the copy.
+    async fn transform(
+        &mut self,
+        record: Record,
+        copy: Option<&Record>,
+    ) -> Result<Option<Record>, Failure> {
+        let (mut attempts, mut next) = (Attempts::default(), record);
         loop {
-            let failure = match self.pipeline.produce(next) {
-                Ok(converted) => return Ok(converted),
+            let failure = match self.pipeline.transform(next) {
+                Ok(transformed) => return Ok(transformed),
                 Err(failure) => failure,
             };
-            attempt += 1;
-            let delay = self.errors.retry_after(&failure.error, attempt, started);
-            if let (Some(delay), Some(copy)) = (delay, &copy)
-                && !self.environment.stop.is_cancelled()
-            {
-                pause_for(delay, &self.environment.stop).await;
-                next = copy.clone();
-                continue;
+            let Some(copy) = copy else {
+                return Err(failure);
+            };
+            let (error, stop) = (&failure.error, &self.environment.stop);
+            if !self.errors.wait_for_retry(error, &mut attempts, stop).await {
+                return Err(failure);
             }
-            self.errors.report(&failure, || {
-                let text = copy
-                    .as_ref()
-                    .map(|record| record_text::source_record(record, partition, offset));
-                format!(", where source record is = {}", text.unwrap_or_default())
-            });
-            self.errors.tolerate(failure, || {
-                format!(
-                    "the record for topic '{topic}' at {} of {}",
-                    record_text::fields(&offset.fields()),
-                    record_text::fields(&partition.0)
-                )
-            })?;
-            return Ok(None);
+            next = copy.clone();
+        }
+    }
+
+    /// The record as the log is given it. What its converters need is got first.
+    ///
+    /// # Errors
+    /// If the task is to stop before they have it.
+    async fn serialize(
+        &mut self,
+        record: &Record,
+    ) -> Result<Result<ProducerRecord, Failure>, ConnectError> {
+        let (mut attempts, stop) = (Attempts::default(), &self.environment.stop);
+        loop {
+            let prepared = if self.pipeline.needs_preparation() {
+                attempts.begin();
+                unless_stopped(stop, self.pipeline.prepare(record)).await?
+            } else {
+                Ok(())
+            };
+            let failure = match prepared.and_then(|()| self.pipeline.serialize(record)) {
+                Ok(serialized) => return Ok(Ok(serialized)),
+                Err(failure) => failure,
+            };
+            let error = &failure.error;
+            if !self.errors.wait_for_retry(error, &mut attempts, stop).await {
+                return Ok(Err(failure));
+            }
         }
     }
 

@@ -1,16 +1,18 @@
 //! A worker of the tests' own: a log whose acknowledgements and events the test hands out, offsets and states in memory.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tidegate_api::{
-    ConfigDef, ConnectError, Connector, ConnectorKind, ConnectorPlugin, ConnectorTaskId,
-    OffsetFieldsMap, Plugins, Props, Record, SinkTask, SourcePartition, SourceTask, TopicPartition,
+    AsHeaderConverter, ConfigDef, ConnectError, Connector, ConnectorKind, ConnectorPlugin,
+    ConnectorTaskId, Converter, ConverterPlugin, HeaderConverterPlugin, OffsetFieldsMap, Plugins,
+    Props, Record, Schema, SchemaAndValue, SinkTask, SourcePartition, SourceTask, TopicPartition,
     Transform, TransformPlugin, Value,
 };
 use tidegate_log::{
@@ -362,6 +364,131 @@ impl Transform for RefuseX {
     }
 }
 
+/// Writes and reads texts, but only after it was told of their schema, or of what they begin with. Notes what it is told.
+/// It fails as often as `fails` says before it takes anything in, always for the schema `bad`, and never ends for `slow`.
+struct Asking {
+    journal: Arc<Journal>,
+    is_needy: bool,
+    failures: usize,
+    schemas: HashSet<String>,
+    letters: HashSet<u8>,
+}
+
+impl Asking {
+    fn new(props: &Props, journal: &Arc<Journal>) -> Self {
+        let fails = props.raw("fails").and_then(|text| text.parse().ok());
+        Self {
+            journal: Arc::clone(journal),
+            is_needy: props.raw("needy") != Some("false"),
+            failures: fails.unwrap_or(0),
+            schemas: HashSet::new(),
+            letters: HashSet::new(),
+        }
+    }
+
+    fn fail(&mut self) -> Result<(), ConnectError> {
+        match self.failures.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                self.failures = left;
+                Err(ConnectError::retriable("the registry is away"))
+            }
+        }
+    }
+
+    fn subject(topic: &str, schema: Option<&Arc<Schema>>) -> String {
+        let name = schema.and_then(|schema| schema.name.as_deref());
+        format!("{topic} {}", name.unwrap_or("without"))
+    }
+}
+
+#[async_trait]
+impl Converter for Asking {
+    fn needs_preparation(&self) -> bool {
+        self.is_needy
+    }
+
+    async fn prepare(
+        &mut self,
+        topic: &str,
+        schema: Option<&Arc<Schema>>,
+    ) -> Result<(), ConnectError> {
+        let subject = Self::subject(topic, schema);
+        self.journal.note(format!("prepare {subject}"));
+        self.fail()?;
+        if subject.ends_with("bad") {
+            return Err(ConnectError::data("incompatible schema"));
+        }
+        if subject.ends_with("slow") {
+            std::future::pending::<()>().await;
+        }
+        self.schemas.insert(subject);
+        Ok(())
+    }
+
+    fn can_read(&self, _topic: &str, bytes: &Bytes) -> bool {
+        bytes
+            .first()
+            .is_none_or(|first| self.letters.contains(first))
+    }
+
+    async fn prepare_read(&mut self, topic: &str, bytes: &Bytes) -> Result<(), ConnectError> {
+        let text = String::from_utf8_lossy(bytes);
+        self.journal.note(format!("prepare read {topic} {text}"));
+        self.fail()?;
+        self.letters.extend(bytes.first());
+        Ok(())
+    }
+
+    fn from_connect_data(
+        &mut self,
+        topic: &str,
+        data: &SchemaAndValue,
+        out: &mut BytesMut,
+    ) -> Result<bool, ConnectError> {
+        let Some(text) = data.value.as_str() else {
+            return Ok(false);
+        };
+        let subject = Self::subject(topic, data.schema.as_ref());
+        if self.is_needy && !self.schemas.contains(&subject) {
+            return Err(ConnectError::data(format!("{subject} was not prepared")));
+        }
+        out.extend_from_slice(text.as_bytes());
+        Ok(true)
+    }
+
+    fn to_connect_data(
+        &mut self,
+        topic: &str,
+        bytes: Option<&Bytes>,
+    ) -> Result<SchemaAndValue, ConnectError> {
+        let Some(bytes) = bytes else {
+            return Ok(SchemaAndValue::NULL);
+        };
+        if self.is_needy && !self.can_read(topic, bytes) {
+            return Err(ConnectError::data(format!("{topic} was not prepared")));
+        }
+        let text = String::from_utf8_lossy(bytes);
+        Ok(SchemaAndValue::schemaless(Value::string(&text)))
+    }
+}
+
+fn register_asking(plugins: &mut Plugins, journal: &Arc<Journal>) {
+    let (one, other) = (Arc::clone(journal), Arc::clone(journal));
+    plugins.converters.push(ConverterPlugin {
+        class: "Asking",
+        version: "1",
+        config_def: || ConfigDef::new(&[]),
+        create: Arc::new(move |props, _| Ok(Box::new(Asking::new(props, &one)))),
+    });
+    plugins.header_converters.push(HeaderConverterPlugin {
+        class: "Asking",
+        version: "1",
+        config_def: || ConfigDef::new(&[]),
+        create: Arc::new(move |props| Ok(Box::new(AsHeaderConverter(Asking::new(props, &other))))),
+    });
+}
+
 /// One running task and what the test needs to lead it.
 pub(crate) struct Stage {
     pub(crate) journal: Arc<Journal>,
@@ -402,6 +529,7 @@ impl Stage {
         };
         let mut plugins = Plugins::default();
         tidegate_primitive::register(&mut plugins);
+        register_asking(&mut plugins, &journal);
         plugins.transforms.push(TransformPlugin {
             class: "RefuseX",
             version: "1",

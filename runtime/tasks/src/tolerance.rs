@@ -59,6 +59,20 @@ pub(crate) struct ErrorHandling {
     log_messages: bool,
 }
 
+/// Attempts at one operation.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts {
+    failed: u32,
+    started: Option<Instant>,
+}
+
+impl Attempts {
+    /// The time for another attempt is counted from here, else from the first failure.
+    pub(crate) fn begin(&mut self) {
+        self.started.get_or_insert_with(Instant::now);
+    }
+}
+
 /// First line of the trace of a task that ends by an error which it does not tolerate.
 pub(crate) const TOLERANCE_EXCEEDED: &str = "Tolerance exceeded in error handler";
 
@@ -83,8 +97,27 @@ impl ErrorHandling {
             || (self.log && self.log_messages)
     }
 
+    /// Waits for the next attempt at an operation that has failed. False if there is to be none.
+    pub(crate) async fn wait_for_retry(
+        &self,
+        error: &ConnectError,
+        attempts: &mut Attempts,
+        stop: &CancellationToken,
+    ) -> bool {
+        attempts.begin();
+        attempts.failed += 1;
+        let started = attempts.started.unwrap_or_else(Instant::now);
+        match self.retry_after(error, attempts.failed, started) {
+            Some(delay) if !stop.is_cancelled() => {
+                pause_for(delay, stop).await;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether an operation that failed is worth waiting for, and how long; `attempt` counts from 1.
-    pub(crate) fn retry_after(
+    fn retry_after(
         &self,
         error: &ConnectError,
         attempt: u32,
@@ -151,6 +184,21 @@ impl ErrorHandling {
 pub(crate) async fn pause_for(delay: Duration, stop: &CancellationToken) {
     // Running out of time is what is waited for.
     drop(tokio::time::timeout(delay, stop.cancelled()).await);
+}
+
+/// Waits for something that may take long.
+///
+/// # Errors
+/// If the task is to stop meanwhile.
+pub(crate) async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Result<T, ConnectError> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = stop.cancelled() => Err(ConnectError::retriable("the task is to stop")),
+    }
 }
 
 #[cfg(test)]

@@ -482,3 +482,33 @@ async fn going_back_ends_the_wait_for_a_batch() {
     stage.journal.wait_for("RUNNING", 2).await;
     stage.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_reading_needs_is_got_once() {
+    let props = [
+        ("value.converter", "Asking"),
+        ("value.converter.fails", "1"),
+        ("errors.retry.timeout", "-1"),
+    ];
+    let (stage, puts) = sink(&props, vec![]);
+    stage.events.try_send(records(5..8)).unwrap();
+    puts.wait_for("put", 1).await;
+    let entries = stage.finish().await;
+    let prepared = entries.iter().filter(|entry| entry.starts_with("prepare"));
+    assert_eq!(prepared.collect::<Vec<_>>(), ["prepare read t v"; 2]);
+    assert_eq!(puts.entries(), ["put t-0@5 t-0@6 t-0@7", "close t-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_whose_reading_cannot_be_prepared_may_be_tolerated() {
+    let props = [
+        ("value.converter", "Asking"),
+        ("value.converter.fails", "2"),
+        ("errors.tolerance", "all"),
+    ];
+    let (stage, puts) = sink(&props, vec![]);
+    stage.events.try_send(records(5..8)).unwrap();
+    puts.wait_for("put", 1).await;
+    assert_eq!(commits(&stage.finish().await), ["commit t-0@8"]);
+    assert_eq!(puts.entries(), ["put t-0@7", "close t-0"]);
+}

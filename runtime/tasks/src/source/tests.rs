@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +10,7 @@ use crate::testing::Stage;
 /// What a scripted source does at its next poll.
 enum Step {
     Batch(&'static [(&'static str, i64)]),
+    Records(Vec<SourceRecord>),
     Error(ConnectError),
 }
 
@@ -33,6 +34,7 @@ impl SourceTask for Scripted {
                 .iter()
                 .map(|(text, position)| record(text, *position))
                 .collect()),
+            Some(Step::Records(records)) => Ok(records),
             Some(Step::Error(error)) => Err(error),
             None => std::future::pending().await,
         }
@@ -319,4 +321,158 @@ async fn a_paused_source_is_not_polled() {
     stage.target.send_replace(TargetState::Started);
     stage.journal.wait_for("RUNNING", 2).await;
     assert_eq!(offsets(&stage.finish().await), ["offset {at=1}"]);
+}
+
+/// Texts of a topic in schemas by their names; one schema for each name. The text of a record is its position.
+fn told(places: &[(&str, &str)]) -> Vec<SourceRecord> {
+    let schema = |name: &str| SchemaBuilder::string().optional().name(name).build();
+    let schemas: BTreeMap<&str, _> = places
+        .iter()
+        .map(|(_, name)| (*name, schema(name)))
+        .collect();
+    let topics: BTreeMap<&str, Arc<str>> = places
+        .iter()
+        .map(|(topic, _)| (*topic, Arc::from(*topic)))
+        .collect();
+    let made = (1..).zip(places).map(|(position, (topic, name))| {
+        let mut made = record(&position.to_string(), position);
+        made.record.topic = Arc::clone(&topics[topic]);
+        if name.is_empty() {
+            made.record.value = SchemaAndValue::NULL;
+        } else {
+            made.record.value.schema = Some(Arc::clone(&schemas[name]));
+        }
+        made
+    });
+    made.collect()
+}
+
+fn preparations(entries: &[String]) -> Vec<&str> {
+    let made = entries.iter().filter(|entry| entry.starts_with("prepare"));
+    made.map(String::as_str).collect()
+}
+
+const ASKING: (&str, &str) = ("value.converter", "Asking");
+
+#[tokio::test(start_paused = true)]
+async fn what_a_schema_needs_is_got_when_topic_or_schema_change() {
+    let records = told(&[
+        ("t", "a"),
+        ("t", "a"),
+        ("u", "a"),
+        ("u", "b"),
+        ("u", ""),
+        ("u", "b"),
+        ("t", "a"),
+    ]);
+    let mut stage = Stage::source(&[ASKING], script(vec![Step::Records(records)]));
+    let appended = stage.next_append().await;
+    assert_eq!(appended.values(), ["1", "2", "3", "4", "", "6", "7"]);
+    appended.store();
+    let entries = stage.finish().await;
+    assert_eq!(
+        preparations(&entries),
+        ["prepare t a", "prepare u a", "prepare u b", "prepare t a"]
+    );
+    assert_eq!(offsets(&entries), ["offset {at=7}"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn converters_that_need_nothing_are_not_asked() {
+    let props = [ASKING, ("value.converter.needy", "false")];
+    let mut stage = Stage::source(&props, script(vec![Step::Records(told(&[("t", "bad")]))]));
+    assert_eq!(stage.next_append().await.values(), ["1"]);
+    assert_eq!(preparations(&stage.finish().await), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn preparations_are_tried_again_as_conversions_are() {
+    let props = [
+        ASKING,
+        ("value.converter.fails", "2"),
+        ("errors.retry.timeout", "60000"),
+    ];
+    let records = || vec![Step::Records(told(&[("t", "a"), ("t", "a")]))];
+    let mut stage = Stage::source(&props, script(records()));
+    let begun = Instant::now();
+    assert_eq!(stage.next_append().await.values(), ["1", "2"]);
+    assert_eq!(begun.elapsed(), Duration::from_millis(300 + 600));
+    assert_eq!(preparations(&stage.finish().await), ["prepare t a"; 3]);
+    // Without time for that, its task fails, and begins again by itself.
+    let stage = Stage::source(&props[..2], script(records()));
+    stage.journal.wait_for("FAILED", 1).await;
+    let entries = stage.finish().await;
+    let failure = entries.iter().find(|entry| entry.starts_with("FAILED"));
+    let failure = failure.unwrap();
+    assert!(
+        failure.contains("stage VALUE_CONVERTER (Asking) failed for the record for topic 't'"),
+        "{failure}"
+    );
+    assert!(failure.contains("the registry is away"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_cannot_be_prepared_may_be_tolerated() {
+    let props = [ASKING, ("errors.tolerance", "all")];
+    let records = told(&[("t", "a"), ("t", "bad"), ("t", "bad"), ("t", "a")]);
+    let mut stage = Stage::source(&props, script(vec![Step::Records(records)]));
+    let appended = stage.next_append().await;
+    assert_eq!(appended.values(), ["1", "4"]);
+    appended.store();
+    let entries = stage.finish().await;
+    assert_eq!(
+        preparations(&entries),
+        ["prepare t a", "prepare t bad", "prepare t bad"]
+    );
+    assert_eq!(offsets(&entries), ["offset {at=4}"]);
+}
+
+/// Nor does a record count as tolerated then.
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_preparations() {
+    let props = [ASKING, ("errors.tolerance", "all")];
+    let records = told(&[("t", "a"), ("t", "slow"), ("t", "a")]);
+    let mut stage = Stage::source(&props, script(vec![Step::Records(records)]));
+    stage.journal.wait_for("prepare t slow", 1).await;
+    stage.stop.cancel();
+    let appended = stage.next_append().await;
+    assert_eq!(appended.values(), ["1"]);
+    appended.store();
+    let entries = stage.finish().await;
+    assert_eq!(offsets(&entries), ["offset {at=1}"]);
+    assert_eq!(entries.last().unwrap(), "UNASSIGNED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_and_headers_are_prepared_too() {
+    let props = [
+        ("key.converter", "Asking"),
+        ("header.converter", "Asking"),
+        ("header.converter.fails", "1"),
+        ("errors.retry.timeout", "-1"),
+    ];
+    let mut records = told(&[("t", "a"), ("t", "b"), ("u", "b")]);
+    let schema = |name: &str| SchemaBuilder::string().name(name).build();
+    let header = |name: &str| tidegate_api::Header {
+        key: Arc::from(name),
+        value: SchemaAndValue::new(schema(name), Value::string(name)),
+    };
+    let headers = tidegate_api::Headers::shared([header("h")]);
+    let key = SchemaAndValue::new(schema("k"), Value::string("key"));
+    for source in &mut records {
+        source.record.headers = headers.clone();
+        source.record.key = key.clone();
+    }
+    let mut stage = Stage::source(&props, script(vec![Step::Records(records)]));
+    assert_eq!(stage.next_append().await.values(), ["1", "2", "3"]);
+    assert_eq!(
+        preparations(&stage.finish().await),
+        [
+            "prepare t h",
+            "prepare t h",
+            "prepare t k",
+            "prepare u h",
+            "prepare u k"
+        ]
+    );
 }
