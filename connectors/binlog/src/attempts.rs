@@ -1,41 +1,7 @@
-//! What the attempts of a task at reading the server say together.
-
-use tidegate_mysql::Flavor;
+//! Events that cannot be read: whether it is the connection that alters them, or the log that is damaged.
 
 use crate::errors::BinlogError;
 use crate::offsets::Position;
-
-/// How far the attempts have come.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// `None` if whatever is reached is new, such as after a snapshot, which may be one of another log.
-    furthest: Option<Position>,
-}
-
-impl Progress {
-    /// Nothing before the stored position counts.
-    pub(crate) fn from(stored: Option<&Position>) -> Self {
-        Self {
-            furthest: stored.filter(|position| !position.in_snapshot).cloned(),
-        }
-    }
-
-    /// Whether an attempt that ended at `position` has got further than all before it. A snapshot that begins anew each time
-    /// has not, nor has a stream that comes back to where it was.
-    pub(crate) fn is_made(&mut self, flavor: Flavor, position: Option<&Position>) -> bool {
-        let Some(position) = position.filter(|position| !position.in_snapshot) else {
-            return false;
-        };
-        let is_made = self
-            .furthest
-            .as_ref()
-            .is_none_or(|furthest| position.is_beyond(flavor, furthest));
-        if is_made {
-            self.furthest = Some(position.clone());
-        }
-        is_made
-    }
-}
 
 /// So often an event is read before it counts as damaged.
 const UNREADABLE_TIMES: u32 = 3;
@@ -141,38 +107,5 @@ mod tests {
             vec![unreadable(2), unreadable(2), unreadable(90)],
             ErrorKind::Retriable,
         );
-    }
-
-    #[test]
-    fn only_what_lies_beyond_all_attempts_is_progress() {
-        let at = |pos| Position {
-            pos,
-            ..Position::at("mysql-bin.000003", 4)
-        };
-        let with = |gtids: &str, pos| Position {
-            gtids: Some(gtids.into()),
-            ..at(pos)
-        };
-        let mut places = Progress::from(Some(&at(400)));
-        let mut made = |pos| places.is_made(Flavor::MySql, Some(&at(pos)));
-        assert_eq!(
-            [400, 500, 400, 500, 450, 501].map(&mut made),
-            [false, true, false, false, false, true]
-        );
-        let mut sets = Progress::from(Some(&with("0-1-20", 400)));
-        let mut made = |gtids, pos| sets.is_made(Flavor::MariaDb, Some(&with(gtids, pos)));
-        assert!(!made("0-1-19", 900));
-        // Further in the transaction behind that set.
-        assert!(made("0-1-20", 401));
-        // On another server.
-        assert!(made("0-2-21", 4));
-        assert!(!made("0-1-20", 401));
-        let mut snapshots = Progress::from(None);
-        let in_snapshot = Position {
-            in_snapshot: true,
-            ..at(400)
-        };
-        assert!(!snapshots.is_made(Flavor::MySql, Some(&in_snapshot)));
-        assert!(snapshots.is_made(Flavor::MySql, Some(&at(400))));
     }
 }

@@ -4,7 +4,6 @@
 //! `RelationalDatabaseConnectorConfig`, `CommonConnectorConfig`.
 
 mod checks;
-mod key_columns;
 mod keys;
 mod together;
 mod unsupported;
@@ -18,9 +17,11 @@ use tidegate_api::config::Password;
 use tidegate_api::{ConfigKey, ConnectError, Props};
 use tidegate_cdc::filters::{Filters, IncludeExclude, Patterns};
 use tidegate_cdc::history::RecoveryLimits;
+use tidegate_cdc::key_columns::KeyColumns;
 use tidegate_cdc::masking::MaskingRules;
 use tidegate_cdc::naming::{NameAdjustment, Naming, TopicStrategy};
 use tidegate_cdc::queue::{DEFAULT_QUEUE_BYTES, QueueLimits};
+use tidegate_cdc::snapshot_mode::SnapshotMode;
 use tidegate_log::ClientConfig;
 use tracing::warn;
 
@@ -34,33 +35,9 @@ use tidegate_mysql::{ConnectionSettings, Flavor};
 
 use checks::TOPIC_NAMING;
 pub(crate) use checks::{cross_checks, with_todays_names};
-pub(crate) use key_columns::KeyColumns;
 pub(crate) use keys::definition;
 #[allow(clippy::wildcard_imports, reason = "one key after the other")]
 use keys::*;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SnapshotMode {
-    Always,
-    Initial,
-    InitialOnly,
-    NoData,
-    Never,
-    WhenNeeded,
-    Recovery,
-}
-
-impl SnapshotMode {
-    pub(crate) fn has_data(self) -> bool {
-        matches!(
-            self,
-            Self::Always | Self::Initial | Self::InitialOnly | Self::WhenNeeded
-        )
-    }
-    pub(crate) fn streams(self) -> bool {
-        self != Self::InitialOnly
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockingMode {
@@ -95,11 +72,17 @@ pub(crate) struct Settings {
     pub(crate) include_comments: bool,
     pub(crate) extended_headers: bool,
     pub(crate) skipped: Vec<String>,
+    /// `skip.messages.without.change`
+    pub(crate) skips_unchanged: bool,
     pub(crate) queue: QueueLimits,
     /// `binlog.buffer.size`: events of a transaction that are held back in memory; 0 to hold back nothing.
     pub(crate) transaction_buffer: usize,
     pub(crate) heartbeat: Option<Duration>,
     pub(crate) heartbeat_topic: Arc<str>,
+    /// What the server executes with each heartbeat.
+    pub(crate) heartbeat_action: Option<String>,
+    /// Topic of the boundaries of transactions; `None` without `provide.transaction.metadata`.
+    pub(crate) transaction_topic: Option<Arc<str>>,
     pub(crate) processing_failure: EventFailure,
     pub(crate) inconsistent_schema: EventFailure,
     pub(crate) retry_wait: Duration,
@@ -152,6 +135,12 @@ impl Settings {
         let delimiter = props.get(&TOPIC_DELIMITER)?;
         let heartbeat_topic = format!("{}{delimiter}{prefix}", props.get(&HEARTBEAT_PREFIX)?);
         let heartbeat = props.get(&HEARTBEAT_INTERVAL_MS)?;
+        let transaction_topic = if props.get(&TRANSACTION_METADATA)? {
+            let name = props.get(&TRANSACTION_TOPIC)?;
+            Some(Arc::from(format!("{prefix}{delimiter}{name}")))
+        } else {
+            None
+        };
         let history_client = |role: &str| {
             let mut client: ClientConfig = props
                 .with_prefix(&format!("schema.history.internal.{role}."))
@@ -248,6 +237,7 @@ impl Settings {
             })?,
             extended_headers: props.get(&EXTENDED_HEADERS)?,
             skipped: props.get(&SKIPPED_OPERATIONS)?,
+            skips_unchanged: props.get(&SKIP_UNCHANGED)?,
             queue: queue_limits(props)?,
             transaction_buffer: usize::try_from(props.get(&BINLOG_BUFFER_SIZE)?).unwrap_or(0),
             heartbeat: u64::try_from(heartbeat)
@@ -255,6 +245,9 @@ impl Settings {
                 .filter(|millis| *millis > 0)
                 .map(Duration::from_millis),
             heartbeat_topic: Arc::from(heartbeat_topic),
+            heartbeat_action: (props.get(&HEARTBEAT_ACTION_QUERY)?)
+                .filter(|sql| !sql.trim().is_empty()),
+            transaction_topic,
             processing_failure: event_failure(&lower(&PROCESSING_FAILURE)?),
             inconsistent_schema: event_failure(&lower(&INCONSISTENT_SCHEMA)?),
             retry_wait: millis(props.get(&RETRY_WAIT_MS)?),
@@ -455,7 +448,7 @@ pub(crate) mod tests {
             "The 'converters' value is invalid: this version does not support it: ",
         );
         check(
-            "provide.transaction.metadata",
+            "include.query",
             "true",
             "this version supports 'false' only",
         );
@@ -559,7 +552,7 @@ pub(crate) mod tests {
             ("notification.enabled.channels", "log,sink"),
             ("notification.sink.topic.name", "n"),
             ("read.only", "true"),
-            ("provide.transaction.metadata", "False"),
+            ("include.query", "False"),
             ("binlog.buffer.size", " 0 "),
             ("field.name.adjustment.mode", "NONE"),
             ("converters", " "),

@@ -1,7 +1,10 @@
 //! What can go wrong with a binlog source, divided by what follows from it. [`kind`](BinlogError::kind) is the one place that
 //! decides whether it is tried again.
 
+use std::time::Duration;
+
 use tidegate_api::{ConnectError, ErrorKind};
+use tidegate_cdc::coordinator::{EngineError, SourceError};
 use tidegate_mysql::values::ValueError;
 use tidegate_mysql::{MySqlError, Refusal};
 use tidegate_relational::table_plan::PlanError;
@@ -72,6 +75,8 @@ pub(crate) enum BinlogError {
     Value(#[from] ValueError),
     #[error(transparent)]
     Ddl(#[from] tidegate_mysql_ddl::DdlError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error("{0}")]
     Schema(String),
     #[error("{}", .0.text())]
@@ -100,8 +105,25 @@ impl BinlogError {
             | Self::PositionLost(_)
             | Self::Value(_)
             | Self::Ddl(_)
+            | Self::Engine(_)
             | Self::Schema(_)
             | Self::Stopped => ErrorKind::Fatal,
+        }
+    }
+}
+
+impl SourceError for BinlogError {
+    fn kind(&self) -> ErrorKind {
+        BinlogError::kind(self)
+    }
+    fn is_stop(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+    fn longest_wait(&self) -> Duration {
+        match self {
+            // Each attempt holds up all writers for snapshot.lock.timeout.ms.
+            Self::LockWait { .. } => Duration::from_mins(10),
+            _ => Duration::from_mins(1),
         }
     }
 }

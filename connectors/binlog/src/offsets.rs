@@ -2,6 +2,7 @@
 //!
 //! Source: Debezium `BinlogOffsetContext`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -9,6 +10,7 @@ use tidegate_api::{
     ConnectError, OffsetFields, OffsetFieldsMap, SourceOffset, SourcePartition, Str, Value,
 };
 
+use tidegate_cdc::coordinator;
 use tracing::warn;
 
 use tidegate_mysql::Flavor;
@@ -72,6 +74,20 @@ impl OffsetFields for Position {
             fields.extend(incremental.iter().cloned());
         }
         fields
+    }
+}
+
+/// As errors show it.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gtids = self.gtids.as_deref().unwrap_or("none");
+        write!(f, "file={}, pos={}, gtids={gtids}", self.file, self.pos)
+    }
+}
+
+impl coordinator::Position for Position {
+    fn in_snapshot(&self) -> bool {
+        self.in_snapshot
     }
 }
 
@@ -284,6 +300,8 @@ pub(crate) struct OffsetContext {
     pub(crate) thread: Option<i64>,
     /// Microseconds since 1970: when the transaction was committed, if MySQL tells it, or when its event was written.
     pub(crate) micros: i64,
+    /// The same of the event before the one at hand.
+    pub(crate) micros_before: i64,
     /// Whether `micros` is the commit's, which all events of the transaction share.
     pub(crate) has_commit_time: bool,
 }
@@ -300,6 +318,7 @@ impl OffsetContext {
             event_pos: position.pos,
             event_end: position.pos,
             micros: position.ts_sec.unwrap_or(0) * MICROS_PER_SECOND,
+            micros_before: 0,
             has_commit_time: false,
             current_gtids: current_gtids.unwrap_or_else(|| GtidSet::empty(flavor)),
             restart: Position {
@@ -360,6 +379,24 @@ impl OffsetContext {
         if seconds > 0 && !self.has_commit_time {
             self.at_micros(i64::from(seconds) * MICROS_PER_SECOND);
         }
+    }
+
+    /// What transaction metadata call the transaction that has begun.
+    ///
+    /// Source: Debezium `BinlogOffsetContext.setTransactionId`.
+    pub(crate) fn transaction_id(&self) -> Str {
+        match &self.gtid {
+            Some(gtid) => gtid.clone(),
+            None => Str::from(format!(
+                "file={},pos={}",
+                self.restart.file, self.restart.pos
+            )),
+        }
+    }
+
+    /// When the event before the one at hand was written: the time that the original gives to boundaries of transactions.
+    pub(crate) fn millis_before(&self) -> i64 {
+        self.micros_before.div_euclid(1_000)
     }
 
     /// The time of the commit that a transaction begins with; 0 if the server does not tell it.
@@ -520,6 +557,29 @@ mod tests {
         let error =
             Position::parse(&vec![(Str::new("pos"), Value::Int64(4))]).expect_err("no file");
         assert_eq!(error.text(), "Source offset 'file' parameter is missing");
+    }
+
+    #[test]
+    fn a_position_is_beyond_another_by_its_place_or_by_its_transactions() {
+        fn check(flavor: Flavor, own: &Position, other: &Position, expected: bool) {
+            assert_eq!(own.is_beyond(flavor, other), expected, "{own} and {other}");
+        }
+        let at = |pos| Position {
+            pos,
+            ..Position::at("mysql-bin.000003", 4)
+        };
+        check(Flavor::MySql, &at(400), &at(400), false);
+        check(Flavor::MySql, &at(401), &at(400), true);
+        let with = |gtids: &str, pos| Position {
+            gtids: Some(gtids.into()),
+            ..at(pos)
+        };
+        let reached = with("0-1-20", 400);
+        check(Flavor::MariaDb, &with("0-1-19", 900), &reached, false);
+        // Further in the transaction behind that set.
+        check(Flavor::MariaDb, &with("0-1-20", 401), &reached, true);
+        // On another server.
+        check(Flavor::MariaDb, &with("0-2-21", 4), &reached, true);
     }
 
     #[test]

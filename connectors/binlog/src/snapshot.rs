@@ -26,9 +26,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_api::{SourceOffset, SourceRecord, Str, TaskWaits, Value};
-use tidegate_cdc::envelope::Operation;
-use tidegate_cdc::queue::BatchSender;
+use tidegate_api::{SourceOffset, Str, TaskWaits};
+use tidegate_cdc::dispatcher::Dispatcher;
+use tidegate_cdc::source_info::SnapshotMarker;
 use tidegate_mysql::connection::Server;
 use tidegate_mysql::queries::{self, MasterStatus, quoted, quoted_id};
 use tidegate_mysql::rows::{TablePlan, TablePlanExt as _};
@@ -40,11 +40,9 @@ use tracing::{info, warn};
 use crate::config::{BUILTIN, LockingMode, Settings};
 use crate::errors::BinlogError;
 use crate::offsets::Position;
-use crate::record::{CapturedTable, RecordMaker};
 use crate::requirements;
-use crate::schema_changes::SchemaChangeMaker;
-use crate::source_info::{Moment, SNAPSHOT_FIELD, SnapshotMarker, SourceInfo};
-use crate::tracker::Tracker;
+use crate::source_info::{Moment, SourceInfo};
+use crate::tracker::{CapturedTable, Tracker};
 
 /// Everything that a snapshot needs.
 pub(crate) struct Snapshot<'a> {
@@ -53,9 +51,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) server: &'a Server,
     pub(crate) tracker: &'a mut Tracker,
     pub(crate) source: &'a SourceInfo,
-    pub(crate) records: &'a RecordMaker,
-    pub(crate) schema_changes: &'a SchemaChangeMaker,
-    pub(crate) queue: &'a mut BatchSender,
+    pub(crate) dispatcher: &'a mut Dispatcher,
     pub(crate) waits: &'a dyn TaskWaits,
     /// Rows are read, too.
     pub(crate) with_data: bool,
@@ -166,11 +162,12 @@ impl<'a> Snapshot<'a> {
         if self.with_data && self.keep_position.is_none() {
             *self.begun = Some(start.clone());
         }
-        let mut held = self.publish_schema(&statements, &recorded, &start).await?;
+        self.dispatcher.begin_snapshot();
+        self.publish_schema(&statements, &recorded, &start).await?;
         self.tracker.tell_databases(&databases, &recorded).await?;
         if self.with_data {
             info!("Snapshot step 7 - Snapshotting data");
-            held = self.data(&mut conn, &position, &start, held).await?;
+            self.data(&mut conn, &position, &start).await?;
         } else {
             info!("Snapshot step 7 - Skipping snapshotting of data");
         }
@@ -178,17 +175,12 @@ impl<'a> Snapshot<'a> {
             conn.query_drop("UNLOCK TABLES").await?;
         }
         conn.query_drop("ROLLBACK").await?;
-        // The last record says that it is, and its offset that the snapshot is complete.
         let done = Position {
             in_snapshot: false,
             ..self.keep_position.take().unwrap_or(start)
         };
-        if let Some(mut record) = held {
-            set_marker(&mut record, SnapshotMarker::Last);
-            record.source_offset = SourceOffset::new(done.clone());
-            self.queue.push(record).await?;
-        }
-        self.queue.flush().await?;
+        let offset = SourceOffset::new(done.clone());
+        self.dispatcher.end_snapshot(offset).await?;
         conn.disconnect().await;
         info!("Snapshot completed");
         Ok(done)
@@ -411,14 +403,13 @@ impl<'a> Snapshot<'a> {
         Ok(position.clone())
     }
 
-    /// Applies and records the schema. The last record is held back.
+    /// Applies and records the schema.
     async fn publish_schema(
         &mut self,
         statements: &[(String, String)],
         position: &Position,
         start: &Position,
-    ) -> Result<Option<SourceRecord>, BinlogError> {
-        let mut held = None;
+    ) -> Result<(), BinlogError> {
         for (database, sql) in statements {
             for change in self.tracker.apply(database, sql, position).await? {
                 if !self.tracker.is_published_in_snapshot(&change) {
@@ -436,18 +427,13 @@ impl<'a> Snapshot<'a> {
                     row: 0,
                     thread: None,
                 });
-                let record = self.schema_changes.record(
-                    self.records,
-                    block,
-                    &change,
-                    SourceOffset::new(start.clone()),
-                );
-                if let Some(before) = held.replace(record) {
-                    self.queue.push(before).await?;
-                }
+                let offset = SourceOffset::new(start.clone());
+                self.dispatcher
+                    .snapshot_statement(block, change.statement(), offset)
+                    .await?;
             }
         }
-        Ok(held)
+        Ok(())
     }
 
     /// The table's statement in `snapshot.select.statement.overrides`.
@@ -474,14 +460,13 @@ impl<'a> Snapshot<'a> {
         tables
     }
 
-    /// Reads all rows; the very last record is held back. Without any row it is `held`, the last one of the schema.
+    /// Reads all rows.
     async fn data(
         &mut self,
         conn: &mut Session,
         position: &Position,
         start: &Position,
-        mut held: Option<SourceRecord>,
-    ) -> Result<Option<SourceRecord>, BinlogError> {
+    ) -> Result<(), BinlogError> {
         let tables = self.data_tables();
         let count = tables.len();
         let offset = SourceOffset::new(start.clone());
@@ -495,17 +480,8 @@ impl<'a> Snapshot<'a> {
                 table.id,
                 index + 1
             );
-            let rows = self
-                .table_rows(
-                    conn,
-                    &captured,
-                    &offset,
-                    &file,
-                    position,
-                    &mut held,
-                    // As in the original: if the first table is empty, no row is `first`.
-                    index == 0,
-                )
+            self.dispatcher.begin_table(index == 0);
+            self.table_rows(conn, &captured, &offset, &file, position)
                 .await
                 .map_err(|error| match error {
                     BinlogError::Stopped => error,
@@ -523,19 +499,16 @@ impl<'a> Snapshot<'a> {
                         source: Box::new(source),
                     },
                 })?;
+            let rows = self.dispatcher.end_table();
             info!(
                 "Finished exporting {rows} records for table '{}' ({} of {count} tables)",
                 table.id,
                 index + 1
             );
         }
-        Ok(held)
+        Ok(())
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the state of one loop over tables"
-    )]
     async fn table_rows(
         &mut self,
         conn: &mut Session,
@@ -543,9 +516,7 @@ impl<'a> Snapshot<'a> {
         offset: &SourceOffset,
         file: &Str,
         position: &Position,
-        held: &mut Option<SourceRecord>,
-        is_first_table: bool,
-    ) -> Result<u64, BinlogError> {
+    ) -> Result<(), BinlogError> {
         let plan = &table.plan;
         let id = &plan.table.id;
         let seconds = queries::unix_seconds(conn).await?;
@@ -574,40 +545,19 @@ impl<'a> Snapshot<'a> {
         };
         let block = self.source.block(&moment);
         let mut rows = conn.query_stream(&sql).await?;
-        let mut count = 0_u64;
         let mut cells: Option<Vec<Option<usize>>> = None;
         while let Some(row) = next_row(&mut rows, self.settings.connection.query_timeout).await? {
             let cells = cells.get_or_insert_with(|| plan.cells_of(row.columns_ref()));
             let row = plan.text_row(&row, cells)?;
-            let mut record =
-                self.records
-                    .insert(table, Operation::Read, row, block.clone(), offset.clone());
-            if count == 0 {
-                set_marker(
-                    &mut record,
-                    if is_first_table {
-                        SnapshotMarker::First
-                    } else {
-                        SnapshotMarker::FirstInTable
-                    },
-                );
-            }
-            count += 1;
-            if let Some(before) = held.replace(record) {
-                self.queue.push(before).await?;
-            }
+            self.dispatcher
+                .snapshot_row(table, row, block.clone(), offset.clone())
+                .await?;
         }
         drop(rows);
         if chosen.is_some() {
             set_sql_mode(conn, "").await?;
         }
-        // The very first record stays `first`, though it is its table's last one, too.
-        if (count > 1 || (count == 1 && !is_first_table))
-            && let Some(last) = held.as_mut()
-        {
-            set_marker(last, SnapshotMarker::LastInTable);
-        }
-        Ok(count)
+        Ok(())
     }
 }
 
@@ -672,19 +622,6 @@ async fn set_sql_mode(conn: &mut Session, mode: &str) -> Result<(), mysql_async:
 async fn begin_transaction(conn: &mut Session) -> Result<(), mysql_async::Error> {
     conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         .await
-}
-
-/// Sets `source.snapshot` of a record.
-fn set_marker(record: &mut SourceRecord, marker: SnapshotMarker) {
-    let Value::Struct(value) = &mut record.record.value.value else {
-        return;
-    };
-    let Some(field) = value.schema().field("source").map(|field| field.index) else {
-        return;
-    };
-    if let Value::Struct(source) = &mut value.values_mut()[field] {
-        source.values_mut()[SNAPSHOT_FIELD] = marker.value();
-    }
 }
 
 #[cfg(test)]

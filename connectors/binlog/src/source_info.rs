@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tidegate_api::{Schema, SchemaBuilder, Str, Struct, Value};
 use tidegate_cdc::envelope::snapshot_marker_schema;
+use tidegate_cdc::source_info::SnapshotMarker;
 use tidegate_mysql::Flavor;
 
 use crate::flavor::ConnectorNames as _;
@@ -18,34 +19,6 @@ pub(crate) struct SourceInfo {
     connector: Str,
     name: Str,
 }
-
-/// Place of a record in the snapshot; streamed records have none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SnapshotMarker {
-    First,
-    FirstInTable,
-    Within,
-    LastInTable,
-    Last,
-}
-
-impl SnapshotMarker {
-    fn text(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::FirstInTable => "first_in_data_collection",
-            Self::Within => "true",
-            Self::LastInTable => "last_in_data_collection",
-            Self::Last => "last",
-        }
-    }
-    pub(crate) fn value(self) -> Value {
-        Value::String(Str::const_new(self.text()))
-    }
-}
-
-/// Field `snapshot` of the block.
-pub(crate) const SNAPSHOT_FIELD: usize = 4;
 
 /// What differs from record to record.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 //!
 //! Source: Debezium `BinlogStreamingChangeEventSource`.
 
-mod heartbeat;
 mod payload;
 mod registration;
 mod repetition;
@@ -16,30 +15,25 @@ mod texts;
 mod transactions;
 mod warnings;
 
-use std::time::Duration;
-
 use futures::FutureExt as _;
 use mysql_async::binlog::events::{Event, EventData};
 use mysql_async::binlog::{EventType, RowsEventFlags};
 use mysql_common::packets::Tag;
 use mysql_common::proto::MySerialize as _;
-use tidegate_api::{SourceRecord, Str, TaskWaits};
-use tidegate_cdc::queue::BatchSender;
+use tidegate_api::{SourceOffset, Str, TaskWaits};
+use tidegate_cdc::dispatcher::Dispatcher;
 use tidegate_relational::TableId;
-use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::offsets::{OffsetContext, Position};
-use crate::record::RecordMaker;
-use crate::schema_changes::SchemaChangeMaker;
 use crate::source_info::SourceInfo;
 use crate::tracker::Tracker;
 use tidegate_mysql::connection::Server;
 use tidegate_mysql::gtid::GtidSet;
 use tidegate_mysql::rows::RowSkipper;
-use tidegate_mysql::sessions::{BinlogSession, StreamError};
+use tidegate_mysql::sessions::{BinlogSession, Session, StreamError};
 use tidegate_mysql::uuid::uuid_text;
 use tidegate_mysql::values::EventFailure;
 use tidegate_mysql::{Flavor, compressed};
@@ -93,20 +87,16 @@ pub(crate) struct Streaming<'a> {
     server: &'a Server,
     tracker: &'a mut Tracker,
     source: &'a SourceInfo,
-    records: &'a RecordMaker,
-    schema_changes: &'a SchemaChangeMaker,
-    queue: &'a mut BatchSender,
+    dispatcher: &'a mut Dispatcher,
     waits: &'a dyn TaskWaits,
     context: OffsetContext,
     tables: TableMaps,
     /// Columns of the last table map that MariaDB compresses.
     compressed_columns: Vec<usize>,
     repetition: Repetition,
-    heartbeat_at: Option<Instant>,
     /// Number of the row read last.
     last_row: u64,
     file: Str,
-    scratch: Vec<SourceRecord>,
     /// The server's, asked for once for each connection.
     collations: Collations,
     /// Before the log's format is known, an event's checksum looks like a part of it.
@@ -119,6 +109,7 @@ pub(crate) struct Streaming<'a> {
     /// Whether the events at hand are those of a transaction that was rolled back.
     is_rolled_back: bool,
     warnings: Warnings,
+    heartbeat_session: Option<Session>,
 }
 
 /// The connector's parts that streaming uses.
@@ -128,9 +119,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) server: &'a Server,
     pub(crate) tracker: &'a mut Tracker,
     pub(crate) source: &'a SourceInfo,
-    pub(crate) records: &'a RecordMaker,
-    pub(crate) schema_changes: &'a SchemaChangeMaker,
-    pub(crate) queue: &'a mut BatchSender,
+    pub(crate) dispatcher: &'a mut Dispatcher,
     pub(crate) waits: &'a dyn TaskWaits,
 }
 
@@ -143,35 +132,23 @@ impl<'a> Streaming<'a> {
             server,
             tracker,
             source,
-            records,
-            schema_changes,
-            queue,
+            dispatcher,
             waits,
         } = parts;
+        dispatcher.begin_stream(after_snapshot);
         Self {
             flavor,
             settings,
             server,
             tracker,
             source,
-            records,
-            schema_changes,
-            queue,
+            dispatcher,
             waits,
             file: Str::new(&position.file),
             repetition: Repetition::after(&position),
             context: OffsetContext::new(flavor, position),
             tables: TableMaps::default(),
             compressed_columns: Vec::new(),
-            heartbeat_at: settings.heartbeat.map(|interval| {
-                let wait = if after_snapshot {
-                    Duration::ZERO
-                } else {
-                    interval
-                };
-                Instant::now() + wait
-            }),
-            scratch: Vec::new(),
             collations: Collations::default(),
             last_row: 0,
             is_format_known: false,
@@ -180,6 +157,7 @@ impl<'a> Streaming<'a> {
             transaction: None,
             is_rolled_back: false,
             warnings: Warnings::default(),
+            heartbeat_session: None,
         }
     }
 
@@ -216,7 +194,7 @@ impl<'a> Streaming<'a> {
             let next = match events.next().now_or_never() {
                 Some(next) => next,
                 None => {
-                    self.queue.flush().await?;
+                    self.dispatcher.flush().await?;
                     self.next(&mut events).await?
                 }
             };
@@ -266,9 +244,60 @@ impl<'a> Streaming<'a> {
         }
     }
 
+    /// A heartbeat, if one is due.
+    async fn heartbeat(&mut self) -> Result<(), BinlogError> {
+        if self.dispatcher.is_heartbeat_due() {
+            self.heartbeat_action().await?;
+            let offset = SourceOffset::new(self.context.restart.clone());
+            self.dispatcher.heartbeat(offset).await?;
+        }
+        Ok(())
+    }
+
+    /// `heartbeat.action.query`, in a session of its own.
+    ///
+    /// # Errors
+    /// If the server does not understand the statement, or the session has no database: no repetition would help.
+    ///
+    /// Source: Debezium `DatabaseHeartbeatImpl`.
+    async fn heartbeat_action(&mut self) -> Result<(), BinlogError> {
+        let Some(sql) = &self.settings.heartbeat_action else {
+            return Ok(());
+        };
+        let mut session = match self.heartbeat_session.take() {
+            Some(session) => session,
+            None => match self.server.open().await {
+                Ok(session) => session,
+                Err(error) => {
+                    warn!("Could not execute heartbeat action query: {sql}: {error}");
+                    return Ok(());
+                }
+            },
+        };
+        let error = match session.query_drop(sql).await {
+            Ok(()) => {
+                self.heartbeat_session = Some(session);
+                return Ok(());
+            }
+            Err(error) => BinlogError::from(error),
+        };
+        match &error {
+            BinlogError::Refused(refusal) if refusal.is_of_syntax_or_database() => {
+                Err(BinlogError::Server(format!(
+                    "Could not execute heartbeat action query (Error: {refusal}). Correct heartbeat.action.query; names of tables need their database"
+                )))
+            }
+            _ => {
+                warn!("Could not execute heartbeat action query: {sql}: {error}");
+                Ok(())
+            }
+        }
+    }
+
     async fn handle(&mut self, event: &Event) -> Result<(), BinlogError> {
         let header = event.header();
         let raw_type = header.event_type_raw();
+        self.context.micros_before = self.context.micros;
         let is_inner = self.payload.take_event(raw_type, header.event_size()).map_err(|missing| {
             BinlogError::Schema(format!(
                 "The transaction at {}/{} is compressed (binlog_transaction_compression=ON) and {missing} bytes of it could not be decompressed",
@@ -311,6 +340,7 @@ impl<'a> Streaming<'a> {
                 Err(error) => self.tolerate(error)?,
             },
         }
+        self.dispatcher.hand_over().await?;
         if has_place || is_inner {
             self.context.event_done();
             self.repetition.event_done();
@@ -464,6 +494,7 @@ impl<'a> Streaming<'a> {
             }
             EventData::RowsEvent(rows) => {
                 if let Err(error) = self.rows(&rows).await {
+                    self.dispatcher.discard();
                     match error {
                         BinlogError::Value(_) => {
                             let error = self.undecodable(event, &error.to_string());
@@ -504,9 +535,21 @@ impl<'a> Streaming<'a> {
         self.context.begin();
         self.repetition
             .transaction_begins(&self.context.restart, self.context.announced);
+        if !self.is_rolled_back {
+            let goes_on = self.repetition.is_within();
+            let place = SourceOffset::new(self.context.restart.clone());
+            let (id, millis) = (self.context.transaction_id(), self.context.millis_before());
+            self.dispatcher
+                .begin_transaction(&id, goes_on, millis, place);
+        }
     }
 
     fn commit(&mut self) {
+        if !self.is_rolled_back {
+            let place = SourceOffset::new(self.context.restart.clone());
+            let millis = self.context.millis_before();
+            self.dispatcher.end_transaction(millis, place);
+        }
         self.context.commit();
         self.repetition.transaction_ends();
     }

@@ -12,6 +12,8 @@ use tidegate_api::{ConnectError, Str, TaskWaits};
 use tidegate_cdc::envelope;
 use tidegate_cdc::filters::Filters;
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
+use tidegate_cdc::records;
+use tidegate_cdc::schema_changes::Statement;
 use tidegate_mysql::Flavor;
 use tidegate_mysql::queries::quoted;
 use tidegate_mysql::rows::TablePlan;
@@ -24,7 +26,6 @@ use tracing::{debug, info, warn};
 use crate::config::Settings;
 use crate::errors::BinlogError;
 use crate::offsets::Position;
-use crate::record::CapturedTable;
 use crate::resets::begins_snapshot;
 use crate::source_info::SourceInfo;
 
@@ -50,6 +51,8 @@ static IGNORED_DDL: LazyLock<Regex> = LazyLock::new(|| {
     ];
     Regex::new(&format!("(?is)^(?:{})$", statements.join("|"))).expect("a regular expression")
 });
+
+pub(crate) type CapturedTable = records::CapturedTable<TablePlan>;
 
 /// A DDL event that is to be published, with the changes of its statement.
 #[derive(Debug)]
@@ -77,6 +80,8 @@ pub(crate) struct Tracker {
     told: Schemas,
     source: SourceInfo,
     ignore_case: bool,
+    /// Id of the transaction that the next statement stands in, where records are to tell it.
+    transaction: Option<Str>,
     /// By [`Tracker::key`]; `None` for tables that are not captured.
     captured: HashMap<TableId, Option<Arc<CapturedTable>>>,
     /// The statements that gave captured names to tables without a known definition.
@@ -109,6 +114,7 @@ impl Tracker {
             told: Schemas::new(options),
             source,
             ignore_case,
+            transaction: None,
             captured: HashMap::new(),
             renames: BTreeMap::new(),
         }
@@ -222,6 +228,11 @@ impl Tracker {
         self.schemas.set_session_charset(charset);
     }
 
+    /// Of the statements that follow.
+    pub(crate) fn set_transaction(&mut self, id: Option<Str>) {
+        self.transaction = id;
+    }
+
     /// The mode of the statements that follow.
     pub(crate) fn set_sql_mode(&mut self, mode: SqlMode) {
         self.schemas.set_sql_mode(mode);
@@ -314,9 +325,11 @@ impl Tracker {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let server = json!(&*self.settings.naming.prefix);
+        let id = self.transaction.iter();
+        let id = id.map(|id| ("transaction_id".to_owned(), json!(id.as_str())));
         HistoryRecord {
             source: Map::from_iter([("server".to_owned(), server)]),
-            position: position.to_json(),
+            position: id.chain(position.to_json()).collect(),
             ts_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
             database,
             ddl,
@@ -568,6 +581,7 @@ impl Tracker {
                 &self.source.schema,
             ),
             database: Str::new(table.id.catalog.as_deref().unwrap_or_default()),
+            id: Str::from(table.id.to_string()),
             name: Str::new(&table.id.table),
             plan: Arc::new(plan),
             topic,
@@ -644,6 +658,14 @@ fn is_ignored(sql: &str) -> bool {
 }
 
 impl SchemaChange {
+    pub(crate) fn statement(&self) -> Statement<'_> {
+        Statement {
+            database: &self.database,
+            ddl: &self.ddl,
+            changes: &self.changes,
+        }
+    }
+
     pub(crate) fn of(event: DdlEvent) -> Self {
         let is_database = event.kind == DdlEventKind::Database;
         let (mut changes, mut truncated, mut renamed) = (Vec::new(), None, None);

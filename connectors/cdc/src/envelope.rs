@@ -29,16 +29,23 @@ impl Operation {
     }
 }
 
-/// Schema of a table's envelopes: `before`, `after`, `source`, `transaction`, `op`, `ts_ms`, `ts_us`, `ts_ns`.
-pub fn schema(name: &str, row: &Arc<Schema>, source: &Arc<Schema>) -> Arc<Schema> {
-    let transaction = SchemaBuilder::structure()
+/// Field `transaction` of every envelope.
+pub(crate) const TRANSACTION_FIELD: usize = 3;
+
+/// Of a change's place in its transaction.
+pub(crate) fn transaction_schema() -> Arc<Schema> {
+    SchemaBuilder::structure()
         .name("event.block")
         .version(1)
         .optional()
         .field("id", SchemaBuilder::string().build())
         .field("total_order", SchemaBuilder::int64().build())
         .field("data_collection_order", SchemaBuilder::int64().build())
-        .build();
+        .build()
+}
+
+/// Schema of a table's envelopes: `before`, `after`, `source`, `transaction`, `op`, `ts_ms`, `ts_us`, `ts_ns`.
+pub fn schema(name: &str, row: &Arc<Schema>, source: &Arc<Schema>) -> Arc<Schema> {
     let time = SchemaBuilder::int64().optional().build();
     SchemaBuilder::structure()
         .name(name)
@@ -46,7 +53,7 @@ pub fn schema(name: &str, row: &Arc<Schema>, source: &Arc<Schema>) -> Arc<Schema
         .field("before", Arc::clone(row))
         .field("after", Arc::clone(row))
         .field("source", Arc::clone(source))
-        .field("transaction", transaction)
+        .field("transaction", transaction_schema())
         .field("op", SchemaBuilder::string().build())
         .field("ts_ms", Arc::clone(&time))
         .field("ts_us", Arc::clone(&time))

@@ -108,6 +108,11 @@ impl Refusal {
         matches!(self.code, 1049 | 1051 | 1146 | 1412)
     }
 
+    /// A statement that is wrong, or that names no database.
+    pub fn is_of_syntax_or_database(&self) -> bool {
+        ["42000", "3D000"].contains(&self.state.as_str())
+    }
+
     /// Access denied to the account (which is also what `FLUSH TABLES` says on managed servers), to the table or to the
     /// statement.
     pub fn is_missing_privilege(&self) -> bool {

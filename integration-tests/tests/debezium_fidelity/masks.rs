@@ -42,6 +42,9 @@ impl Base {
     }
 }
 
+/// Milliseconds since 1970 of all statements of a script.
+const SCRIPT_TIME: &str = "1700000000000";
+
 /// Takes out what differs between two workers that read the same server.
 #[derive(Debug)]
 pub(crate) struct Masks {
@@ -61,6 +64,9 @@ pub(crate) struct Masks {
     any_place: Regex,
     any_gtid: Regex,
     any_gtids: Regex,
+    transaction: Regex,
+    any_transaction: Regex,
+    boundary_time: Regex,
 }
 
 impl Masks {
@@ -86,6 +92,13 @@ impl Masks {
             any_gtid: Regex::new(r#""gtid":(?:null|"[^"]*")"#)?,
             any_gtids: Regex::new(r#",\s+"gtids" : "[^"]*""#)?,
             any_place: Regex::new(r#""pos"( ?: ?)-?\d+"#)?,
+            transaction: Regex::new(
+                r#""(id|transaction_id)"( ?: ?)"(\d+-\d+-|[0-9a-f-]{36}:)(\d+)""#,
+            )?,
+            any_transaction: Regex::new(
+                r#""(id|transaction_id)"( ?: ?)"(?:\d+-\d+-\d+|[0-9a-f-]{36}:\d+|file=[^"]*,pos=\d+)""#,
+            )?,
+            boundary_time: Regex::new(r#"("status":"(?:BEGIN|END)".*"ts_ms":)(\d+)"#)?,
         })
     }
 
@@ -116,6 +129,7 @@ impl Masks {
     /// Transaction ids, which a server may not have.
     pub(crate) fn gtids(&self, text: &str) -> String {
         let text = self.any_gtid.replace_all(text, r#""gtid":null"#);
+        let text = self.any_transaction.replace_all(&text, r#""$1"$2"""#);
         self.any_gtids.replace_all(&text, "").into_owned()
     }
 
@@ -157,11 +171,33 @@ impl Masks {
                 .replace_all(&text, |captures: &Captures<'_, str>| {
                     format!(r#""gtid":"{}{}""#, &captures[1], sequence(&captures[2]))
                 });
+            let text = self
+                .transaction
+                .replace_all(&text, |captures: &Captures<'_, str>| {
+                    format!(
+                        r#""{}"{}"{}{}""#,
+                        &captures[1],
+                        &captures[2],
+                        &captures[3],
+                        sequence(&captures[4])
+                    )
+                });
             let gtids =
                 |captures: &Captures<'_, str>| format!(r#""gtids" : "{}""#, sequence(&captures[1]));
             Cow::Owned(self.history_gtids.replace_all(&text, gtids).into_owned())
         };
         let text = self.thread.replace_all(&text, r#""thread":0"#);
+        // The first boundary has the time of an event before the script.
+        let text = self
+            .boundary_time
+            .replace_all(&text, |captures: &Captures<'_, str>| {
+                let is_of_script = kind == Kind::MariaDb && &captures[2] == SCRIPT_TIME;
+                format!(
+                    "{}{}",
+                    &captures[1],
+                    if is_of_script { SCRIPT_TIME } else { "0" }
+                )
+            });
         match kind {
             Kind::MariaDb => text.into_owned(),
             // With GTIDs the time is the commit's, which no session sets.

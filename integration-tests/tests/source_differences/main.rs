@@ -2,6 +2,7 @@
 
 mod batches;
 mod charsets;
+mod heartbeats;
 mod images;
 mod offsets;
 mod pair;

@@ -329,11 +329,6 @@ pub(crate) static RULES: &[Rule] = &[
         };
         left.take_pairs(|java, ours| wanted(java).is_some() && wanted(java) == wanted(ours));
     }),
-    rule(CLASSES, |case| {
-        let java = case.java.message();
-        let of_class = ["Unable to find class ", "Call to constructor of class "];
-        of_class.iter().any(|text| java.contains(text)) && case.is_base_but_for_values()
-    }),
     // Such as `java.lang.String`: a class of Java's own, and none that is wanted.
     rule(CLASSES, |case| {
         let converter = case.key().strip_suffix(".plugin.version");
@@ -713,14 +708,6 @@ impl Case<'_> {
         pairs.fold(java.to_owned(), |text, (plain, whole)| {
             text.replace(&plain, &whole)
         })
-    }
-    /// Whether our answer is that to the base, but for values that the request sets.
-    fn is_base_but_for_values(&self) -> bool {
-        let mut entries = self.ours.entries();
-        self.ours.0["error_count"] == 0
-            && entries.all(|(key, entry)| {
-                self.request.sets(key) || self.base.0["configs"].get(key) == Some(entry)
-            })
     }
     /// Whether our answer is that to the base, but for the keys that the request sets, and the class whose version one of
     /// them is: there is a mistake, and each is one that is `expected`, or one of an override.

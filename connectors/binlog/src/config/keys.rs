@@ -161,6 +161,8 @@ pub(super) static SKIPPED_OPERATIONS: ConfigKey<Vec<String>> =
     ConfigKey::new("skipped.operations", "t")
         .group(CONNECTOR)
         .validator(operations);
+pub(super) static SKIP_UNCHANGED: ConfigKey<bool> =
+    ConfigKey::new("skip.messages.without.change", "false").group(CONNECTOR);
 pub(super) static MAX_BATCH_SIZE: ConfigKey<i32> = ConfigKey::new("max.batch.size", "2048")
     .group(CONNECTOR)
     .validator(positive_integer);
@@ -178,6 +180,12 @@ pub(super) static HEARTBEAT_INTERVAL_MS: ConfigKey<i32> =
         .validator(non_negative);
 pub(super) static HEARTBEAT_PREFIX: ConfigKey<String> =
     ConfigKey::new("topic.heartbeat.prefix", "__debezium-heartbeat").group(CONNECTOR);
+pub(super) static HEARTBEAT_ACTION_QUERY: ConfigKey<Option<String>> =
+    ConfigKey::nullable("heartbeat.action.query").group(CONNECTOR);
+pub(super) static TRANSACTION_METADATA: ConfigKey<bool> =
+    ConfigKey::new("provide.transaction.metadata", "false").group(CONNECTOR);
+pub(super) static TRANSACTION_TOPIC: ConfigKey<String> =
+    ConfigKey::new("topic.transaction", "transaction").group(CONNECTOR);
 pub(super) static RETRY_WAIT_MS: ConfigKey<i64> =
     ConfigKey::new("retriable.restart.connector.wait.ms", "10000")
         .group(CONNECTOR)
@@ -283,12 +291,16 @@ pub(crate) fn definition(flavor: Flavor) -> ConfigDef {
         &INCLUDE_SCHEMA_COMMENTS,
         &EXTENDED_HEADERS,
         &SKIPPED_OPERATIONS,
+        &SKIP_UNCHANGED,
         &MAX_BATCH_SIZE,
         &MAX_QUEUE_SIZE,
         &MAX_QUEUE_BYTES,
         &POLL_INTERVAL_MS,
         &HEARTBEAT_INTERVAL_MS,
         &HEARTBEAT_PREFIX,
+        &HEARTBEAT_ACTION_QUERY,
+        &TRANSACTION_METADATA,
+        &TRANSACTION_TOPIC,
         &RETRY_WAIT_MS,
         &MAX_RETRIES,
         &SNAPSHOT_MODE,

@@ -22,7 +22,7 @@ const OTHER_SOURCES: &str = "rows that came from other servers would be written 
      server that has none";
 
 /// What the values are compared with is the original's default; see [`Unsupported::takes`].
-pub(super) static UNSUPPORTED: [Unsupported; 49] = [
+pub(super) static UNSUPPORTED: [Unsupported; 46] = [
     Unsupported::refused(
         "converters",
         &[],
@@ -47,26 +47,15 @@ pub(super) static UNSUPPORTED: [Unsupported; 49] = [
         &[],
         "statements may change what a snapshot reads; set the server's variables for the account or globally",
     ),
-    // Many let it write to a table that is captured, so that these records would be missing.
     Unsupported::refused(
-        "heartbeat.action.query",
-        &[],
-        "rows that it writes would be missing; let the server execute it (CREATE EVENT e ON SCHEDULE EVERY 1 MINUTE DO …)",
-    ),
-    Unsupported::refused(
-        "provide.transaction.metadata",
-        &["false"],
-        "records would lack their transaction; group by source.gtid, or by source.file and source.pos",
+        "transaction.metadata.factory",
+        &["io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"],
+        "boundaries of transactions would have other records; reshape those of the topic of transactions with transformations",
     ),
     Unsupported::refused(
         "include.query",
         &["false"],
         "source.query would be null; read the statements from the server's own log",
-    ),
-    Unsupported::refused(
-        "skip.messages.without.change",
-        &["false"],
-        "updates that change no captured column would be written; compare 'before' and 'after' where the records are read",
     ),
     Unsupported::refused(
         "snapshot.query.mode",
@@ -120,11 +109,6 @@ pub(super) static UNSUPPORTED: [Unsupported; 49] = [
     ),
     // The original reads it to choose how windows of an incremental snapshot are marked, and for nothing else.
     Unsupported::without_effect("read.only", &["false"], NO_INCREMENTAL),
-    Unsupported::without_effect(
-        "transaction.metadata.factory",
-        &["io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"],
-        "only provide.transaction.metadata=true uses it, which is refused",
-    ),
     Unsupported::without_effect("topic.regex", &[], NO_PATTERN_NAMES),
     Unsupported::without_effect("topic.replacement", &[], NO_PATTERN_NAMES),
     Unsupported::without_effect("snapshot.mode.custom.name", &[], NO_CUSTOM_MODE),

@@ -3,7 +3,9 @@
 use tidegate_api::config::{self, ConfigValue, invalid_field};
 use tidegate_cdc::filters::Patterns;
 
-use super::{KeyColumns, words};
+use tidegate_cdc::key_columns::KeyColumns;
+
+use super::words;
 
 /// The one kind of schema history that there is.
 pub(super) const KAFKA_HISTORY: &str = "io.debezium.storage.kafka.history.KafkaSchemaHistory";

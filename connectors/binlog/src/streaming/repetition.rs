@@ -109,6 +109,11 @@ impl Repetition {
         }
     }
 
+    /// Inside of the transaction that the offset lies in.
+    pub(super) fn is_within(&self) -> bool {
+        matches!(self, Self::Within { .. })
+    }
+
     pub(super) fn transaction_ends(&mut self) {
         if matches!(self, Self::Within { .. }) {
             *self = Self::Over;

@@ -12,10 +12,11 @@ use std::time::Duration;
 use mysql_async::binlog::EventType;
 use mysql_async::binlog::events::Event;
 use serde_json::{Map, Value as Json};
-use tidegate_api::{ConnectError, SourceRecord, Struct, TaskWaits, Value};
+use tidegate_api::{ConnectError, SourceRecord, Str, Struct, TaskWaits, Value};
 use tidegate_cdc::history::SchemaHistory;
 use tidegate_cdc::queue::{BatchSender, DEFAULT_QUEUE_BYTES, QueueLimits};
 use tidegate_cdc::reader::ReaderHandle;
+use tidegate_cdc::transactions::TransactionState;
 use tidegate_mysql::Flavor;
 use tidegate_mysql::connection::Server;
 use tidegate_mysql::sessions::StreamError;
@@ -24,10 +25,9 @@ use super::{Events, Parts, Streaming};
 use crate::config::Settings;
 use crate::config::tests::props;
 use crate::errors::BinlogError;
-use crate::offsets::{self, Position};
-use crate::record::RecordMaker;
-use crate::schema_changes::SchemaChangeMaker;
+use crate::offsets::Position;
 use crate::source_info::SourceInfo;
+use crate::task::dispatcher;
 use crate::tracker::Tracker;
 
 use log::MemoryLog;
@@ -89,6 +89,19 @@ impl Delivered {
             offset: Json::Object(fields.collect()).to_string(),
             history,
         }
+    }
+
+    /// The open transaction of the stored offset.
+    fn transaction(&self) -> Option<TransactionState> {
+        let json: Map<String, Json> = serde_json::from_str(&self.offset).expect("an offset");
+        let fields = json.into_iter().map(|(name, value)| {
+            let value = match value {
+                Json::String(text) => Value::string(text),
+                other => other.as_i64().map_or(Value::Null, Value::Int64),
+            };
+            (Str::from(name), value)
+        });
+        TransactionState::parse(&fields.collect())
     }
 
     /// The stored offset, read again.
@@ -163,15 +176,35 @@ enum Work {
     Endure(Box<dyn Iterator<Item = Event> + Send>),
 }
 
+/// A stored offset: the place, and the transaction that is open there.
+#[derive(Debug, Clone)]
+struct Begin {
+    position: Position,
+    transaction: Option<TransactionState>,
+}
+
+impl From<&Position> for Begin {
+    fn from(position: &Position) -> Self {
+        Self {
+            position: position.clone(),
+            transaction: None,
+        }
+    }
+}
+
 /// Reads events as a task does.
 async fn read(
     flavor: Flavor,
     settings: Arc<Settings>,
     log: MemoryLog,
-    from: Position,
+    from: Begin,
     work: Work,
-    mut queue: BatchSender,
+    queue: BatchSender,
 ) -> Result<(), BinlogError> {
+    let Begin {
+        position: from,
+        transaction,
+    } = from;
     let prefix = &*settings.naming.prefix;
     let source = SourceInfo::new(flavor, prefix);
     let history = SchemaHistory::open(
@@ -192,19 +225,21 @@ async fn read(
         false,
     );
     tracker.recover(&from).await?;
+    let mut dispatcher = dispatcher(
+        flavor,
+        &settings,
+        &source,
+        tidegate_api::Headers::new(),
+        queue,
+    );
+    dispatcher.resume(transaction);
     let parts = Parts {
         flavor,
         settings: &settings,
         server: &Server::new(Arc::clone(&settings.connection)),
         tracker: &mut tracker,
         source: &source,
-        records: &RecordMaker {
-            partition: offsets::partition(prefix),
-            headers: tidegate_api::Headers::new(),
-            tombstones: settings.tombstones,
-        },
-        schema_changes: &SchemaChangeMaker::new(flavor, prefix, &source.schema),
-        queue: &mut queue,
+        dispatcher: &mut dispatcher,
         waits: &Waitless,
     };
     let mut streaming = Streaming::new(parts, from, false);
@@ -243,14 +278,16 @@ impl Connector {
     }
 
     /// From a position to the end of the log.
-    async fn run(&self, from: &Position, history: &MemoryLog) -> Vec<Delivered> {
-        self.read(from, self.server.send(from), history).await
+    async fn run(&self, from: impl Into<Begin>, history: &MemoryLog) -> Vec<Delivered> {
+        let from = from.into();
+        let events = self.server.send(&from.position);
+        self.read(from, events, history).await
     }
 
     /// What the server sends to who asks from a position.
     async fn read(
         &self,
-        from: &Position,
+        from: impl Into<Begin>,
         events: Vec<Event>,
         history: &MemoryLog,
     ) -> Vec<Delivered> {
@@ -262,7 +299,7 @@ impl Connector {
         };
         let flavor = self.server.flavor;
         let (settings, log) = (Arc::clone(&self.settings), history.clone());
-        let (from, work) = (from.clone(), Work::Follow(events));
+        let (from, work) = (from.into(), Work::Follow(events));
         let mut reader = ReaderHandle::spawn(limits, |queue, _| async move {
             let ended = read(flavor, settings, log, from, work, queue).await;
             ended.map_err(ConnectError::from)
@@ -324,7 +361,11 @@ async fn check_server(server: RecordedServer, name: &str, by: By, more: &[(&str,
         }
         // The schema history may be ahead of what was delivered.
         for known in BTreeSet::from([last.history, history.len()]) {
-            let again = connector.run(&position, &history.with_first(known)).await;
+            let begin = Begin {
+                position: position.clone(),
+                transaction: last.transaction(),
+            };
+            let again = connector.run(begin, &history.with_first(known)).await;
             let result = match by {
                 By::Transactions => compare(&whole, index, &again),
                 By::Place => compare(&without_ids(&whole), index, &without_ids(&again)),
@@ -468,6 +509,19 @@ async fn without_tombstones_logs_are_read_on_after_any_record() {
         ("mysql-without-gtids", By::Place),
     ] {
         check(folder, by, &[("tombstones.on.delete", "false")]).await;
+    }
+}
+
+/// Each change keeps its place in its transaction, and the end of each counts them all.
+#[tokio::test(start_paused = true)]
+async fn changes_of_a_transaction_are_counted_on_after_any_record() {
+    const METADATA: &[(&str, &str)] = &[("provide.transaction.metadata", "true")];
+    for (folder, by) in [
+        ("mariadb", By::Transactions),
+        ("mysql", By::Transactions),
+        ("mysql-without-gtids", By::Place),
+    ] {
+        check(folder, by, METADATA).await;
     }
 }
 

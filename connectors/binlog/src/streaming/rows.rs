@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bitvec::slice::BitSlice;
 use mysql_async::binlog::events::{Event, OptionalMetadataField, RowsEventData, TableMapEvent};
 use mysql_async::consts::ColumnType;
+use tidegate_cdc::dispatcher::RowChange;
 use tidegate_cdc::envelope::Operation;
+use tidegate_cdc::records::RowOffsets;
 use tidegate_mysql::rows::{RowDecoder, RowSkipper, TablePlanExt as _};
 use tidegate_mysql::values::{EventFailure, ValueError};
 use tidegate_mysql::{Flavor, MySqlError, queries};
@@ -15,8 +17,8 @@ use tracing::{debug, info, warn};
 
 use super::Streaming;
 use crate::errors::BinlogError;
-use crate::record::{CapturedTable, RowOffsets};
 use crate::source_info::Moment;
+use crate::tracker::CapturedTable;
 
 /// What a table map stands for.
 pub(super) enum Mapped {
@@ -117,6 +119,8 @@ impl Streaming<'_> {
             Err(error) => return Err(error.into()),
         };
         let position = self.context.restart.clone();
+        self.tracker
+            .set_transaction(self.dispatcher.transaction_id());
         if !self
             .tracker
             .adopt(id, &definition, names, &position)
@@ -192,7 +196,6 @@ impl Streaming<'_> {
         }
         let mut image = rows.rows_data();
         let mut number = 0_u64;
-        let mut out = std::mem::take(&mut self.scratch);
         let moment_row = |number: u64| Moment {
             micros: self.context.micros,
             snapshot: None,
@@ -226,39 +229,27 @@ impl Streaming<'_> {
             if number >= first_row {
                 let block = self.source.block(&moment_row(number));
                 let behind = self.context.offset(number + 1);
-                let offsets = RowOffsets {
-                    before: &before_row,
-                    behind: behind.clone(),
-                };
                 // Where rows have versions, a version that ends is a delete, and one that has ended is nothing new.
-                match (before, after) {
-                    (None, Some(after)) => out.push(self.records.insert(
-                        &mapped.table,
-                        Operation::Create,
-                        after,
-                        block,
-                        offsets.behind,
-                    )),
-                    (Some(before), Some(after)) => {
-                        self.records
-                            .update(&mapped.table, before, after, block, offsets, &mut out);
-                    }
-                    (Some(before), None) => {
-                        self.records
-                            .delete(&mapped.table, before, block, offsets, &mut out);
-                    }
-                    (None, None) => {}
+                let change = match (before, after) {
+                    (None, Some(after)) => Some(RowChange::Created(after)),
+                    (Some(before), Some(after)) => Some(RowChange::Updated { before, after }),
+                    (Some(before), None) => Some(RowChange::Deleted(before)),
+                    (None, None) => None,
+                };
+                if let Some(change) = change {
+                    let offsets = RowOffsets {
+                        before: &before_row,
+                        behind: behind.clone(),
+                    };
+                    self.dispatcher.row(&mapped.table, change, block, offsets);
                 }
                 before_row = behind;
             }
             number += 1;
         }
         self.last_row = number.saturating_sub(1);
-        self.warnings.handed_over(out.len());
-        for record in out.drain(..) {
-            self.queue.push(record).await?;
-        }
-        self.scratch = out;
+        let count = self.dispatcher.hand_over().await?;
+        self.warnings.handed_over(count);
         Ok(())
     }
 

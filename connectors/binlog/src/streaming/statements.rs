@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use mysql_async::binlog::events::Event;
 use tidegate_api::{Str, Struct};
+use tidegate_cdc::java_order;
 use tidegate_mysql::Flavor;
 use tidegate_relational::TableId;
 use tracing::warn;
@@ -118,12 +119,13 @@ impl Streaming<'_> {
     async fn ddl(&mut self, event: &Event, database: &str, sql: &str) -> Result<(), BinlogError> {
         let begins = !self.context.in_transaction && is_followed_by_rows(sql);
         let position = self.context.restart.clone();
+        self.tracker
+            .set_transaction(self.dispatcher.transaction_id());
         let applied = self.tracker.apply(database, sql, &position).await;
         let changes = applied.inspect_err(|_| self.context.step_back())?;
         // Numbers of tables belong to versions of them.
         self.tables.forget();
         let names = table_names(&changes);
-        let mut out = Vec::with_capacity(changes.len());
         for change in changes {
             let table = match &change.truncated {
                 Some(id) => Str::new(&id.table),
@@ -144,22 +146,16 @@ impl Streaming<'_> {
                     && let Some(captured) = self.tracker.captured(id)?
                 {
                     let offset = self.context.offset_before_event();
-                    out.push(self.records.truncate(&captured, block, offset));
+                    self.dispatcher.truncated(&captured, block, offset);
                 }
             } else if self.tracker.is_published(&change) {
                 let offset = self.context.offset_before_event();
-                let record = self
-                    .schema_changes
-                    .record(self.records, block, &change, offset);
-                out.push(record);
+                self.dispatcher
+                    .schema_change(block, change.statement(), offset);
             }
         }
-        if let Some(last) = out.last_mut() {
-            last.source_offset = self.context.offset(0);
-        }
-        for record in out {
-            self.queue.push(record).await?;
-        }
+        self.dispatcher.last_change_at(self.context.offset(0));
+        self.dispatcher.hand_over().await?;
         if begins {
             self.begin();
         }
@@ -207,13 +203,8 @@ fn table_names(changes: &[SchemaChange]) -> HashMap<String, Str> {
         }
     }
     let joined = |mut ids: Vec<&TableId>| {
-        let buckets = (ids.len() * 4 / 3 + 1).next_power_of_two().max(16);
-        ids.sort_by_cached_key(|id| {
-            let hash = id.to_string().encode_utf16().fold(0_u32, |hash, unit| {
-                hash.wrapping_mul(31).wrapping_add(unit.into())
-            });
-            (hash ^ hash >> 16) as usize & (buckets - 1)
-        });
+        let buckets = java_order::buckets_of_set(ids.len());
+        java_order::sort(&mut ids, buckets, ToString::to_string);
         let names: Vec<&str> = ids.iter().map(|id| &*id.table).collect();
         Str::from(names.join(","))
     };

@@ -64,7 +64,15 @@ async fn check(folder: &str) {
     });
     let (flavor, settings) = (connector.server.flavor, connector.settings);
     let work = Work::Endure(Box::new(events));
-    let ended = read(flavor, settings, MemoryLog::default(), from, work, queue).await;
+    let ended = read(
+        flavor,
+        settings,
+        MemoryLog::default(),
+        (&from).into(),
+        work,
+        queue,
+    )
+    .await;
     assert!(ended.is_ok(), "{ended:?}");
 }
 

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use tidegate_api::ConnectError;
 use tidegate_api::config::invalid_field;
-use tidegate_cdc::filters::Patterns;
+
+use crate::filters::Patterns;
 
 /// `message.key.columns`: for tables that match, columns that match.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KeyColumns(Vec<Patterns>);
+pub struct KeyColumns(Vec<Patterns>);
 
 impl KeyColumns {
-    pub(super) fn new(name: &str, text: &str) -> Result<Self, ConnectError> {
+    /// `name` is the setting's, for errors.
+    ///
+    /// # Errors
+    /// `Config` if an entry is not `<tables>:<columns>`.
+    pub fn new(name: &str, text: &str) -> Result<Self, ConnectError> {
         let mut columns = Vec::new();
         for entry in text
             .split(';')
@@ -32,7 +37,7 @@ impl KeyColumns {
     }
 
     /// Columns in the order of the list; `None` if the table has none.
-    pub(crate) fn of(&self, table: &tidegate_relational::Table) -> Option<Vec<Arc<str>>> {
+    pub fn of(&self, table: &tidegate_relational::Table) -> Option<Vec<Arc<str>>> {
         let matching = self.0.iter().flat_map(|pattern| {
             table
                 .columns

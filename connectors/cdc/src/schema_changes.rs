@@ -8,15 +8,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_api::{
     Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourceRecord, Struct, Value,
 };
-use tidegate_mysql::Flavor;
 use tidegate_relational::{Column, Table, TableChange};
 
-use crate::flavor::ConnectorNames as _;
-use crate::record::RecordMaker;
-use crate::tracker::SchemaChange;
+use crate::records::RecordMaker;
 
+/// What a statement has changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    pub database: &'a str,
+    pub ddl: &'a str,
+    pub changes: &'a [TableChange],
+}
+
+/// Makes the records of one connector.
 #[derive(Debug, Clone)]
-pub(crate) struct SchemaChangeMaker {
+pub struct SchemaChangeMaker {
     topic: Arc<str>,
     key: Arc<Schema>,
     value: Arc<Schema>,
@@ -26,7 +32,8 @@ pub(crate) struct SchemaChangeMaker {
 }
 
 impl SchemaChangeMaker {
-    pub(crate) fn new(flavor: Flavor, prefix: &str, source: &Arc<Schema>) -> Self {
+    /// `connector` is the name in the names of schemas, such as `mysql`; `source` the schema of source blocks.
+    pub fn new(connector: &str, prefix: &str, source: &Arc<Schema>) -> Self {
         let text = || SchemaBuilder::string().build();
         let optional_text = || SchemaBuilder::string().optional().build();
         let optional_int = || SchemaBuilder::int32().optional().build();
@@ -72,14 +79,15 @@ impl SchemaChangeMaker {
             .field("id", text())
             .field("table", Arc::clone(&table))
             .build();
-        let name = flavor.name();
         let key = SchemaBuilder::structure()
-            .name(format!("io.debezium.connector.{name}.SchemaChangeKey"))
+            .name(format!("io.debezium.connector.{connector}.SchemaChangeKey"))
             .version(1)
             .field("databaseName", text())
             .build();
         let value = SchemaBuilder::structure()
-            .name(format!("io.debezium.connector.{name}.SchemaChangeValue"))
+            .name(format!(
+                "io.debezium.connector.{connector}.SchemaChangeValue"
+            ))
             .version(1)
             .field("source", Arc::clone(source))
             .field("ts_ms", SchemaBuilder::int64().build())
@@ -102,14 +110,18 @@ impl SchemaChangeMaker {
     }
 
     /// `source` is the block, `records` has what all records of the connector share.
-    pub(crate) fn record(
+    pub fn record(
         &self,
         records: &RecordMaker,
         source: Struct,
-        change: &SchemaChange,
+        statement: Statement<'_>,
         offset: SourceOffset,
     ) -> SourceRecord {
-        let (database, changes) = (&change.database, &change.changes);
+        let Statement {
+            database,
+            ddl,
+            changes,
+        } = statement;
         let millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -122,7 +134,7 @@ impl SchemaChangeMaker {
                 Value::Int64(i64::try_from(millis).unwrap_or(i64::MAX)),
                 Value::string(database),
                 Value::Null,
-                Value::string(&change.ddl),
+                Value::string(ddl),
                 Value::Array(changes.iter().map(|change| self.change(change)).collect()),
             ],
         );

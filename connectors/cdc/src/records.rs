@@ -8,42 +8,43 @@ use tidegate_api::{
     Header, Headers, Record, Schema, SchemaAndValue, SourceOffset, SourcePartition, SourceRecord,
     Str, Struct, Value,
 };
-use tidegate_cdc::envelope::{self, Operation};
-use tidegate_cdc::headers;
 use tidegate_relational::Row;
 
-use tidegate_mysql::rows::TablePlan;
+use crate::envelope::{self, Operation};
+use crate::headers;
 
-/// A captured table with everything that its records share.
+/// A captured table with everything that its records share; `P` is how its rows are read.
 #[derive(Debug)]
-pub(crate) struct CapturedTable {
-    pub(crate) plan: Arc<TablePlan>,
-    pub(crate) envelope: Arc<Schema>,
-    pub(crate) topic: Arc<str>,
-    pub(crate) database: Str,
-    pub(crate) name: Str,
+pub struct CapturedTable<P> {
+    pub plan: Arc<P>,
+    pub envelope: Arc<Schema>,
+    pub topic: Arc<str>,
+    /// All parts of the name, as filters have it.
+    pub id: Str,
+    pub database: Str,
+    pub name: Str,
 }
 
 /// Offsets around a row. A restart at the one behind it does not bring the row again, so that only the last record of a row
 /// may have that one.
 #[derive(Debug)]
-pub(crate) struct RowOffsets<'a> {
-    pub(crate) before: &'a SourceOffset,
-    pub(crate) behind: SourceOffset,
+pub struct RowOffsets<'a> {
+    pub before: &'a SourceOffset,
+    pub behind: SourceOffset,
 }
 
 /// Makes the records of one connector.
 #[derive(Debug, Clone)]
-pub(crate) struct RecordMaker {
-    pub(crate) partition: Arc<SourcePartition>,
-    pub(crate) headers: Headers,
-    pub(crate) tombstones: bool,
+pub struct RecordMaker {
+    pub partition: Arc<SourcePartition>,
+    pub headers: Headers,
+    pub tombstones: bool,
 }
 
 impl RecordMaker {
-    fn record(
+    fn record<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         key: Option<Struct>,
         value: SchemaAndValue,
         extra: Option<Header>,
@@ -75,9 +76,9 @@ impl RecordMaker {
     }
 
     /// `r` and `c`.
-    pub(crate) fn insert(
+    pub fn insert<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         operation: Operation,
         row: Row,
         source: Struct,
@@ -88,9 +89,9 @@ impl RecordMaker {
     }
 
     /// `d` and its tombstone.
-    pub(crate) fn delete(
+    pub fn delete<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         row: Row,
         source: Struct,
         offsets: RowOffsets<'_>,
@@ -103,9 +104,9 @@ impl RecordMaker {
     }
 
     /// `d` and its tombstone with one offset; `new_key` is where the row goes on.
-    fn deletion(
+    fn deletion<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         row: Row,
         source: Struct,
         offset: &SourceOffset,
@@ -134,9 +135,9 @@ impl RecordMaker {
     }
 
     /// `u`; a changed key is a delete of the old one and a create of the new one.
-    pub(crate) fn update(
+    pub fn update<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         before: Row,
         after: Row,
         source: Struct,
@@ -181,9 +182,9 @@ impl RecordMaker {
         out.push(self.record(table, after.key, value, None, offsets.behind));
     }
 
-    pub(crate) fn truncate(
+    pub fn truncate<P>(
         &self,
-        table: &CapturedTable,
+        table: &CapturedTable<P>,
         source: Struct,
         offset: SourceOffset,
     ) -> SourceRecord {
