@@ -120,6 +120,14 @@ impl Masks {
             .change_time
             .replace_all(&text, r#"},"ts_ms":0,"databaseName""#);
         let text = self.heartbeat.replace_all(&text, r#"$1{"ts_ms":0}$2"#);
+        // The first boundary has the time of an event before the script: that with which the connector's stream began.
+        let text = self
+            .boundary_time
+            .replace_all(&text, |captures: &Captures<'_, str>| {
+                let is_of_script = &captures[2] == SCRIPT_TIME;
+                let time = if is_of_script { SCRIPT_TIME } else { "0" };
+                format!("{}{time}", &captures[1])
+            });
         let text = self.history_sec.replace_all(&text, r#""ts_sec" : 0, $1"#);
         self.history_time
             .replace_all(&text, r#""ts_ms" : 0"#)
@@ -187,21 +195,11 @@ impl Masks {
             Cow::Owned(self.history_gtids.replace_all(&text, gtids).into_owned())
         };
         let text = self.thread.replace_all(&text, r#""thread":0"#);
-        // The first boundary has the time of an event before the script.
-        let text = self
-            .boundary_time
-            .replace_all(&text, |captures: &Captures<'_, str>| {
-                let is_of_script = kind == Kind::MariaDb && &captures[2] == SCRIPT_TIME;
-                format!(
-                    "{}{}",
-                    &captures[1],
-                    if is_of_script { SCRIPT_TIME } else { "0" }
-                )
-            });
         match kind {
             Kind::MariaDb => text.into_owned(),
             // With GTIDs the time is the commit's, which no session sets.
             Kind::MySql => {
+                let text = self.boundary_time.replace_all(&text, "${1}0");
                 let text = self.source_time.replace_all(
                     &text,
                     r#""ts_ms":0,"snapshot":$1,"db":$2,"sequence":null,"ts_us":0,"ts_ns":0"#,

@@ -262,9 +262,19 @@ async fn mark_and_wait(
     let end = Base::read(kind, server).await?;
     let marker = format!("{TIMESTAMP}INSERT INTO zz_end VALUES ({mark})");
     server.exec(&case.database(), &marker).await?;
+    // The beginning of its transaction has the place, too; the end is behind the row.
+    let counted = format!(
+        "transaction_data_collection_order_{}.zz_end",
+        case.database()
+    );
     for side in sides {
         for connector in connectors {
-            reached(side, &side.prefix(case, connector), &end).await?;
+            offset_becomes(side, &side.prefix(case, connector), |offset| {
+                let is_within = offset["transaction_id"].is_string();
+                let is_end = offset.get(&counted).is_some() && offset.get("row").is_none();
+                is_behind(offset, &end) && (is_end || !is_within)
+            })
+            .await?;
         }
     }
     Ok(())
@@ -275,11 +285,12 @@ pub(crate) async fn snapshot_done(side: &Side, name: &str) -> Result<()> {
 }
 
 pub(crate) async fn reached(side: &Side, name: &str, end: &Base) -> Result<()> {
-    offset_becomes(side, name, |offset| {
-        let file = offset["file"].as_str().unwrap_or_default();
-        (file, offset["pos"].as_u64().unwrap_or(0)) >= (end.file.as_str(), end.pos)
-    })
-    .await
+    offset_becomes(side, name, |offset| is_behind(offset, end)).await
+}
+
+fn is_behind(offset: &Value, end: &Base) -> bool {
+    let file = offset["file"].as_str().unwrap_or_default();
+    (file, offset["pos"].as_u64().unwrap_or(0)) >= (end.file.as_str(), end.pos)
 }
 
 /// Waits for a stored offset; fails at once if the task does.
