@@ -409,7 +409,7 @@ async fn a_broker_that_has_lost_records_takes_new_ones() {
     let append = async |part: &str| {
         let records = (0..10).map(|n| record(&topic, format!("{part} {n}")));
         let receipt = producer.append(records.collect()).await.expect("taken");
-        let results = tokio::time::timeout(Duration::from_mins(1), receipt).await;
+        let results = tokio::time::timeout(Duration::from_mins(3), receipt).await;
         for result in results.expect("an answer in time") {
             result.expect("stored");
         }
