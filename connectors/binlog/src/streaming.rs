@@ -535,7 +535,7 @@ impl<'a> Streaming<'a> {
         self.context.begin();
         self.repetition
             .transaction_begins(&self.context.restart, self.context.announced);
-        if !self.is_rolled_back {
+        if self.tells_boundaries() {
             let goes_on = self.repetition.is_within();
             let place = SourceOffset::new(self.context.restart.clone());
             let (id, millis) = (self.context.transaction_id(), self.context.millis_before());
@@ -545,13 +545,18 @@ impl<'a> Streaming<'a> {
     }
 
     fn commit(&mut self) {
-        if !self.is_rolled_back {
+        if self.tells_boundaries() {
             let place = SourceOffset::new(self.context.restart.clone());
             let millis = self.context.millis_before();
             self.dispatcher.end_transaction(millis, place);
         }
         self.context.commit();
         self.repetition.transaction_ends();
+    }
+
+    /// Whether the boundaries of the transaction at hand are records.
+    fn tells_boundaries(&self) -> bool {
+        !self.is_rolled_back && self.dispatcher.follows_transactions()
     }
 
     fn skips(&self, operation: &str) -> bool {

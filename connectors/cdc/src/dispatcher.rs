@@ -140,6 +140,11 @@ impl Dispatcher {
         }
     }
 
+    /// Whether anybody wants to know of transactions.
+    pub fn follows_transactions(&self) -> bool {
+        self.transactions.is_some()
+    }
+
     /// Id of the open transaction, if anybody wants to know of transactions: records of the schema history have it.
     pub fn transaction_id(&self) -> Option<Str> {
         let open = self.transactions.as_ref()?.open()?;
@@ -198,7 +203,7 @@ impl Dispatcher {
                 .as_ref()
                 .and_then(TransactionMonitor::open);
         }
-        let before_row = self.at(offsets.before.clone());
+        let before = offsets.before;
         let first = self.changes.len();
         let out = &mut self.changes;
         match change {
@@ -215,7 +220,7 @@ impl Dispatcher {
             }
             RowChange::Deleted(row) => self.records.delete(table, row, source, offsets, out),
         }
-        self.count_changes(first, &table.id, &before_row);
+        self.count_changes(first, &table.id, before);
     }
 
     /// All rows of a table are gone; [`Dispatcher::hand_over`] follows.
@@ -228,13 +233,14 @@ impl Dispatcher {
 
     /// Tells the changes from `first` on, those of one row, their places in the transaction. A restart that brings the row again
     /// counts it again.
-    fn count_changes(&mut self, first: usize, table: &Str, before_row: &SourceOffset) {
+    fn count_changes(&mut self, first: usize, table: &Str, before: &SourceOffset) {
         let Some(transactions) = &mut self.transactions else {
             return;
         };
         let Some((last, others)) = self.changes[first..].split_last_mut() else {
             return;
         };
+        let before_row = transactions.at(before.clone());
         for record in others {
             transactions.change(record, table);
             record.source_offset = before_row.clone();
