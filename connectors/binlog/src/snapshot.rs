@@ -31,8 +31,9 @@ use tidegate_cdc::dispatcher::Dispatcher;
 use tidegate_cdc::source_info::SnapshotMarker;
 use tidegate_mysql::connection::Server;
 use tidegate_mysql::queries::{self, MasterStatus, quoted, quoted_id};
-use tidegate_mysql::rows::{TablePlan, TablePlanExt as _};
+use tidegate_mysql::rows::TablePlanExt as _;
 use tidegate_mysql::sessions::{Session, next_row};
+use tidegate_mysql::table_reader::select_shown;
 use tidegate_mysql::{Flavor, MySqlError};
 use tidegate_relational::{Table, TableId};
 use tracing::{info, warn};
@@ -528,7 +529,7 @@ impl<'a> Snapshot<'a> {
                 set_sql_mode(conn, &unpadded(&mode.unwrap_or_default())).await?;
                 statement.to_owned()
             }
-            None => select(plan),
+            None => select_shown(plan, []),
         };
         info!("For table '{id}' using select statement: '{sql}'");
         let moment = Moment {
@@ -589,20 +590,6 @@ fn without_definition(
             source: Box::new(source),
         }),
     }
-}
-
-/// Reads the columns that row or key show: others may be large, or closed to the user.
-fn select(plan: &TablePlan) -> String {
-    let columns: Vec<String> = plan
-        .shown_columns()
-        .map(|column| quoted(&column.name))
-        .collect();
-    let columns = if columns.is_empty() {
-        "NULL".to_owned()
-    } else {
-        columns.join(", ")
-    };
-    format!("SELECT {columns} FROM {}", quoted_id(&plan.table.id))
 }
 
 /// A mode without the one that changes the values of CHAR columns.

@@ -150,7 +150,7 @@ impl BinlogAttempt {
     /// Attempts at a snapshot that did not end, oldest first, if the stream can still begin there. They are known from the
     /// stored offset, or from the schema history if the end came before offsets were stored.
     async fn interrupted(
-        &self,
+        &mut self,
         reached: Option<&Position>,
     ) -> Result<Vec<Interrupted>, BinlogError> {
         let positions = match reached {
@@ -164,7 +164,7 @@ impl BinlogAttempt {
         };
         let mut attempts = Vec::with_capacity(positions.len());
         for position in positions {
-            if self.why_unavailable(&position).await?.is_some() {
+            if self.unavailable(&position).await?.is_some() {
                 continue;
             }
             let tables = self.tables_at(&position).await?;
@@ -177,10 +177,6 @@ impl BinlogAttempt {
             });
         }
         Ok(attempts)
-    }
-
-    async fn why_unavailable(&self, at: &Position) -> Result<Option<String>, BinlogError> {
-        availability::unavailable(&self.shared.server, self.shared.flavor, at).await
     }
 
     /// The captured tables that the schema history has at a position.
@@ -209,7 +205,7 @@ impl Attempt for BinlogAttempt {
     }
 
     async fn unavailable(&mut self, at: &Position) -> Result<Option<String>, BinlogError> {
-        self.why_unavailable(at).await
+        availability::unavailable(&self.shared.server, self.shared.flavor, at).await
     }
 
     /// The beginning of the first binary log.

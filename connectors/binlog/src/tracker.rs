@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use fancy_regex::Regex;
 use serde_json::{Map, json};
 use tidegate_api::{ConnectError, Str, TaskWaits};
+use tidegate_cdc::clock::now_millis;
 use tidegate_cdc::envelope;
 use tidegate_cdc::filters::Filters;
 use tidegate_cdc::history::{HistoryRecord, SchemaHistory};
@@ -321,16 +322,13 @@ impl Tracker {
         ddl: String,
         changes: &[TableChange],
     ) -> HistoryRecord {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         let server = json!(&*self.settings.naming.prefix);
         let id = self.transaction.iter();
         let id = id.map(|id| ("transaction_id".to_owned(), json!(id.as_str())));
         HistoryRecord {
             source: Map::from_iter([("server".to_owned(), server)]),
             position: id.chain(position.to_json()).collect(),
-            ts_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+            ts_ms: now_millis(),
             database,
             ddl,
             changes: changes.to_vec(),

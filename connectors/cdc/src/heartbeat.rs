@@ -3,13 +3,15 @@
 //! Source: Debezium `HeartbeatImpl`.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tidegate_api::{
     Headers, Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourcePartition,
     SourceRecord, Struct, Value,
 };
 use tokio::time::Instant;
+
+use crate::clock::now_millis;
 
 /// When the heartbeats of one connector are due, and their records.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Heartbeat {
             interval,
             due: Instant::now(),
             topic,
-            key: structure(&key, vec![Value::string(server)]),
+            key: Struct::new(key, vec![Value::string(server)]).into(),
             value,
         }
     }
@@ -68,26 +70,18 @@ impl Heartbeat {
         partition: &Arc<SourcePartition>,
         offset: SourceOffset,
     ) -> SourceRecord {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let millis = i64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+        let values = vec![Value::Int64(now_millis())];
         SourceRecord {
             record: Record {
                 topic: Arc::clone(&self.topic),
                 kafka_partition: Some(0),
                 key: self.key.clone(),
-                value: structure(&self.value, vec![Value::Int64(millis)]),
+                value: Struct::new(Arc::clone(&self.value), values).into(),
                 timestamp: None,
                 headers: Headers::new(),
             },
             source_partition: Arc::clone(partition),
             source_offset: offset,
         }
-    }
-}
-
-fn structure(schema: &Arc<Schema>, values: Vec<Value>) -> SchemaAndValue {
-    SchemaAndValue {
-        value: Value::Struct(Struct::new(Arc::clone(schema), values)),
-        schema: Some(Arc::clone(schema)),
     }
 }

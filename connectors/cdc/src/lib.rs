@@ -3,6 +3,7 @@
 //!
 //! Source: Debezium's core and connector-common modules.
 
+pub mod clock;
 pub mod coordinator;
 pub mod dispatcher;
 pub mod envelope;

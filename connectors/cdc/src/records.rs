@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidegate_api::{
     Header, Headers, Record, Schema, SchemaAndValue, SourceOffset, SourcePartition, SourceRecord,
-    Str, Struct, Value,
+    Str, Struct,
 };
 use tidegate_relational::Row;
 
@@ -50,13 +50,7 @@ impl RecordMaker {
         extra: Option<Header>,
         offset: SourceOffset,
     ) -> SourceRecord {
-        let key = match key {
-            Some(key) => SchemaAndValue {
-                schema: Some(Arc::clone(key.schema())),
-                value: Value::Struct(key),
-            },
-            None => SchemaAndValue::default(),
-        };
+        let key = key.map(SchemaAndValue::from).unwrap_or_default();
         let mut headers = self.headers.clone();
         if let Some(extra) = extra {
             headers.push_front(extra);

@@ -3,13 +3,11 @@
 //! Source: Debezium `SchemaFactory.schemaHistoryConnectorKeySchema`, `ConnectTableChangeSerializer`.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use tidegate_api::{
-    Record, Schema, SchemaAndValue, SchemaBuilder, SourceOffset, SourceRecord, Struct, Value,
-};
+use tidegate_api::{Record, Schema, SchemaBuilder, SourceOffset, SourceRecord, Struct, Value};
 use tidegate_relational::{Column, Table, TableChange};
 
+use crate::clock::now_millis;
 use crate::records::RecordMaker;
 
 /// What a statement has changed.
@@ -122,32 +120,24 @@ impl SchemaChangeMaker {
             ddl,
             changes,
         } = statement;
-        let millis = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
         let key = Struct::new(Arc::clone(&self.key), vec![Value::string(database)]);
         let value = Struct::new(
             Arc::clone(&self.value),
             vec![
                 Value::Struct(source),
-                Value::Int64(i64::try_from(millis).unwrap_or(i64::MAX)),
+                Value::Int64(now_millis()),
                 Value::string(database),
                 Value::Null,
                 Value::string(ddl),
                 Value::Array(changes.iter().map(|change| self.change(change)).collect()),
             ],
         );
-        let with_schema = |structure: Struct| SchemaAndValue {
-            schema: Some(Arc::clone(structure.schema())),
-            value: Value::Struct(structure),
-        };
         SourceRecord {
             record: Record {
                 topic: Arc::clone(&self.topic),
                 kafka_partition: Some(0),
-                key: with_schema(key),
-                value: with_schema(value),
+                key: key.into(),
+                value: value.into(),
                 timestamp: None,
                 headers: records.headers.clone(),
             },

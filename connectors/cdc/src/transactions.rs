@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use tidegate_api::{
-    Headers, OffsetFields, OffsetFieldsMap, Record, Schema, SchemaAndValue, SchemaBuilder,
-    SourceOffset, SourcePartition, SourceRecord, Str, Struct, Value,
+    Headers, OffsetFields, OffsetFieldsMap, Record, Schema, SchemaBuilder, SourceOffset,
+    SourcePartition, SourceRecord, Str, Struct, Value,
 };
 
 use crate::{envelope, java_order};
@@ -214,8 +214,8 @@ impl TransactionMonitor {
             record: Record {
                 topic: Arc::clone(&self.topic),
                 kafka_partition: None,
-                key: structure(&self.key, vec![id()]),
-                value: structure(&self.value, values),
+                key: Struct::new(Arc::clone(&self.key), vec![id()]).into(),
+                value: Struct::new(Arc::clone(&self.value), values).into(),
                 timestamp: None,
                 headers: Headers::new(),
             },
@@ -260,12 +260,5 @@ impl TransactionMonitor {
 
     pub(crate) fn put_back(&mut self, open: Option<Arc<TransactionState>>) {
         self.open = open;
-    }
-}
-
-fn structure(schema: &Arc<Schema>, values: Vec<Value>) -> SchemaAndValue {
-    SchemaAndValue {
-        value: Value::Struct(Struct::new(Arc::clone(schema), values)),
-        schema: Some(Arc::clone(schema)),
     }
 }

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use async_trait::async_trait;
 use mysql_async::{Row, Value};
 use tidegate_api::{ConnectError, ErrorKind};
-use tidegate_relational::Column;
 use tidegate_relational::table_reader::{KeyBound, KeyRange, RowBatch, RowBatches, TableReader};
 
 use crate::MySqlError;
@@ -269,23 +268,25 @@ fn key_of(plan: &TablePlan) -> Result<Vec<KeyColumn>, String> {
     table.primary_key.iter().map(column).collect()
 }
 
-/// Reads what row or key show, and the primary key.
-fn select(plan: &TablePlan, key: &[KeyColumn], range: &KeyRange) -> Result<String, String> {
-    let shown: Vec<&Column> = plan.shown_columns().collect();
-    let mut columns: Vec<String> = shown.iter().map(|column| quoted(&column.name)).collect();
-    for column in key {
-        if !columns.contains(&column.name) {
-            columns.push(column.name.clone());
+/// Reads the columns that row or key show: others may be large, or closed to the user. `more` are names in quotes.
+pub fn select_shown<'a>(plan: &TablePlan, more: impl IntoIterator<Item = &'a String>) -> String {
+    let shown = plan.shown_columns();
+    let mut columns: Vec<String> = shown.map(|column| quoted(&column.name)).collect();
+    for name in more {
+        if !columns.contains(name) {
+            columns.push(name.clone());
         }
     }
     if columns.is_empty() {
         columns.push("NULL".to_owned());
     }
-    let mut sql = format!(
-        "SELECT {} FROM {}",
-        columns.join(", "),
-        quoted_id(&plan.table.id)
-    );
+    let columns = columns.join(", ");
+    format!("SELECT {columns} FROM {}", quoted_id(&plan.table.id))
+}
+
+/// Reads what row or key show, and the primary key.
+fn select(plan: &TablePlan, key: &[KeyColumn], range: &KeyRange) -> Result<String, String> {
+    let mut sql = select_shown(plan, key.iter().map(|column| &column.name));
     let bounds = [(&range.after, '>', ""), (&range.up_to, '<', "=")];
     let conditions = bounds.into_iter().filter_map(|(bound, sign, end)| {
         let bound = bound.as_ref()?;

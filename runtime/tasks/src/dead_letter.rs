@@ -26,7 +26,7 @@ use crate::connector_config::{
 use crate::converters::Converters;
 use crate::environment::TaskEnvironment;
 use crate::producers::Producers;
-use crate::tolerance::{Attempts, ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
+use crate::tolerance::{ErrorHandling, Failure, Stage, TOLERANCE_EXCEEDED, pause_for};
 
 pub(crate) struct DeadLetterQueue {
     task: ConnectorTaskId,
@@ -186,13 +186,8 @@ impl Reporter {
         self.queue.is_some() || self.errors.log
     }
 
-    pub(crate) async fn wait_for_retry(
-        &self,
-        error: &ConnectError,
-        attempts: &mut Attempts,
-        stop: &CancellationToken,
-    ) -> bool {
-        self.errors.wait_for_retry(error, attempts, stop).await
+    pub(crate) fn errors(&self) -> &ErrorHandling {
+        &self.errors
     }
 
     pub(crate) fn set_batch(&self, consumed: Vec<ConsumedRecord>) {

@@ -397,7 +397,9 @@ impl Work<'_> {
                 Err(failure) => failure,
             };
             let reporter = &self.reporter;
-            let again = reporter.wait_for_retry(&failure.error, &mut attempts, stop);
+            let again = reporter
+                .errors()
+                .wait_for_retry(&failure.error, &mut attempts, stop);
             if !again.await {
                 reporter.failed(record, failure).await?;
                 return Ok(None);

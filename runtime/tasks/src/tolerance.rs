@@ -68,8 +68,8 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// The time for another attempt is counted from here, else from the first failure.
-    pub(crate) fn begin(&mut self) {
-        self.started.get_or_insert_with(Instant::now);
+    pub(crate) fn begin(&mut self) -> Instant {
+        *self.started.get_or_insert_with(Instant::now)
     }
 }
 
@@ -104,9 +104,8 @@ impl ErrorHandling {
         attempts: &mut Attempts,
         stop: &CancellationToken,
     ) -> bool {
-        attempts.begin();
+        let started = attempts.begin();
         attempts.failed += 1;
-        let started = attempts.started.unwrap_or_else(Instant::now);
         match self.retry_after(error, attempts.failed, started) {
             Some(delay) if !stop.is_cancelled() => {
                 pause_for(delay, stop).await;
